@@ -1,0 +1,140 @@
+"""All settings of the program, typed and checked at start, every error named at once (P14).
+
+Each room declares its own group in its ``settings.py``; this file only puts them together and reads them.
+"""
+
+from pathlib import Path
+from typing import Any, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from config import sources
+from modules.exchange.settings import ExchangeSettings
+from modules.learning.settings import LearningSettings
+from modules.simulator.settings import SimulatorSettings
+from modules.strategies.hype.settings import HypeSettings
+from modules.supervision.settings import SupervisionSettings
+from modules.telegram.settings import ReportSettings, TelegramSettings
+from utils.paths import Paths
+from utils.redact import register_secrets
+
+
+class Settings(BaseModel):
+    """Every group of settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    exchange: ExchangeSettings = Field(default_factory=ExchangeSettings)
+    telegram: TelegramSettings = Field(default_factory=TelegramSettings)
+    report: ReportSettings = Field(default_factory=ReportSettings)
+    hype: HypeSettings = Field(default_factory=HypeSettings)
+    learning: LearningSettings = Field(default_factory=LearningSettings)
+    simulator: SimulatorSettings = Field(default_factory=SimulatorSettings)
+    supervision: SupervisionSettings = Field(default_factory=SupervisionSettings)
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used: `problems` has one line for each error, with its mend."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def load_settings(paths: Paths, variables: dict[str, str] | None = None) -> Settings:
+    """Read and check all settings. `variables` stands for the environment (default: the real one).
+
+    Raises SettingsError with every problem found, not only the first.
+    """
+    errors: list[str] = []
+    merged: dict[str, dict[str, Any]] = {}
+    origin: dict[tuple[str, str], str] = {}
+    for where, found in _sources(paths, variables, errors):
+        for group, section in found.items():
+            for field, value in section.items():
+                merged.setdefault(group, {})[field] = value
+                origin[(group, field)] = where
+    _split_lists(merged)
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as problem:
+        errors.extend(_explain(problem, origin))
+        raise SettingsError(errors) from None
+    if errors:
+        raise SettingsError(errors)
+    register_secrets(secrets(settings))
+    return settings
+
+
+def secrets(settings: Settings) -> list[str]:
+    """The secret values in use, for masking."""
+    found: list[str] = []
+    for group in Settings.model_fields:
+        section = getattr(settings, group)
+        for field in type(section).model_fields:
+            value = getattr(section, field)
+            if isinstance(value, SecretStr) and value.get_secret_value():
+                found.append(value.get_secret_value())
+    return found
+
+
+def _sources(paths: Paths, variables: dict[str, str] | None,
+             errors: list[str]) -> list[tuple[str, dict[str, dict[str, Any]]]]:
+    """All sources, weakest first."""
+    found: list[tuple[str, dict[str, dict[str, Any]]]] = []
+    for name in ("config.yaml", "config.local.yaml"):
+        found.append((name, sources.read_yaml(paths.config / name, errors)))
+    for file in _dotenv_files(paths):
+        found.append((".env", sources.from_env(Settings, sources.dotenv(file), ".env", True, errors)))
+    environment = variables if variables is not None else dict(sources.environment())
+    found.append(("environment", sources.from_env(Settings, environment, "environment", False, errors)))
+    return found
+
+
+def _dotenv_files(paths: Paths) -> list[Path]:
+    return [folder / ".env" for folder in (paths.config, paths.home)]
+
+
+def _split_lists(merged: dict[str, dict[str, Any]]) -> None:
+    for group, section in merged.items():
+        if group not in Settings.model_fields:
+            continue
+        model = Settings.model_fields[group].annotation
+        assert isinstance(model, type) and issubclass(model, BaseModel)
+        for field, value in section.items():
+            info = model.model_fields.get(field)
+            if info is not None and get_origin(info.annotation) is tuple:
+                section[field] = sources.listed(value)
+
+
+def _explain(problem: ValidationError, origin: dict[tuple[str, str], str]) -> list[str]:
+    """Pydantic's errors as lines that name the setting, the value, its source and the mend."""
+    lines: list[str] = []
+    for error in problem.errors(include_url=False, include_context=False):
+        path = [str(part) for part in error["loc"]]
+        group, field = path[0], path[1] if len(path) > 1 else ""
+        where = origin.get((group, field), "settings")
+        name = ".".join(path)
+        if error["type"] == "extra_forbidden":
+            lines.append(f"{where}: {name} is not a setting.{_near(group, field)}")
+            continue
+        info = _field(group, field)
+        secret = info is not None and info.annotation is SecretStr
+        value = "" if secret or not field else f" is {error['input']!r}"
+        mend = f" ({info.description})" if info is not None and info.description else ""
+        message = error["msg"].removeprefix("Value error, ")
+        lines.append(f"{where}: {name}{value}: {message}{mend}")
+    return lines
+
+
+def _field(group: str, field: str) -> Any:
+    section = Settings.model_fields.get(group)
+    model = section.annotation if section else None
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return model.model_fields.get(field)
+    return None
+
+
+def _near(group: str, field: str) -> str:
+    known = {f"{g}.{f}": None for g, f in sources.names(Settings).values()}
+    return sources.suggestion(f"{group}.{field}" if field else group, known)

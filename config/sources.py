@@ -1,0 +1,104 @@
+"""Where settings come from: environment over ``.env`` over ``config.local.yaml`` over ``config.yaml`` over defaults.
+
+A setting ``group.name`` is ``GROUP_NAME`` in the environment; some have a name of their own (``EXCHANGE``).
+"""
+
+import difflib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from dotenv import dotenv_values
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+# Read by other parts of the program, or by tools beside it; never a typing error of a setting.
+FOREIGN = frozenset({"COXSWAIN_HOME", "COXSWAIN_COMPILED"})
+
+
+def env_name(group: str, field: str, info: FieldInfo) -> str:
+    """The environment variable of a setting."""
+    extra = info.json_schema_extra
+    if isinstance(extra, dict) and isinstance(extra.get("env"), str):
+        return str(extra["env"])
+    return f"{group}_{field}".upper()
+
+
+def names(root: type[BaseModel]) -> dict[str, tuple[str, str]]:
+    """Every environment variable with the (group, field) that it sets."""
+    found: dict[str, tuple[str, str]] = {}
+    for group, section in root.model_fields.items():
+        model = section.annotation
+        assert isinstance(model, type) and issubclass(model, BaseModel)
+        for field, info in model.model_fields.items():
+            found[env_name(group, field, info)] = (group, field)
+    return found
+
+
+def read_yaml(path: Path, errors: list[str]) -> dict[str, Any]:
+    """A YAML file as a mapping of groups; errors are added to `errors`."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as problem:
+        errors.append(f"{path.name}: cannot be read ({problem}). Mend the file or remove it.")
+        return {}
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
+        errors.append(f"{path.name}: must hold groups of settings, e.g. 'hype:' with 'trade_usdt: 50' below it.")
+        return {}
+    return {str(group): dict(section) for group, section in content.items()}
+
+
+def from_env(root: type[BaseModel], variables: Mapping[str, str | None], where: str, strict: bool,
+             errors: list[str]) -> dict[str, dict[str, Any]]:
+    """Settings named by environment variables. An unknown name is an error in a file of ours (`strict`), and
+    in the environment where it begins like a group of ours (a typing error that would silently do nothing)."""
+    known = names(root)
+    groups = tuple(f"{group}_".upper() for group in root.model_fields)
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in variables.items():
+        if name in known:
+            group, field = known[name]
+            found.setdefault(group, {})[field] = value if value is not None else ""
+        elif name not in FOREIGN and (strict or _looks_like_ours(name, groups, known)):
+            errors.append(f"{where}: {name} is not a setting.{suggestion(name, known)}")
+    return found
+
+
+def _looks_like_ours(name: str, groups: tuple[str, ...], known: Mapping[str, object]) -> bool:
+    return name.startswith(groups) and bool(difflib.get_close_matches(name, known, n=1, cutoff=0.8))
+
+
+def suggestion(name: str, known: Mapping[str, object]) -> str:
+    """`` Did you mean X?`` where something known is near."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def dotenv(path: Path) -> dict[str, str | None]:
+    """Variables of a ``.env`` file; empty if there is none."""
+    return dict(dotenv_values(path, encoding="utf-8")) if path.exists() else {}
+
+
+def environment() -> Mapping[str, str]:
+    """The environment of this process."""
+    return os.environ
+
+
+def listed(value: object) -> object:
+    """A tuple setting written as text: JSON, or values separated by commas."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith("["):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return value
+    return [part.strip() for part in text.split(",") if part.strip()]

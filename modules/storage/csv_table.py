@@ -1,0 +1,101 @@
+"""CSV tables (P8): a fixed header, appended durably under a lock, damaged rows set aside and reported.
+
+1. The header is checked before every append and read: a file with other columns is refused, never mixed.
+2. A row torn by a crash (wrong number of cells, no line end) is moved to ``NAME.damaged-STAMP`` and reported.
+"""
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from modules.storage.damage import Damage, StateError, report
+from utils.files import append_synced, locked, write_atomic
+from utils.wall import stamp
+
+Row = dict[str, str]
+
+
+class CsvTable:
+    """One CSV file with exactly the columns given."""
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self.path = path
+        self.columns = tuple(columns)
+
+    def append(self, rows: Iterable[Mapping[str, object]]) -> None:
+        """Add rows, durably. A missing column raises KeyError; an absent value is an empty cell (None)."""
+        body = self._format([self._cells(row) for row in rows])
+        if not body:
+            return
+        with locked(self.path):
+            if not self.path.exists() or self.path.stat().st_size == 0:
+                write_atomic(self.path, self._format([list(self.columns)]) + body)
+                return
+            self._check_header()
+            if not self._ends_whole():
+                self._mend()
+            append_synced(self.path, body)
+
+    def read(self) -> list[Row]:
+        """All rows as text, oldest first. Raises StateError for a file with other columns (rule 1)."""
+        if not self.path.exists():
+            return []
+        with locked(self.path):
+            self._check_header()
+            good, bad = self._parse()
+            if bad:
+                good = self._mend()
+        return good
+
+    def replace(self, rows: Iterable[Mapping[str, object]]) -> None:
+        """Write the whole table anew, atomically."""
+        body = self._format([list(self.columns), *(self._cells(row) for row in rows)])
+        with locked(self.path):
+            write_atomic(self.path, body)
+
+    def _cells(self, row: Mapping[str, object]) -> list[str]:
+        return ["" if row[name] is None else str(row[name]) for name in self.columns]
+
+    @staticmethod
+    def _format(rows: Sequence[Sequence[str]]) -> bytes:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        return text.getvalue().encode("utf-8")
+
+    def _check_header(self) -> None:
+        with open(self.path, encoding="utf-8", newline="") as lines:
+            header = next(csv.reader(lines), [])
+        if tuple(header) != self.columns:
+            raise StateError(
+                f"{self.path} has the columns {','.join(header) or 'none'}; expected {','.join(self.columns)}. "
+                "It is from another version: move it away, the program starts a new one."
+            )
+
+    def _ends_whole(self) -> bool:
+        with open(self.path, "rb") as content:
+            content.seek(-1, os.SEEK_END)
+            return content.read(1) == b"\n"
+
+    def _parse(self) -> tuple[list[Row], list[list[str]]]:
+        text = self.path.read_bytes().decode("utf-8", errors="replace")
+        torn_end = not text.endswith("\n")
+        rows = list(csv.reader(io.StringIO(text)))[1:]
+        good: list[Row] = []
+        bad: list[list[str]] = []
+        for number, cells in enumerate(rows):
+            last = number == len(rows) - 1
+            if len(cells) != len(self.columns) or (last and torn_end) or "\ufffd" in "".join(cells):
+                bad.append(cells)
+            else:
+                good.append(dict(zip(self.columns, cells, strict=True)))
+        return good, bad
+
+    def _mend(self) -> list[Row]:
+        good, bad = self._parse()
+        aside = self.path.with_name(f"{self.path.name}.damaged-{stamp()}")
+        write_atomic(aside, self._format(bad))
+        write_atomic(self.path, self._format([list(self.columns), *(self._cells(row) for row in good)]))
+        report(Damage(self.path, f"{len(bad)} torn row(s)", aside, f"{len(good)} whole rows were kept"))
+        return good

@@ -1,0 +1,103 @@
+"""The files of system A, named in one place. Test mode has the same files with the ``test_`` prefix (P6)."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import msgspec
+
+from modules.exchange.types import Mode
+from modules.storage.csv_table import CsvTable
+from modules.storage.history import History
+from modules.storage.json_state import JsonFile
+from modules.strategies.hype.records import Activity, Position, Trade
+from utils.paths import Paths
+
+CANDIDATE_COLUMNS = ("id", "symbol", "strategy", "market_ms", "price", "verdict", "codes", "probability", "confidence",
+                     "features")
+LABELED_COLUMNS = (*CANDIDATE_COLUMNS, "label", "price_after", "growth_pct", "labelled_ms")
+
+
+class TestMode(msgspec.Struct, frozen=True):
+    """``config/state.json``: which mode new entries use. Positions of both modes are always guarded."""
+
+    test_mode: bool = True
+
+    @property
+    def mode(self) -> Mode:
+        return Mode.TEST if self.test_mode else Mode.LIVE
+
+
+class DaySummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One closed day in ``summary_log.json`` (UTC day, USDT)."""
+
+    day: str
+    trades: int
+    wins: int
+    pnl_usdt: float
+    fees_usdt: float
+    best: str = ""
+    worst: str = ""
+
+
+def mode_file(paths: Paths) -> JsonFile[TestMode]:
+    """The switch between test and live."""
+    return JsonFile(paths.config / "state.json", TestMode, TestMode)
+
+
+@dataclass(frozen=True)
+class HypeFiles:
+    """Every file of one mode."""
+
+    paths: Paths
+    mode: Mode
+
+    def _name(self, name: str) -> str:
+        return f"test_{name}" if self.mode is Mode.TEST else name
+
+    @cached_property
+    def tracked(self) -> JsonFile[dict[str, Position]]:
+        """Open positions by symbol; the tracker is the only writer."""
+        return JsonFile(self.paths.data / self._name("tracked_tokens.json"), dict[str, Position], dict)
+
+    @cached_property
+    def trades(self) -> History[Trade]:
+        """Every executed order; the tracker is the only writer."""
+        return History(self.paths.data / self._name("trade_history.json"), Trade)
+
+    @cached_property
+    def summaries(self) -> History[DaySummary]:
+        """Closed days; the tracker is the only writer."""
+        return History(self.paths.data / self._name("summary_log.json"), DaySummary)
+
+    @cached_property
+    def activity(self) -> History[Activity]:
+        """Judgements of the scanner (``bot_log.json``, ``test_log.json``)."""
+        name = "test_log.json" if self.mode is Mode.TEST else "bot_log.json"
+        return History(self.paths.data / name, Activity)
+
+
+@dataclass(frozen=True)
+class LearningFiles:
+    """Files of the learning; both modes share them (a candidate is a candidate)."""
+
+    paths: Paths
+
+    @cached_property
+    def candidates(self) -> CsvTable:
+        """Judged tokens with features as JSON, price and reason codes; the scanner is the only writer of rows."""
+        return CsvTable(self.paths.data / "candidate_tokens.csv", CANDIDATE_COLUMNS)
+
+    @cached_property
+    def labeled(self) -> CsvTable:
+        """Candidates with their label; the trainer is the only writer."""
+        return CsvTable(self.paths.data / "labeled_candidates.csv", LABELED_COLUMNS)
+
+    @cached_property
+    def pending(self) -> JsonFile[dict[str, str]]:
+        """``pending_training.json``: symbol → why it waits for a model. Changed with ``update`` only."""
+        return JsonFile(self.paths.data / "pending_training.json", dict[str, str], dict)
+
+    @cached_property
+    def volatility(self) -> History[dict[str, float | str]]:
+        """``volatility_log.json``: symbol, market_ms, atr_pct of every candidate (A12)."""
+        return History(self.paths.data / "volatility_log.json", dict[str, float | str])
