@@ -87,17 +87,26 @@ def install(file: Path) -> None:
 
 
 def main() -> int:
-    """Entry: ``setup_env.py [--dev]``."""
+    """Entry: ``setup_env.py [--dev] [--run SCRIPT ARGUMENTS…]``."""
     parser = argparse.ArgumentParser(description="Make or renew the environment in .venv")
     parser.add_argument("--dev", action="store_true", help="also what the tests need")
+    parser.add_argument("--run", nargs=argparse.REMAINDER, default=[], metavar="SCRIPT", help="then run this in it")
     options = parser.parse_args()
+    make_environment(options.dev)
+    if not options.run:
+        return 0
+    return subprocess.run([str(PYTHON), str(PROJECT / options.run[0]), *options.run[1:]], cwd=PROJECT).returncode
+
+
+def make_environment(with_dev: bool) -> None:
+    """Everything in the module's docstring; ends the process with a clear line where it cannot go on."""
     if sys.version_info < (3, 11):
         raise SystemExit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]} ({sys.executable}).")
     runtime, dev = PROJECT / "requirements.txt", PROJECT / "requirements-dev.txt"
-    target = dev if options.dev else runtime
-    wanted = [fingerprint([runtime, dev])] if options.dev else [fingerprint([runtime])]
+    target = dev if with_dev else runtime
+    wanted = [fingerprint([runtime, dev])] if with_dev else [fingerprint([runtime])]
     if ready(wanted):
-        return 0
+        return
     packages = missing_system_packages()
     if packages:
         install_system_packages(packages)
@@ -106,9 +115,8 @@ def main() -> int:
     if not PYTHON.exists() or subprocess.run([str(PYTHON), "-c", probe]).returncode:
         make_venv()
     install(target)
-    marks = [fingerprint([runtime])] + ([fingerprint([runtime, dev])] if options.dev else [])
+    marks = [fingerprint([runtime])] + ([fingerprint([runtime, dev])] if with_dev else [])
     STAMP.write_text("\n".join(marks) + "\n", encoding="utf-8")
-    return 0
 
 
 if __name__ == "__main__":

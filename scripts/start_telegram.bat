@@ -1,7 +1,8 @@
 @ECHO OFF
 REM Starts Coxswain: the Telegram command process, or the console without a token.
 SETLOCAL
-CD /D "%~dp0.."
-CALL "%~dp0setup.bat" || EXIT /B 1
-".venv\Scripts\python.exe" bot.py %*
+SET "PY=python"
+WHERE /Q py
+IF %ERRORLEVEL% EQU 0 SET "PY=py -3"
+%PY% "%~dp0setup_env.py" --run bot.py %*
 EXIT /B %ERRORLEVEL%

@@ -1,7 +1,8 @@
 @ECHO OFF
 REM Stops the running Coxswain and its services in good order.
 SETLOCAL
-CD /D "%~dp0.."
-CALL "%~dp0setup.bat" || EXIT /B 1
-".venv\Scripts\python.exe" bot.py stop %*
+SET "PY=python"
+WHERE /Q py
+IF %ERRORLEVEL% EQU 0 SET "PY=py -3"
+%PY% "%~dp0setup_env.py" --run bot.py stop %*
 EXIT /B %ERRORLEVEL%

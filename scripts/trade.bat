@@ -1,7 +1,8 @@
 @ECHO OFF
-REM Starts Coxswain and, with it, the scanner and the tracker: /startbot in one click.
+REM Starts Coxswain with the scanner and the tracker: /startbot in one click.
 SETLOCAL
-CD /D "%~dp0.."
-CALL "%~dp0setup.bat" || EXIT /B 1
-".venv\Scripts\python.exe" bot.py --send /startbot %*
+SET "PY=python"
+WHERE /Q py
+IF %ERRORLEVEL% EQU 0 SET "PY=py -3"
+%PY% "%~dp0setup_env.py" --run bot.py --send /startbot %*
 EXIT /B %ERRORLEVEL%

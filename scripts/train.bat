@@ -1,11 +1,10 @@
 @ECHO OFF
 REM Trains the models of tokens that wait for one; "train.bat all" trains every token.
 SETLOCAL
-CD /D "%~dp0.."
-CALL "%~dp0setup.bat" || EXIT /B 1
-IF "%~1"=="" (
-    ".venv\Scripts\python.exe" bot.py train pending
-) ELSE (
-    ".venv\Scripts\python.exe" bot.py train %*
-)
+SET "PY=python"
+WHERE /Q py
+IF %ERRORLEVEL% EQU 0 SET "PY=py -3"
+SET "WHAT=%*"
+IF "%~1"=="" SET "WHAT=pending"
+%PY% "%~dp0setup_env.py" --run bot.py train %WHAT%
 EXIT /B %ERRORLEVEL%
