@@ -1,5 +1,6 @@
 """The crew: every service, declared once. Menus, help, status and the supervisor come from this list."""
 
+from config.settings import Settings
 from modules.supervision.registry import Service
 
 CREW: tuple[Service, ...] = (
@@ -32,3 +33,8 @@ CREW: tuple[Service, ...] = (
         needs=("simulator",),
     ),
 )
+
+
+def crew_for(settings: Settings) -> tuple[Service, ...]:
+    """The services that exist with these settings: the simulated exchange only where it is the venue."""
+    return tuple(s for s in CREW if s.name != "simulator" or settings.exchange.name == "simulated")

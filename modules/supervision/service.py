@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 
 from modules.supervision.messages import Inbox
 from modules.supervision.outbox import Outbox
 from utils.paths import Paths
+from utils.processes import start_mark
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,8 @@ class ServiceRun:
         self._count = 0
         self._ready = False
         self._info: dict[str, Any] = {}
-        self._started = psutil.Process().create_time()
+        self._beat_problem = ""
+        self._started = start_mark(os.getpid())
 
     @property
     def stop_file(self) -> Path:
@@ -73,13 +74,24 @@ class ServiceRun:
         """Write a heartbeat now."""
         self._count += 1
         beat = Beat(self.name, os.getpid(), self._started, self._count, self._ready, self._info)
+        path = self.paths.run / f"{self.name}.beat.json"
         try:
-            path = self.paths.run / f"{self.name}.beat.json"
             aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
             aside.write_bytes(msgspec.json.encode(beat))  # no fsync: a heartbeat lost with the power is no loss
             os.replace(aside, path)
+            self._beat_problem = ""
         except OSError as problem:
+            self._beat_by_touch(path, str(problem))
+
+    def _beat_by_touch(self, path: Path, problem: str) -> None:
+        """A full disk takes no new file, but still a new time on the old one: alive is alive."""
+        if problem != self._beat_problem:  # said once, or the log would fill the rest of the disk
             log.error("heartbeat cannot be written: %s", problem)
+            self._beat_problem = problem
+        try:
+            os.utime(path)
+        except OSError:
+            return
 
     async def keep_beating(self) -> None:
         """Beat and watch for the stop file until stopped. Runs as a task of the service's own loop."""

@@ -1,0 +1,162 @@
+"""Start here: the one command of the program.
+
+    bot.py                     the command process: Telegram, or a console where no token is set
+    bot.py --console           the same commands, typed, or read from a pipe line by line
+    bot.py run SERVICE         one service in the foreground
+    bot.py stop                stop the running program in good order
+    bot.py simulate | train | doctor | settings | version
+
+Exit codes: 0 done, 1 failed, 2 wrong arguments or settings. Imports are lazy: a service loads only what it needs.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from modules.supervision.lifetime import EXIT_FAILED, EXIT_OK, EXIT_RESTART, EXIT_SETTINGS
+from utils.paths import PROJECT, Paths, default_paths
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+_HANDED_ON = {  # these read their own arguments
+    "simulate": ("modules.simulator.cli", "the simulated exchange as a server (simulate --help)"),
+    "train": ("modules.strategies.hype.train_cli", "train models: train {all,pending,feedback} [--jobs N]"),
+}
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="bot.py", description="Coxswain: trading processes commanded from Telegram")
+    parser.add_argument("--console", action="store_true", help="take commands here instead of from Telegram")
+    parser.add_argument("--send", metavar="COMMAND", help="run this command first, e.g. --send /startbot")
+    parts = parser.add_subparsers(dest="part", metavar="PART")
+    run = parts.add_parser("run", help="run one service in the foreground")
+    run.add_argument("service")
+    run.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
+    parts.add_parser("stop", help="stop the running program and its services in good order")
+    for name, (_, text) in _HANDED_ON.items():
+        parts.add_parser(name, help=text, add_help=False)
+    doctor = parts.add_parser("doctor", help="check settings, keys, clock, disk, exchange, Telegram; say how to mend")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
+    settings = parts.add_parser("settings", help="print the reference of all settings")
+    settings.add_argument("--write", action="store_true", help="write docs/SETTINGS.md and config/.env.example anew")
+    parts.add_parser("version", help="print the version")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Dispatch; returns the exit code."""
+    parser = arguments()
+    chosen, rest = parser.parse_known_args(argv)
+    if rest and chosen.part not in _HANDED_ON:
+        parser.error(f"unknown arguments: {' '.join(rest)}")
+    if chosen.part in _HANDED_ON:
+        return _hand_on(chosen.part, rest)
+    if chosen.part == "version":
+        from utils.version import describe
+        return _say(describe())
+    if chosen.part == "settings":
+        from config.reference import command
+        return command(chosen.write)
+    try:
+        paths = default_paths().prepare()
+    except OSError as problem:
+        return _fail(f"The folder for the program's state cannot be written: {problem}. "
+                     "Give it room and rights, or set COXSWAIN_HOME to another folder.")
+    if chosen.part == "doctor":
+        from config.doctor import command as examine
+        return examine(paths, chosen.json)
+    if chosen.part == "stop":
+        from config.stopping import stop_program
+        return stop_program(paths)
+    settings = load(paths)
+    if settings is None:
+        return EXIT_SETTINGS
+    if chosen.part == "run":
+        return run(chosen.service, settings, paths, chosen.supervised)
+    return command_process(settings, paths, chosen.console, chosen.send)
+
+
+def load(paths: Paths) -> "Settings | None":
+    """The settings, or None after all their problems were printed."""
+    from config.settings import SettingsError, load_settings
+    try:
+        return load_settings(paths)
+    except SettingsError as errors:
+        _fail("The settings cannot be used:\n" + "\n".join(f"  - {line}" for line in errors.problems)
+              + "\nMend these; docs/SETTINGS.md explains every setting.")
+        return None
+
+
+def run(name: str, settings: "Settings", paths: Paths, supervised: bool) -> int:
+    """``run SERVICE``."""
+    from config.crew import CREW
+    from modules.supervision.runner import run_service
+    service = next((known for known in CREW if known.name == name), None)
+    if service is None:
+        _fail(f"There is no service {name}. There are: {', '.join(known.name for known in CREW)}.")
+        return EXIT_SETTINGS
+    return run_service(service, settings, paths, supervised)
+
+
+def command_process(settings: "Settings", paths: Paths, console: bool, send: str | None) -> int:
+    """The command process: only one on a state; executes itself anew when it ends with EXIT_RESTART."""
+    from utils.locks import AlreadyRunning, ProcessLock
+    from utils.logs import setup_logging
+    if not console and not settings.telegram.token.get_secret_value():
+        if not sys.stdin.isatty():
+            _fail("No Telegram token is set, and there is no terminal for a console. Set TELEGRAM_TOKEN and "
+                  "TELEGRAM_OWNERS, or start with --console.")
+            return EXIT_SETTINGS
+        console = True
+    lock = ProcessLock(paths.run, "bot")
+    try:
+        lock.acquire()
+    except AlreadyRunning as other:
+        return _fail(f"Coxswain already runs on this state ({other.who()}). Nothing was started. "
+                     "Use that one, or stop it with: bot.py stop")
+    try:
+        setup_logging(paths.logs, "bot", to_stderr=not console)
+        from modules.telegram import process
+        code = asyncio.run(process.main(paths, settings, console, (send,) if send else ()))
+    except KeyboardInterrupt:
+        return EXIT_FAILED
+    finally:
+        lock.release()
+    return again(console) if code == EXIT_RESTART else code
+
+
+def again(console: bool) -> int:
+    """/restartloop: this program anew; the services live on and are adopted."""
+    command = [sys.executable, str(PROJECT / "bot.py"), *(["--console"] if console else [])]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.name != "nt":
+        os.execv(sys.executable, command)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Windows cannot replace a process: this one waits for its heir
+    return subprocess.call(command)
+
+
+def _hand_on(part: str, rest: list[str]) -> int:
+    import importlib
+    code = importlib.import_module(_HANDED_ON[part][0]).main(rest)
+    return int(code or 0)
+
+
+def _say(text: str) -> int:
+    sys.stdout.write(text + "\n")
+    return EXIT_OK
+
+
+def _fail(text: str) -> int:
+    sys.stderr.write(text + "\n")
+    return EXIT_FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
