@@ -27,6 +27,14 @@ class TestMode(msgspec.Struct, frozen=True):
         return Mode.TEST if self.test_mode else Mode.LIVE
 
 
+class TradingState(msgspec.Struct, frozen=True, kw_only=True):
+    """``data/trading_state.json``: whether new entries are paused, and why. Positions are guarded either way."""
+
+    paused: bool = False
+    reason: str = ""
+    since_ms: int = 0
+
+
 class DaySummary(msgspec.Struct, frozen=True, kw_only=True):
     """One closed day in ``summary_log.json`` (UTC day, USDT)."""
 
@@ -42,6 +50,11 @@ class DaySummary(msgspec.Struct, frozen=True, kw_only=True):
 def mode_file(paths: Paths) -> JsonFile[TestMode]:
     """The switch between test and live."""
     return JsonFile(paths.config / "state.json", TestMode, TestMode)
+
+
+def trading_state_file(paths: Paths) -> JsonFile[TradingState]:
+    """The pause switch; the tracker is the only writer (inbox ``pause``)."""
+    return JsonFile(paths.data / "trading_state.json", TradingState, TradingState)
 
 
 @dataclass(frozen=True)

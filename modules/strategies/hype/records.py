@@ -17,7 +17,13 @@ class Strategy(StrEnum):
 
 
 class Position(msgspec.Struct, kw_only=True, frozen=True):
-    """One tracked token in ``tracked_tokens.json``; only the tracker writes it."""
+    """One tracked token in ``tracked_tokens.json``; only the tracker writes it.
+
+    `cost_usdt` is all that the entry cost, its fees included; `quantity` what is left of `initial_quantity`, both net
+    of fees taken in the coin. `slices` are the quantities due at each target, `owed` what was due but too small to
+    be sold alone. `reason` says why a position is being closed. `applied` names the orders already booked in here, so
+    that none is booked twice after a crash.
+    """
 
     id: str
     symbol: str
@@ -43,6 +49,10 @@ class Position(msgspec.Struct, kw_only=True, frozen=True):
     last_seen_ms: int = 0
     atr_pct: float | None = None
     cause: str = ""
+    slices: tuple[Decimal, ...] = ()
+    owed: Decimal = Decimal(0)
+    reason: str = ""
+    applied: tuple[str, ...] = ()
 
 
 class Trade(msgspec.Struct, kw_only=True, frozen=True):
@@ -83,7 +93,10 @@ class Activity(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Proposal(msgspec.Struct, kw_only=True, frozen=True):
-    """Body of a ``buy`` message from the scanner to the tracker's inbox."""
+    """Body of a ``buy`` message from the scanner to the tracker's inbox.
+
+    `size_factor` is what the market's mood makes of the size of a trade (A10): 1 as set, 0.5 half.
+    """
 
     symbol: str
     strategy: Strategy
@@ -94,3 +107,4 @@ class Proposal(msgspec.Struct, kw_only=True, frozen=True):
     market_ms: int
     mode: Literal["TEST", "LIVE"]
     candidate_id: str
+    size_factor: float = 1.0
