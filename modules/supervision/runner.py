@@ -63,6 +63,7 @@ async def _live(service: Service, settings: "Settings", paths: Paths) -> int:
     on_damage(lambda damage: _tell_damage(run, damage))
     run.beat()
     _obey_signals(run)
+    _arm_watchdog(limits.stuck_after_s)
     entry = load_entry(service.entry)
     watchdog = asyncio.create_task(_beat(run, limits.stuck_after_s), name="heartbeat")
     body = asyncio.ensure_future(entry(run, settings))
@@ -96,16 +97,19 @@ async def _finish(body: "asyncio.Future[None]", within_s: float) -> None:
 
 
 async def _beat(run: ServiceRun, stuck_after_s: float) -> None:
-    """Beats, and a watchdog that writes where the loop hangs into the raw output before the supervisor kills it."""
+    """Beats, and keeps the watchdog from barking."""
     async def rearm() -> None:
         while not run.stop.is_set():
-            faulthandler.dump_traceback_later(stuck_after_s * 0.7, exit=False)
+            _arm_watchdog(stuck_after_s)
             await run.sleep(min(1.0, stuck_after_s * 0.2))
 
-    if sys.stderr is None:  # no console at all (pythonw): nothing to write to
-        await run.keep_beating()
-        return
     await asyncio.gather(run.keep_beating(), rearm())
+
+
+def _arm_watchdog(stuck_after_s: float) -> None:
+    """A hanging loop writes where it hangs into the raw output, before the supervisor kills it."""
+    if sys.stderr is not None:  # pythonw on Windows has nothing to write to
+        faulthandler.dump_traceback_later(stuck_after_s * 0.7, exit=False)
 
 
 def load_entry(name: str) -> Entry:

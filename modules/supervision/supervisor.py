@@ -174,12 +174,16 @@ class Supervisor:
             await asyncio.sleep(POLL_S / 2)
 
     async def _stop(self, names: set[str]) -> None:
-        for name in names:
-            self._slots[name].stop_asked = self._slots[name].child is not None
-        levels = max(1, len(names))
-        limit = (self.settings.stop_within_s + _GRACE_S) * levels
-        if not await self._drive(lambda: all(self._slots[name].child is None for name in names), limit):
-            left = [name for name in names if self._slots[name].child is not None]
+        before = {name: self._slots[name].child for name in names if self._slots[name].child is not None}
+        for name in before:
+            self._slots[name].stop_asked = True
+
+        def running() -> list[str]:  # a wanted one may be there again already (restart)
+            return [name for name, child in before.items() if self._slots[name].child is child]
+
+        limit = (self.settings.stop_within_s + _GRACE_S) * len(before)
+        if not await self._drive(lambda: not running(), limit):
+            left = running()
             log.error("could not be stopped: %s", ", ".join(left))
             self._tell(f"Could not be stopped: {', '.join(left)}.", level="alert",
                        todo="End these processes with the system's own tools; /status shows their PIDs.")

@@ -19,8 +19,8 @@ from modules.supervision.service import ServiceRun
 from modules.supervision.settings import SupervisionSettings
 from utils.paths import Paths
 
-QUICK: dict[str, Any] = dict(beat_every_s=0.05, stuck_after_s=1.5, ready_within_s=15.0, stop_within_s=1.5, restart_first_s=0.05,
-             restart_longest_s=0.2, crash_loop_count=3, crash_loop_window_s=60.0)
+QUICK: dict[str, Any] = dict(beat_every_s=0.05, stuck_after_s=1.5, ready_within_s=15.0, stop_within_s=1.5,
+                             restart_first_s=0.05, restart_longest_s=0.2, crash_loop_count=3, crash_loop_window_s=60.0)
 LIMITS = SupervisionSettings(**QUICK)
 
 
