@@ -1,0 +1,189 @@
+"""MEXC spot v3 REST: every endpoint that ccxt and pymexc use for trading a spot account.
+
+One table of routes; each says its parameters, its weight and whether it must be signed. What is not in the
+table, and any parameter that is not in a route's list, is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from modules.simulator.accounts import Account, OrderType
+from modules.simulator.dialects.mexc_auth import AUTH_PARAMS, Gate, parse, signed_text
+from modules.simulator.dialects.mexc_errors import answer
+from modules.simulator.errors import Reason, Refused
+from modules.simulator.venue import NewOrder, Venue
+from modules.simulator.weights import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request on its way to a handler: its parameters without those of the signature."""
+
+    params: dict[str, str]
+    ms: int
+    account: Account | None = None
+
+    @property
+    def user(self) -> Account:
+        """The account of a signed call."""
+        assert self.account is not None
+        return self.account
+
+    def need(self, name: str) -> str:
+        """A mandatory parameter. Raises Refused(MISSING)."""
+        value = self.params.get(name, "")
+        if not value:
+            raise Refused(Reason.MISSING, name)
+        return value
+
+    def number(self, name: str) -> int | None:
+        """An integer parameter, None where it was not sent. Raises Refused."""
+        text = self.params.get(name)
+        if text is None:
+            return None
+        try:
+            return int(text)
+        except ValueError:
+            raise Refused(Reason.BAD_PARAMETER, name) from None
+
+    def limit(self, default: int, maximum: int) -> int:
+        """The `limit` parameter, cut to the maximum."""
+        value = self.number("limit")
+        if value is None:
+            return default
+        if value < 1:
+            raise Refused(Reason.BAD_PARAMETER, "limit")
+        return min(value, maximum)
+
+    def money(self, name: str) -> Decimal | None:
+        """A decimal parameter, None where it was not sent. Raises Refused."""
+        text = self.params.get(name)
+        if text is None:
+            return None
+        try:
+            value = Decimal(text)
+        except InvalidOperation:
+            raise Refused(Reason.BAD_PARAMETER, name) from None
+        if not value.is_finite():
+            raise Refused(Reason.BAD_PARAMETER, name)
+        return value
+
+
+Handler = Callable[[Call], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One endpoint. `weight` may depend on the call; `signed` endpoints count per account too."""
+
+    handler: Handler
+    params: frozenset[str]
+    weight: Callable[[Call], int]
+    signed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: HTTP status, JSON text, headers."""
+
+    status: int
+    text: str
+    headers: dict[str, str]
+
+
+class Ready(str):
+    """JSON text that is ready to be sent."""
+
+
+class MexcDialect:
+    """Takes a request apart, admits it, calls its handler, forms the answer."""
+
+    prefix = "/api/"
+
+    def __init__(
+        self, venue: Venue, gate: Gate, weights: Weights, routes: Mapping[tuple[str, str], Route]
+    ) -> None:
+        self._venue = venue
+        self._gate = gate
+        self._weights = weights
+        self._routes = routes
+
+    async def handle(
+        self, method: str, path: str, query: str, body: str, key: str | None, remote: str
+    ) -> Reply:
+        """Answer one request."""
+        ms = self._venue.now()
+        headers: dict[str, str] = {}
+        try:
+            result = await self._answer(method, path, query, body, key, remote, ms, headers)
+        except Refused as refused:
+            status, content = answer(refused)
+            return Reply(status, json.dumps(content), headers)
+        return Reply(200, result if isinstance(result, Ready) else json.dumps(result), headers)
+
+    async def _answer(
+        self, method: str, path: str, query: str, body: str, key: str | None, remote: str, ms: int,
+        headers: dict[str, str],
+    ) -> object:
+        route = self._routes.get((method, path))
+        if route is None:
+            raise Refused(Reason.NO_ROUTE, f"{method} {path}")
+        params = _merged(parse(query), body)
+        plain = {name: value for name, value in params.items() if name not in AUTH_PARAMS}
+        unknown = sorted(set(plain) - route.params)
+        call = Call(plain, ms)
+        self._spend(f"ip {remote}", path, route.weight(call), ms, headers)
+        if unknown:
+            raise Refused(Reason.UNKNOWN_PARAMETER, ", ".join(unknown))
+        if route.signed:
+            account = self._gate.admit(key, params, signed_text(query, _form(body)), ms)
+            self._spend(f"uid {account.name}", path, route.weight(call), ms, headers)
+            call = Call(plain, ms, account)
+        return await route.handler(call)
+
+    def _spend(self, owner: str, path: str, weight: int, ms: int, headers: dict[str, str]) -> None:
+        wait_s = self._weights.spend(owner, path, weight, ms)
+        if wait_s is not None:
+            headers["Retry-After"] = str(wait_s)
+            raise Refused(Reason.TOO_MANY_REQUESTS)
+
+
+def _form(body: str) -> str:
+    """The body where it is a form; JSON bodies are not signed text of ours."""
+    return "" if body.lstrip().startswith("{") else body
+
+
+def _merged(params: dict[str, str], body: str) -> dict[str, str]:
+    """Query over body: where both send a parameter the query counts."""
+    if not body.strip():
+        return params
+    if body.lstrip().startswith("{"):
+        try:
+            content: Any = json.loads(body)
+        except ValueError:
+            raise Refused(Reason.BAD_PARAMETER, "body") from None
+        return {**{str(k): str(v) for k, v in content.items()}, **params}
+    return {**parse(body), **params}
+
+
+def new_order(call: Call) -> NewOrder:
+    """A new order's parameters. Raises Refused."""
+    side, kind = call.need("side"), call.need("type")
+    if side not in ("BUY", "SELL"):
+        raise Refused(Reason.BAD_PARAMETER, f"side {side}")
+    try:
+        order_type = OrderType(kind)
+    except ValueError:
+        raise Refused(Reason.BAD_PARAMETER, f"type {kind}") from None
+    client_id = call.params.get("newClientOrderId")
+    if client_id is not None and not (0 < len(client_id) <= 32 and client_id.isascii()):
+        raise Refused(Reason.BAD_PARAMETER, "newClientOrderId")
+    return NewOrder(call.need("symbol"), side, order_type, call.money("quantity"), call.money("quoteOrderQty"),
+                    call.money("price"), client_id)
+
+

@@ -1,0 +1,267 @@
+"""The simulated exchange as an HTTP server on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+from aiohttp import web
+from filelock import FileLock, Timeout
+
+from modules.simulator.accounts import Account
+from modules.simulator.clock import VenueClock
+from modules.simulator.dialects.mexc import MexcDialect, Reply
+from modules.simulator.dialects.mexc_auth import Gate
+from modules.simulator.dialects.mexc_routes import routes
+from modules.simulator.faults import FaultPlan, Faults, PlanError
+from modules.simulator.journal import LEASE_WALL_S, Journal, Recorder, StateError, truth
+from modules.simulator.settings import SimulatorSettings
+from modules.simulator.source import ModelSource, Source
+from modules.simulator.universe import DAY_MS, MINUTE_MS
+from modules.simulator.venue import Change, Venue
+from modules.simulator.weights import Weights
+from utils.wall import now_ms as wall_ms
+
+log = logging.getLogger(__name__)
+TICK_S = 0.2  # how often market flow reaches resting orders, wall seconds
+
+
+class StartError(Exception):
+    """The simulator cannot start: names the thing, its value and how to mend it."""
+
+
+def default_accounts(usdt: float) -> list[Account]:
+    """The accounts that every simulated venue has."""
+    accounts = [
+        Account("trader", "sim-key", "sim-secret"),
+        Account("withdrawer", "sim-withdraw-key", "sim-withdraw-secret", can_withdraw=True),
+    ]
+    for account in accounts:
+        account.balance("USDT").free = Decimal(str(usdt))
+    return accounts
+
+
+def make_source(options: SimulatorSettings) -> Source:
+    """The model, or the recording named in the options. Raises StartError."""
+    if options.replay is None:
+        return ModelSource(options.seed, options.tokens)
+    from modules.simulator.replay import ReplayError, ReplaySource
+
+    try:
+        return ReplaySource.load(options.replay, options.seed)
+    except ReplayError as problem:
+        raise StartError(str(problem)) from problem
+
+
+class Simulator:
+    """One simulated venue: market, accounts, clock, wire and memory put together."""
+
+    def __init__(self, options: SimulatorSettings, *, elapsed: Callable[[], float] | None = None) -> None:
+        self.options = options
+        self.port = 0
+        self._journal: Journal | None = None
+        self._recorder: Recorder | None = None
+        self._folder_lock: FileLock | None = None
+        self.broken: OSError | None = None
+        source = make_source(options)
+        accounts = default_accounts(options.start_usdt)
+        start_ms = self._open_state(options.state, source, accounts) or self._start_ms(source)
+        self.clock = VenueClock(start_ms, options.speed, **({"elapsed": elapsed} if elapsed else {}))
+        self._open_record(options.record)
+        self.venue = Venue(source, accounts, self.clock.now, fee_asset=options.fee_asset, commit=self._commit)
+        if self._journal is not None:
+            self.venue.restore(self._restored.orders.values(), self._restored.fills, self._restored.next_seq, start_ms)
+        gate = Gate(self.venue.by_key, options.speed, wall_ms if options.accept_wall_time else None)
+        weights = Weights(options.weight_limit, options.speed)
+        self.dialect = MexcDialect(self.venue, gate, weights, routes(self.venue))
+        self.faults = Faults(self._fault_plan(options.faults))
+        self._leased = 0
+        self._lease(start_ms)
+
+    # -- starting ----------------------------------------------------------------------------------------
+
+    def _start_ms(self, source: Source) -> int:
+        if self.options.start is not None:
+            return int(self.options.start.timestamp() * 1000)
+        first = getattr(source, "begin_ms", None)
+        return int(first) if first is not None else wall_ms()
+
+    def _open_state(self, folder: Path | None, source: Source, accounts: list[Account]) -> int:
+        """Take over a state folder; the market time to continue at, 0 for a new one. Raises StartError."""
+        if folder is None:
+            return 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._folder_lock = FileLock(str(folder / ".lock"))
+            self._folder_lock.acquire(timeout=0)
+            self._journal = Journal(folder)
+            self._journal.claim(source.describe())
+            self._restored = self._journal.load()
+            self._journal.open()
+        except Timeout as problem:
+            raise StartError(
+                f"state folder {folder}: another simulator uses it. Stop that one, or give another --state."
+            ) from problem
+        except (StateError, OSError) as problem:
+            raise StartError(str(problem)) from problem
+        if self._restored.lost_bytes:
+            log.warning("state folder %s: a torn tail of %d bytes was cut off", folder, self._restored.lost_bytes)
+        for account in accounts:
+            account.balances.update(self._restored.balances.get(account.name, {}))
+        return self._restored.ms
+
+    def _open_record(self, path: Path | None) -> None:
+        if path is None:
+            return
+        try:
+            self._recorder = Recorder(path)
+        except OSError as problem:
+            raise StartError(
+                f"record file {path}: cannot be written ({problem.strerror}). Give another --record.") from problem
+
+    @staticmethod
+    def _fault_plan(path: Path | None) -> FaultPlan:
+        try:
+            return FaultPlan.load(path) if path is not None else FaultPlan.empty()
+        except PlanError as problem:
+            raise StartError(str(problem)) from problem
+
+    # -- memory ------------------------------------------------------------------------------------------
+
+    def _commit(self, change: Change) -> None:
+        try:
+            if self._journal is not None:
+                self._journal.append(change)
+            if self._recorder is not None:
+                self._recorder.append(change)
+        except OSError as problem:
+            # Memory and disk now differ: answer nobody any more, end, and let the restart read the disk.
+            self.broken = problem
+            raise
+
+    def _lease(self, ms: int) -> None:
+        """Keep the reserved market time ahead of what is answered."""
+        ahead = int(LEASE_WALL_S * 1000 * self.options.speed)
+        if self._journal is not None and ms + ahead // 2 > self._leased:
+            self._leased = ms + ahead
+            self._journal.reserve(self._leased)
+
+    def close(self) -> None:
+        """Release files and locks."""
+        for thing in (self._journal, self._recorder):
+            if thing is not None:
+                thing.close()
+        if self._folder_lock is not None:
+            self._folder_lock.release()
+
+    # -- the wire ----------------------------------------------------------------------------------------
+
+    def app(self) -> web.Application:
+        """The aiohttp application."""
+        app = web.Application(client_max_size=1 << 20)
+        app.router.add_get("/sim/status", self._status)
+        app.router.add_get("/sim/truth", self._truth)
+        app.router.add_get("/sim/faults", self._get_faults)
+        app.router.add_post("/sim/faults", self._set_faults)
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        return app
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        path, _, query = request.raw_path.partition("?")
+        body = (await request.read()).decode("utf-8", "replace")
+        self._lease(self.clock.now())
+
+        async def execute() -> Reply:
+            return await self.dialect.handle(
+                request.method, path, query, body, request.headers.get("X-MEXC-APIKEY"), request.remote or "?")
+
+        return await self.faults.apply(request, path, execute)
+
+    async def _status(self, request: web.Request) -> web.Response:
+        market_ms = self.clock.now()
+        self._lease(market_ms)
+        listed = self.venue.pairs.listed(market_ms)
+        return web.json_response({
+            "market_ms": market_ms, "speed": self.options.speed, "seed": self.options.seed,
+            "tokens": self.options.tokens, "pairs": len(listed), "pid": os.getpid(), "port": self.port,
+            "started_market_ms": self.clock.start_ms, "market": self.venue.source.describe(), "dialect": "mexc",
+            "ends_ms": self.venue.source.last_ms(),
+        })
+
+    async def _truth(self, request: web.Request) -> web.Response:
+        market_ms = self.clock.now()
+        self.venue.advance(market_ms)
+        venue = self.venue
+        return web.json_response({
+            "market_ms": market_ms,
+            "accounts": truth(venue.accounts.values(), venue.orders.values(), venue.fills),
+        })
+
+    async def _get_faults(self, request: web.Request) -> web.Response:
+        return web.json_response(self.faults.describe())
+
+    async def _set_faults(self, request: web.Request) -> web.Response:
+        try:
+            self.faults.replace(FaultPlan.parse(json.loads(await request.text()), "request"))
+        except (PlanError, ValueError) as problem:
+            return web.json_response({"error": str(problem)}, status=400)
+        return web.json_response(self.faults.describe())
+
+    # -- running -----------------------------------------------------------------------------------------
+
+    async def warm(self) -> None:
+        """Make today's and yesterday's market before listening."""
+        day = self.clock.now() // DAY_MS
+        for needed in (day - 1, day):
+            while not self.venue.market.prepare(needed, 50):
+                await asyncio.sleep(0)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Let the market reach resting orders, make tomorrow ahead of time, keep the lease, until `stop`."""
+        while not stop.is_set() and self.broken is None:
+            now = self.clock.now()
+            self.venue.advance(now)
+            self._lease(now)
+            self._tomorrow(now)
+            try:
+                await asyncio.wait_for(stop.wait(), TICK_S)
+            except TimeoutError:
+                continue
+        if self.broken is not None:
+            raise self.broken
+
+    def _tomorrow(self, now: int) -> None:
+        """A few rows of the next day each tick, fast enough to be whole before midnight."""
+        day = now // DAY_MS
+        left_ms = (day + 1) * DAY_MS - now
+        ticks = max(1.0, left_ms / self.options.speed / (TICK_S * 1000) * 0.8)
+        if left_ms < DAY_MS - 30 * MINUTE_MS:
+            rows = int(self.venue.source.slots / ticks) + 1
+            self.venue.market.prepare(day + 1, min(rows, 40) if ticks > 5 else rows)
+
+
+async def serve(options: SimulatorSettings, ready: Callable[[int], None], stop: asyncio.Event) -> None:
+    """Run a simulator until `stop`; `ready` gets the port. Raises StartError, or OSError when its disk fails."""
+    simulator = Simulator(options)
+    runner = web.AppRunner(simulator.app(), access_log=None)
+    try:
+        await simulator.warm()
+        await runner.setup()
+        site = web.TCPSite(runner, options.host, options.port)
+        try:
+            await site.start()
+        except OSError as problem:
+            raise StartError(
+                f"port {options.port}: cannot listen on {options.host} ({problem.strerror or problem}). "
+                "Stop what uses it, or give another --port (0 takes a free one).") from problem
+        simulator.port = runner.addresses[0][1]
+        ready(simulator.port)
+        await simulator.run(stop)
+    finally:
+        await runner.cleanup()
+        simulator.close()

@@ -1,0 +1,24 @@
+"""The simulated exchange as a service of the crew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modules.simulator.server import serve
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from modules.supervision.service import ServiceRun
+
+
+async def main(run: ServiceRun, settings: Settings) -> None:
+    """Serve until asked to stop. Accounts and market time live below the data folder unless told otherwise."""
+    options = settings.simulator
+    if options.state is None:
+        options = options.model_copy(update={"state": run.paths.data / "simulator"})
+
+    def ready(port: int) -> None:
+        run.tell(port=port, speed=options.speed, tokens=options.tokens, seed=options.seed)
+        run.ready()
+
+    await serve(options, ready, run.stop)
