@@ -125,7 +125,8 @@ def _segment(rows: Floats, slots: npt.NDArray[np.int64]) -> Floats:
         }
         table = np.column_stack([made[name] for name in FEATURES])
     table[~np.isfinite(table)] = np.nan
-    return table[where]
+    kept: Floats = table[where]
+    return kept
 
 
 def _moves(close: Floats) -> dict[str, Floats]:
