@@ -1,0 +1,208 @@
+"""Sending one order and learning what became of it, so that none is sent twice and none is forgotten.
+
+1. The intent is durable before the order leaves (X1).
+2. Refused and never-left orders are closed at once: nothing happened there (X3).
+3. An unknown outcome is never sent again. It is asked for by client id; "not there" is believed only after the
+   signing time + receive window + margin, and only when said twice (X4). Until then the intent stays open.
+4. An order found is ours only if the exchange made it at or after the instant we signed (X5).
+5. What was executed comes from the order's fills, each once (X11).
+6. The caller books a `Filled` and then closes the intent. If the booking fails, nothing is ordered again: the intent
+   stays open and is booked at the next chance (X7).
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from modules.exchange.api import Account, MarketData
+from modules.exchange.types import Absent, Accepted, Failed, Lookup, OrderState, Refused, Unavailable, Unknown
+from modules.execution.intents import Intent
+from modules.execution.journal import Entry, Journal
+from modules.execution.order_state import Executed, advance, fold, from_order, own_fills
+from modules.execution.refusals import ID_IN_USE
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for what, in seconds of monotonic time; `window_s` is the receive window of the venue."""
+
+    first_poll_s: float = 0.05
+    longest_poll_s: float = 0.5
+    cancel_after_s: float = 3.0
+    settle_s: float = 10.0
+    fills_s: float = 2.0
+    window_s: float = 5.0
+    margin_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Something was executed; to be booked."""
+
+    executed: Executed
+
+
+@dataclass(frozen=True, slots=True)
+class NothingFilled:
+    """The order ended without an execution (IOC without a match, cancelled)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotPlaced:
+    """No order exists: refused by the venue, or it never left this machine, or proven absent."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Nobody knows yet. Nothing else may be ordered for this slot; ask again later."""
+
+    reason: str
+
+
+Result = Filled | NothingFilled | NotPlaced | Unresolved
+
+FAILED = "NOT_SENT"
+ABSENT = "ABSENT"
+
+
+class Executor:
+    """Orders of one account."""
+
+    def __init__(self, account: Account, market: MarketData, journal: Journal, patience: Patience) -> None:
+        self._account = account
+        self._market = market
+        self._journal = journal
+        self._patience = patience
+
+    async def execute(self, intent: Intent) -> Result:
+        """Send an order once and see it through. Raises OSError when the intent cannot be written: nothing is sent."""
+        await asyncio.to_thread(self._journal.open, intent)  # rule 1; off the loop, because it waits for the disk
+        outcome = await self._account.place(intent.request())
+        match outcome:
+            case Accepted(order_id):
+                self._journal.answer(intent.id, "accepted", order_id=order_id)
+                return await self._settle(intent, None)
+            case Refused(code, text) if code in ID_IN_USE:
+                self._journal.answer(intent.id, "unknown", code, text)
+                return await self._ask(intent)
+            case Refused(code, text):
+                self._journal.answer(intent.id, "refused", code, text)
+                self._journal.close(intent.id, "refused")
+                return NotPlaced(code, text)
+            case Failed(reason):
+                self._journal.answer(intent.id, "failed", text=reason)
+                self._journal.close(intent.id, "failed")
+                return NotPlaced(FAILED, reason)
+            case Unknown(reason):
+                log.warning("%s %s: outcome unknown (%s); asking", intent.symbol, intent.id, reason)
+                self._journal.answer(intent.id, "unknown", text=reason)
+                return await self._ask(intent)
+
+    async def resume(self, entry: Entry) -> Result:
+        """Learn what became of an intent that is still open, e.g. after a crash."""
+        if entry.executed is not None:
+            return Filled(entry.executed)
+        if entry.answer is not None and entry.answer.phase in ("refused", "failed"):
+            self._journal.close(entry.intent.id, entry.answer.phase)
+            return NotPlaced(entry.answer.code or FAILED, entry.answer.text)
+        return await self._ask(entry.intent)
+
+    async def _ask(self, intent: Intent) -> Result:
+        """Rule 3."""
+        absences = 0
+        give_up = time.monotonic() + self._patience.settle_s + self._patience.window_s + self._patience.margin_s
+        pause = self._patience.first_poll_s
+        while True:
+            found = await self._look(intent)
+            if isinstance(found, OrderState):
+                return await self._settle(intent, found)
+            if isinstance(found, Absent) and self._window_closed(intent):
+                absences += 1
+                if absences >= 2:
+                    self._journal.close(intent.id, "absent")
+                    return NotPlaced(ABSENT, "the exchange has no such order")
+            if time.monotonic() >= give_up:
+                return Unresolved(_told(found))
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, self._patience.longest_poll_s)
+
+    async def _settle(self, intent: Intent, state: OrderState | None) -> Result:
+        """Wait for the order's end. Market and IOC orders end at once; one that rests is cancelled."""
+        began = time.monotonic()
+        pause = self._patience.first_poll_s
+        cancelled = False
+        told = "not shown yet"
+        while state is None or not state.status.terminal:
+            found = await self._look(intent)
+            if isinstance(found, OrderState):
+                state = advance(state, found)
+                if state.status.terminal:
+                    break
+            told = _told(found)
+            waited = time.monotonic() - began
+            if waited >= self._patience.settle_s:
+                return Unresolved(told)
+            if waited >= self._patience.cancel_after_s and not cancelled and state is not None:
+                cancelled = True
+                await self._account.cancel(intent.symbol, intent.id)  # its answer proves nothing: the state does (X9)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, self._patience.longest_poll_s)
+        if state.filled <= 0:
+            self._journal.close(intent.id, "nothing")
+            return NothingFilled()
+        executed = await self._executed(intent, state)
+        self._journal.settle(intent.id, executed)
+        return Filled(executed)
+
+    async def _executed(self, intent: Intent, state: OrderState) -> Executed:
+        """Rule 5; where the fills cannot be had in time, what the order tells."""
+        give_up = time.monotonic() + self._patience.fills_s
+        pause = self._patience.first_poll_s
+        while True:
+            try:
+                found = own_fills(await self._account.fills(intent.symbol, self._signed(intent)), state)
+            except Unavailable as problem:
+                log.warning("fills of %s %s: %s", intent.symbol, intent.id, problem)
+                found = []
+            if sum(fill.quantity for fill in found) >= state.filled:
+                return fold(found, state.order_id, intent.fees)
+            if time.monotonic() >= give_up:
+                log.warning("%s %s: fills incomplete; the order's own figures are taken", intent.symbol, intent.id)
+                return from_order(state, intent.fees)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, self._patience.longest_poll_s)
+
+    async def _look(self, intent: Intent) -> Lookup:
+        found = await self._account.order(intent.symbol, intent.id)
+        if isinstance(found, OrderState) and found.created_ms < self._signed(intent):  # rule 4
+            log.error("%s: an older order bears the id %s; it is not ours", intent.symbol, intent.id)
+            return Absent(intent.id)
+        return found
+
+    def _signed(self, intent: Intent) -> int:
+        """When the intent was signed, less what the exchange's clock and ours may differ by."""
+        return intent.market_ms - round(1000 * self._patience.margin_s * self._market.clock.speed)
+
+    def _window_closed(self, intent: Intent) -> bool:
+        """Whether the request can no longer be accepted, wherever it may be on its way (rule 3)."""
+        window_ms = 1000 * (self._patience.window_s + self._patience.margin_s) * self._market.clock.speed
+        try:
+            return self._market.clock.now_ms() >= intent.market_ms + window_ms
+        except Unavailable:
+            return False
+
+
+def _told(found: Lookup) -> str:
+    match found:
+        case Absent():
+            return "the exchange does not show the order"
+        case Unknown(reason):
+            return reason
+        case OrderState():
+            return f"the order is still {found.status.value}"
