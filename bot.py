@@ -106,6 +106,7 @@ def run(name: str, settings: "Settings", paths: Paths, supervised: bool) -> int:
 
 def command_process(settings: "Settings", paths: Paths, console: bool, send: str | None) -> int:
     """The command process: only one on a state; executes itself anew when it ends with EXIT_RESTART."""
+    from config.crew import crew_for
     from utils.locks import AlreadyRunning, ProcessLock
     from utils.logs import setup_logging
     if not console and not settings.telegram.token.get_secret_value():
@@ -123,7 +124,7 @@ def command_process(settings: "Settings", paths: Paths, console: bool, send: str
     try:
         setup_logging(paths.logs, "bot", to_stderr=not console)
         from modules.telegram import process
-        code = asyncio.run(process.main(paths, settings, console, (send,) if send else ()))
+        code = asyncio.run(process.main(paths, settings, console, (send,) if send else (), crew_for(settings)))
     except KeyboardInterrupt:
         return EXIT_FAILED
     finally:

@@ -13,6 +13,10 @@ class TelegramSettings(BaseModel):
     viewers: tuple[int, ...] = Field((), description="User ids that may only read")
     api_base: str = Field("https://api.telegram.org", description="Address of the Bot API")
     confirm_s: float = Field(60.0, gt=0, le=3600, description="Seconds a confirmation stays valid")
+    stale_after_s: float = Field(120.0, gt=0, description="Age in seconds at which a command that moves money, sent "
+                                 "while the bot was away, is no longer carried out")
+    second_after_s: float = Field(300.0, gt=0, description="Seconds Telegram is down until alerts go to the second "
+                                  "channel")
     poll_timeout_s: int = Field(25, ge=1, le=50, description="Seconds of one long poll")
 
 

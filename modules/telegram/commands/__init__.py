@@ -1,0 +1,12 @@
+"""Every command of the crew, declared once. Their order here is their order in /help and in the menu."""
+
+from collections.abc import Sequence
+
+from modules.telegram.command import Command
+from modules.telegram.commands import crew, data, help, mode, positions, reports, state, training
+
+
+def all_commands(services: Sequence[str]) -> tuple[Command, ...]:
+    """The commands; `services` are the names a person may ask logs of."""
+    return (*crew.COMMANDS, *positions.COMMANDS, *reports.COMMANDS, *state.commands(services), *mode.COMMANDS,
+            *training.COMMANDS, *data.COMMANDS, *help.COMMANDS)

@@ -1,0 +1,161 @@
+"""Starting and stopping: /startbot /stopbot /stopall /restartbot /restartloop /pause /resume.
+
+Positions are guarded whenever there are any (A17): /stopbot leaves the tracker on, /stopall asks first.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from modules.exchange.types import Mode
+from modules.strategies.hype.records import Position
+from modules.supervision.status import ServiceStatus
+from modules.telegram.command import Answer, Arg, Command, Group, Preview, Refusal, Request
+from modules.telegram.context import SCANNER, TRACKER, TRAINER, Context
+from modules.telegram.figures import duration, money, plural
+from modules.telegram.markup import b, esc, lines
+from modules.telegram.stats import exposure
+
+
+def open_positions(context: Context) -> dict[Mode, list[Position]]:
+    """Positions by mode. Raises StateError when a file is damaged beyond its copy: never "none" instead (X15)."""
+    return {mode: list(context.files(mode).tracked.load().values()) for mode in Mode}
+
+
+def exposure_lines(held: dict[Mode, list[Position]]) -> list[str]:
+    """What is at stake, a line for each mode that holds anything."""
+    found = []
+    for mode, positions in held.items():
+        if positions:
+            total = sum((exposure(position) for position in positions), Decimal(0))
+            names = ", ".join(position.symbol for position in positions[:6]) + (" …" if len(positions) > 6 else "")
+            found.append(f"{b(mode)}: {plural(len(positions), 'position')}, {money(total)} USDT: {esc(names)}")
+    return found
+
+
+def venue(context: Context) -> str:
+    """The exchange, as people call it."""
+    name = context.settings.exchange.name
+    return "simulated exchange" if name == "simulated" else name.upper()
+
+
+def troubles(found: Sequence[ServiceStatus]) -> str | None:
+    """What a person must know of services that did not start; None where all is well."""
+    bad = [status for status in found if status.state not in ("ready", "starting")]
+    if not bad:
+        return None
+    told = [f"{esc(status.title)}: {esc(status.state)}. {esc(status.last_error)}".rstrip() for status in bad]
+    return lines(b("Not everything started."), *told, f"→ /logs {bad[0].name} shows more; /status shows the crew.")
+
+
+async def startbot(context: Context, request: Request) -> Answer:
+    mode = context.mode()
+    names = (TRACKER, SCANNER, TRAINER)
+    before = all(context.running(name) for name in names)
+    if not before:
+        await request.progress(f"Starting on the {esc(venue(context))}, {b(mode)} mode …")
+    trouble = troubles(await context.crew.start(*names))
+    if trouble:
+        raise Refusal(trouble)
+    return Answer(await context.read(lambda: _started(context, mode, before)))
+
+
+def _started(context: Context, mode: Mode, before: bool) -> str:
+    hype = context.settings.hype
+    size = (f"{hype.trade_share_pct:g}% of equity" if hype.trade_share_pct else f"{money(hype.trade_usdt)} USDT")
+    paused = context.service(TRACKER)
+    note = None
+    if paused is not None and paused.info.get("paused"):
+        note = "⚠️ Entries are paused: nothing is bought until /resume."
+    head = "Already running" if before else "Running"
+    loud = "🔴 LIVE: real money is traded." if mode is Mode.LIVE else "Paper money, nothing real is traded."
+    return lines(
+        f"{b(f'{head}: {venue(context)}, {mode} mode')}",
+        loud,
+        f"Scanner looks every {duration(hype.scan_interval_s)}, tracker buys and guards, trainer learns.",
+        f"Size {size} a trade, {hype.max_open_trades} at once, {money(hype.max_exposure_usdt)} USDT in all.",
+        note,
+        "",
+        "First candidates in about 2 to 5 min (market time); each purchase and sale is told here.",
+        "→ /why says why nothing is bought, /status shows the crew, /summary the result.",
+    )
+
+
+async def stopbot(context: Context, request: Request) -> Answer:
+    kept = await context.crew.stop(SCANNER, TRACKER)
+    held = await context.read(lambda: open_positions(context))
+    learning = "The trainer goes on learning; /stoptrain stops it." if context.running(TRAINER) else None
+    if TRACKER in kept:
+        return Answer(lines(b("Scanner stopped; the tracker goes on guarding."), *exposure_lines(held),
+                            "Nothing more is bought. The tracker ends when the last position is sold.", learning,
+                            "→ /sellall sells now, /stopall stops the guard as well, /startbot goes on."))
+    return Answer(lines(b("Scanner and tracker stopped."), "No positions are open. Nothing is bought or sold.",
+                        learning, "→ /startbot starts them again."))
+
+
+async def stopall_preview(context: Context, request: Request) -> Preview | None:
+    held = await context.read(lambda: open_positions(context))
+    if not any(held.values()):
+        return None
+    marks = sorted(position.id for positions in held.values() for position in positions)
+    return Preview(lines(b("Stop everything with positions open?"), *exposure_lines(held),
+                         "Their stops and targets live in the tracker, not on the exchange: "
+                         "nobody would sell them until the next start.",
+                         "To stop buying only: /stopbot."), ",".join(marks), "Stop all, unguarded")
+
+
+async def stopall(context: Context, request: Request) -> Answer:
+    held = await context.read(lambda: open_positions(context))
+    await context.crew.stop_all()
+    left = [status.title for status in context.crew.status(False) if status.state not in ("stopped", "crash-loop")]
+    if left:
+        raise Refusal(lines(b("Not everything stopped: ") + esc(", ".join(left)), "→ /status, then /stopall again."))
+    guard = [*exposure_lines(held), "⚠️ Unguarded until the next /startbot."] if any(held.values()) else []
+    return Answer(lines(b("Everything is stopped."), *guard, "I still listen.", "→ /startbot starts the crew again."))
+
+
+async def restartbot(context: Context, request: Request) -> Answer:
+    await request.progress("Restarting scanner and tracker …")
+    trouble = troubles(await context.crew.restart(TRACKER, SCANNER))
+    if trouble:
+        raise Refusal(trouble)
+    return Answer(lines(b(f"[{context.mode()}] Scanner and tracker restarted."), "→ /status shows them."))
+
+
+async def restartloop(context: Context, request: Request) -> Answer:
+    context.request_restart()
+    running = [status.title for status in context.crew.status(False) if status.state == "ready"]
+    lives = f"{esc(', '.join(running))}: they live on." if running else "No service is running."
+    return Answer(lines(b("The command process restarts."), lives, "I answer again in a few seconds."))
+
+
+async def pause(context: Context, request: Request) -> Answer:
+    on = request.text("on", "on") == "on"
+    if not on:
+        return await resume(context, request)
+    context.post(TRACKER, "pause", {"on": True, "reason": f"/pause by {request.sender.name or request.sender.channel}"})
+    held = await context.read(lambda: open_positions(context))
+    return Answer(lines(b("Paused: nothing is bought."), "Open positions are guarded to their exits.",
+                        *exposure_lines(held), _late(context), "→ /resume buys again."))
+
+
+async def resume(context: Context, request: Request) -> Answer:
+    context.post(TRACKER, "pause", {"on": False, "reason": "/resume"})
+    scanner = None if context.running(SCANNER) else "The scanner is not running: → /startbot."
+    return Answer(lines(b(f"[{context.mode()}] Entries are allowed again."), _late(context), scanner))
+
+
+def _late(context: Context) -> str | None:
+    return None if context.running(TRACKER) else "The tracker is not running; it will read this when it starts."
+
+
+COMMANDS = (
+    Command("startbot", "Start scanner, tracker and trainer", Group.CREW, startbot, money=True),
+    Command("stopbot", "Stop buying; open positions stay guarded", Group.CREW, stopbot),
+    Command("stopall", "Stop every service", Group.CREW, stopall, preview=stopall_preview),
+    Command("restartbot", "Restart scanner and tracker", Group.CREW, restartbot, money=True),
+    Command("restartloop", "Restart this command process; services live on", Group.CREW, restartloop,
+            aliases=("restarloop",)),
+    Command("pause", "Buy nothing more, guard on", Group.CREW, pause,
+            args=(Arg("on", "choice", "on is the default", choices=("on", "off")),)),
+    Command("resume", "Buy again after /pause", Group.CREW, resume, money=True),
+)

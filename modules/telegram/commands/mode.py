@@ -1,0 +1,82 @@
+"""Test and live: /testmode_on /testmode_off /teststatus. It concerns new entries; what is held stays guarded."""
+
+from modules.exchange.types import Mode
+from modules.strategies.hype.files import TestMode, mode_file
+from modules.telegram.command import Answer, Command, Group, Preview, Request, Role
+from modules.telegram.commands.crew import exposure_lines, open_positions, venue
+from modules.telegram.context import SCANNER, Context
+from modules.telegram.figures import money, plural
+from modules.telegram.markup import b, code, esc, lines
+
+
+def has_keys(context: Context) -> bool:
+    """Whether live trading is possible at all: on the simulated exchange it always is."""
+    exchange = context.settings.exchange
+    return exchange.name == "simulated" or bool(
+        exchange.api_key.get_secret_value() and exchange.api_secret.get_secret_value())
+
+
+async def testmode_on(context: Context, request: Request) -> Answer:
+    before = context.mode()
+    await context.read(lambda: mode_file(context.paths).save(TestMode(test_mode=True)))
+    held = await context.read(lambda: open_positions(context))
+    live = held[Mode.LIVE]
+    if before is Mode.TEST:
+        return Answer(lines(b("[TEST] Test mode was on already."), "Entries use paper money."))
+    return Answer(lines(b("[TEST] Test mode is on."), "New entries use paper money.",
+                        *(exposure_lines({Mode.LIVE: live})),
+                        "Live positions stay guarded to their exits." if live else None,
+                        "→ /sellall live sells them." if live else None))
+
+
+async def testmode_off_preview(context: Context, request: Request) -> Preview | Answer:
+    if context.mode() is Mode.LIVE:
+        return Answer(lines(b("[LIVE] Live mode is on already: real money is traded."), "→ /testmode_on ends it."))
+    if not has_keys(context):
+        name = context.settings.exchange.name
+        return Answer(lines(b("[TEST] Live needs keys; nothing was changed."),
+                            f"No key for {esc(name.upper())} is set.",
+                            f"→ Put {code('EXCHANGE_API_KEY')} and {code('EXCHANGE_API_SECRET')} into .env (a key that "
+                            "may trade and may not withdraw), then /restartloop. Check with: python bot.py doctor"))
+    told = await context.worker("key_report", {})
+    if told["problem"]:
+        return Answer(lines(b("[TEST] The key does not suit; nothing was changed."), esc(told["problem"])))
+    hype = context.settings.hype
+    size = (f"{hype.trade_share_pct:g}% of equity" if hype.trade_share_pct else f"{money(hype.trade_usdt)} USDT")
+    held = await context.read(lambda: open_positions(context))
+    running = "The scanner is running: it buys at once." if context.running(SCANNER) else \
+        "The scanner is not running; /startbot starts buying."
+    real = "Simulated money of the simulated exchange's own account." if context.settings.exchange.name == "simulated" \
+        else "REAL MONEY."
+    text = lines(b("🔴 LIVE 🔴 Switch from test to LIVE?"), b(f"{venue(context)}: {real}"),
+                 f"Account: {money(float(told['usdt']))} USDT free",
+                 f"A trade: {size}", f"At once: {plural(hype.max_open_trades, 'trade')}, "
+                 f"together at most {money(hype.max_exposure_usdt)} USDT",
+                 f"A day: at most {plural(hype.max_trades_per_day, 'entry', 'entries')}", running,
+                 *exposure_lines(held), "Test positions stay guarded on paper." if held[Mode.TEST] else None)
+    mark = f"{size} {hype.max_open_trades} {hype.max_exposure_usdt} {context.running(SCANNER)}"
+    return Preview(text, mark, "Yes, trade LIVE")
+
+
+async def testmode_off(context: Context, request: Request) -> Answer:
+    await context.read(lambda: mode_file(context.paths).save(TestMode(test_mode=False)))
+    return Answer(lines(b("🔴 [LIVE] Live mode is on."), f"New entries trade on the {esc(venue(context))}.",
+                        "→ /testmode_on goes back, /sellall live sells, /pause stops buying."))
+
+
+async def teststatus(context: Context, request: Request) -> Answer:
+    mode = context.mode()
+    held = await context.read(lambda: open_positions(context))
+    meaning = "New entries use paper money." if mode is Mode.TEST else "🔴 New entries use real money."
+    keys = "Keys for live are set." if has_keys(context) else "No keys for live are set."
+    return Answer(lines(b(f"[{mode}] Test mode is {'on' if mode is Mode.TEST else 'off'}."), meaning, keys,
+                        *exposure_lines(held),
+                        "→ /testmode_off for live" if mode is Mode.TEST else "→ /testmode_on for test"))
+
+
+COMMANDS = (
+    Command("testmode_on", "Trade with paper money", Group.MODE, testmode_on),
+    Command("testmode_off", "Trade LIVE with real money", Group.MODE, testmode_off, preview=testmode_off_preview,
+            money=True),
+    Command("teststatus", "Whether test mode is on", Group.MODE, teststatus, Role.VIEWER),
+)
