@@ -15,6 +15,7 @@ from modules.exchange.types import (
     OrderRequest,
     OrderState,
     Outcome,
+    Print,
     Ticker,
 )
 
@@ -44,6 +45,9 @@ class MarketData(Protocol):
 
     async def book(self, symbol: str, limit: int = 50) -> Book:
         """Order book to `limit` levels a side."""
+
+    async def trades(self, symbol: str, limit: int = 500) -> Sequence[Print]:
+        """Latest public trades, oldest first."""
 
     async def close(self) -> None:
         """Release connections."""

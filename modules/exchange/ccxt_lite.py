@@ -65,6 +65,14 @@ def load_class(exchange: str, package: str = "ccxt.async_support") -> type[Any]:
     return _loaded(exchange, package)
 
 
+def error_class() -> type[Exception]:
+    """ccxt's root of all its exceptions. Call `load_class` first, or the whole of ccxt is loaded for it."""
+    found = importlib.import_module("ccxt.base.errors").BaseError
+    if not (isinstance(found, type) and issubclass(found, Exception)):
+        raise AttributeError("ccxt.base.errors.BaseError is not an exception")
+    return found
+
+
 def _loaded(exchange: str, package: str) -> type[Any]:
     found = getattr(importlib.import_module(package), exchange)
     if not isinstance(found, type):

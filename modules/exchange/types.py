@@ -46,7 +46,10 @@ class OrderStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """One tradable pair. `tick` is the price step, `step` the quantity step, `min_notional` in quote."""
+    """One tradable pair. `tick` is the price step, `step` the quantity step, `min_notional` in quote.
+
+    `buys` and `sells`: a venue may open one side only, e.g. selling alone before a delisting.
+    """
 
     symbol: str
     base: str
@@ -59,6 +62,8 @@ class Market:
     trading: bool = True
     api_allowed: bool = True
     market_orders: bool = True
+    buys: bool = True
+    sells: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,15 @@ class Book:
     symbol: str
     bids: tuple[tuple[Decimal, Decimal], ...]
     asks: tuple[tuple[Decimal, Decimal], ...]
+    market_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """One public trade: somebody's. `quantity` in base."""
+
+    price: Decimal
+    quantity: Decimal
     market_ms: int
 
 
@@ -188,3 +202,11 @@ Lookup = OrderState | Absent | Unknown
 
 class Unavailable(Exception):
     """A query could not be answered (X15: this is never the same as "empty"). The text is fit for a person."""
+
+
+class Denied(Unavailable):
+    """The venue refused the query itself; asking again would not help. `code` is the venue's own."""
+
+    def __init__(self, text: str, code: str) -> None:
+        super().__init__(text)
+        self.code = code

@@ -1,0 +1,221 @@
+"""The connection to one venue, shared by market data and account: HTTP session, clock, limiter, address.
+
+`ask` is for queries, which are safe to repeat: with jittered back-off, within a deadline, and after a failed
+connection at the address where the venue is now (a simulator that was started again has another port).
+"""
+
+import asyncio
+import logging
+import random
+import ssl
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import certifi
+import msgspec
+
+from modules.exchange.address import Address, Resolve
+from modules.exchange.ccxt_lite import load_class
+from modules.exchange.classify import Answer
+from modules.exchange.clock import VenueClock
+from modules.exchange.limiter import Lane, Limiter, LocalBudget
+from modules.exchange.mexc_codes import CLOCK, Kind, kind_of
+from modules.exchange.settings import ExchangeSettings
+from modules.exchange.types import Denied, Failed, Refused, Unavailable
+from modules.exchange.wire import Endpoint, Reply, Wire, describe, trace
+
+log = logging.getLogger(__name__)
+
+TIME = Endpoint("spotPublicGetTime", "time", 1)
+WEIGHT_LIMIT = 400  # of MEXC's 500 per endpoint and 10 s: other processes on this address need some too
+WEIGHT_WINDOW_S = 10.0
+FIRST_WAIT_S = 0.2
+LONGEST_WAIT_S = 3.0
+RESYNC_EVERY_S = 60.0
+DATA_PATIENCE_S = 3.0
+MAX_WINDOW_MS = 60_000
+
+
+class _Time(msgspec.Struct):
+    serverTime: int
+
+
+def _server_ms(body: str) -> int:
+    try:
+        return msgspec.json.decode(body, type=_Time, strict=False).serverTime
+    except msgspec.MsgspecError as problem:
+        raise Unavailable(f"The exchange's time could not be read ({problem}).") from problem
+
+
+class Link:
+    """Everything between us and one venue."""
+
+    def __init__(self, settings: ExchangeSettings, resolve: Resolve) -> None:
+        self.settings = settings
+        self.clock = VenueClock()
+        self.limiter = Limiter(LocalBudget(WEIGHT_LIMIT, WEIGHT_WINDOW_S, lambda: self.clock.speed))
+        self._resolve = resolve
+        self._address = Address("", 1.0)
+        self._session: aiohttp.ClientSession | None = None
+        self._exchanges: list[Any] = []
+        self._finding = asyncio.Lock()
+        self._syncing = asyncio.Lock()
+        self._public: Wire | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    # -- life ----------------------------------------------------------------------------------------------
+
+    async def open(self) -> "Link":
+        """Find the venue and its time. Raises Unavailable; nothing is left open then."""
+        context = tls_context(self.settings.ca_file)
+        connector = aiohttp.TCPConnector(ssl=context, keepalive_timeout=10.0, limit=32)
+        self._session = aiohttp.ClientSession(connector=connector, trace_configs=[trace()])
+        try:
+            self._address = await self._resolve(self._session)
+            self.clock.restart(self._address.speed)
+            self._public = self.wire("", "")
+            await self.sync()
+        except BaseException:
+            await self.close()
+            raise
+        self._keeper = asyncio.create_task(self._keep_time(), name="exchange clock")
+        return self
+
+    async def close(self) -> None:
+        """Release connections. May be called twice."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+            self._keeper = None
+        for exchange in self._exchanges:
+            await exchange.close()
+        self._exchanges.clear()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def wire(self, api_key: str, secret: str) -> Wire:
+        """Requests with this key; without one, public requests."""
+        settings = self.settings
+        config: dict[str, Any] = {
+            "apiKey": api_key,
+            "secret": secret,
+            "session": self._session,
+            "enableRateLimit": False,  # the limiter is ours
+            "timeout": int(settings.timeout_s * 1000),
+            "options": {"recvWindow": settings.recv_window_ms, "maxRetriesOnFailure": 0},  # X4
+        }
+        if settings.proxy and (settings.base_url or settings.name != "simulated"):  # not to our own loopback
+            secure = not self._address.url.startswith("http://")
+            config["httpsProxy" if secure else "httpProxy"] = settings.proxy
+        exchange = load_class("mexc")(config)
+        exchange.timeout_on_exit = 0
+        exchange.ssl_context = False  # the session has its own; ccxt would load the certificates once more
+        self._exchanges.append(exchange)
+        self._point(exchange)
+        return Wire(exchange, self.clock, self.limiter)
+
+    def _point(self, exchange: Any) -> None:
+        url = self._address.url
+        if url:
+            exchange.urls["api"]["spot"] = {"public": url, "private": url}
+
+    # -- queries -------------------------------------------------------------------------------------------
+
+    async def ask_public(self, endpoint: Endpoint, params: Mapping[str, str | int]) -> str:
+        """A public query's body (see `ask`)."""
+        if self._public is None:
+            raise Unavailable("The connection to the exchange is closed.")
+        return await self.ask(self._public, endpoint, params, Lane.DATA)
+
+    async def ask(self, wire: Wire, endpoint: Endpoint, params: Mapping[str, str | int], lane: Lane) -> str:
+        """A query's body. Raises Denied when the venue refuses it, Unavailable when no answer came in time."""
+        deadline = time.monotonic() + 2 * self.settings.timeout_s
+        wait_s, resynced = FIRST_WAIT_S, False
+        while True:
+            left = deadline - time.monotonic()
+            reply = await wire.send(endpoint, params, lane, DATA_PATIENCE_S if lane is Lane.DATA else max(left, 0.1))
+            if isinstance(reply, Answer):
+                return reply.body
+            if isinstance(reply, Refused):
+                if reply.code in CLOCK and not resynced:
+                    resynced = True  # X32: one resync
+                elif kind_of(reply.code) is not Kind.LIMITED:
+                    raise Denied(self.unavailable(endpoint, reply), reply.code)
+            pause_s = wait_s * random.uniform(0.5, 1.5)
+            if time.monotonic() + pause_s >= deadline:
+                raise Unavailable(self.unavailable(endpoint, reply))
+            await asyncio.sleep(pause_s)
+            wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+            await self.recover(reply)
+
+    async def recover(self, reply: Reply) -> None:
+        """After a failure: find the venue again, learn its time again. A failure here waits for the next try."""
+        try:
+            if isinstance(reply, Failed):
+                await self._find_again()
+            if not self.clock.known:
+                await self.sync()
+        except Unavailable as problem:
+            log.info("%s", problem)
+
+    async def sync(self) -> None:
+        """Learn the venue's time now. Raises Unavailable."""
+        async with self._syncing:
+            wire = self._public
+            if wire is None:
+                raise Unavailable("The connection to the exchange is closed.")
+            await self.clock.sync(lambda: wire.time(TIME, _server_ms))
+
+    def unavailable(self, endpoint: Endpoint, reply: Reply) -> str:
+        """What a person reads when a query got no answer."""
+        where = self._address.url or "mexc.com"
+        todo = "Check the internet connection, EXCHANGE_BASE_URL and EXCHANGE_PROXY; it is tried again by itself."
+        if self.settings.name == "simulated":
+            todo = "Check with /status that the simulator runs; it is tried again by itself."
+        if isinstance(reply, Refused):
+            todo = "Look at the code in MEXC's list of errors; `python bot.py doctor` checks key and settings."
+        return f"No {endpoint.path} from the exchange at {where}: {describe(reply)}. {todo}"
+
+    # -- address and time ----------------------------------------------------------------------------------
+
+    async def _find_again(self) -> None:
+        async with self._finding:
+            if self._session is None:
+                return
+            found = await self._resolve(self._session)
+            if found == self._address:
+                return
+            log.warning("the exchange moved from %s to %s", self._address.url, found.url)
+            self._address = found
+            self.clock.restart(found.speed)
+            for exchange in self._exchanges:
+                self._point(exchange)
+
+    async def _keep_time(self) -> None:
+        """Resync now and then; a failure is reported once an episode."""
+        failing = False
+        while True:
+            await asyncio.sleep(RESYNC_EVERY_S if self.clock.known else FIRST_WAIT_S * 10)
+            try:
+                await self.sync()
+                failing = False
+            except Unavailable as problem:
+                if not failing:
+                    log.warning("%s", problem)
+                failing = True
+
+
+def tls_context(ca_file: str) -> ssl.SSLContext:
+    """Trust the usual authorities and, where named, those in `ca_file`. Raises Unavailable if it cannot be read."""
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.load_default_certs()
+    if ca_file:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except OSError as problem:
+            text = f"The certificate file {ca_file} cannot be used ({problem}). Mend EXCHANGE_CA_FILE."
+            raise Unavailable(text) from problem
+    return context
