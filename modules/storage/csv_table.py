@@ -1,7 +1,8 @@
 """CSV tables (P8): a fixed header, appended durably under a lock, damaged rows set aside and reported.
 
 1. The header is checked before every append and read: a file with other columns is refused, never mixed.
-2. A row torn by a crash (wrong number of cells, no line end) is moved to ``NAME.damaged-STAMP`` and reported.
+2. A row is one line: line breaks within a cell become blanks, so that a damaged row never swallows its neighbours.
+3. A row torn by a crash (wrong number of cells, no line end) is moved to ``NAME.damaged-STAMP`` and reported.
 """
 
 import csv
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from modules.storage.damage import Damage, StateError, report
-from utils.files import append_synced, locked, write_atomic
+from utils.files import append_synced, locked, read_whole, write_atomic
 from utils.wall import stamp
 
 Row = dict[str, str]
@@ -25,13 +26,16 @@ class CsvTable:
         self.columns = tuple(columns)
 
     def append(self, rows: Iterable[Mapping[str, object]]) -> None:
-        """Add rows, durably. A missing column raises KeyError; an absent value is an empty cell (None)."""
+        """Add rows, durably. A missing column raises KeyError; an absent value is an empty cell (None).
+
+        Raises StateError for a file with other columns (rule 1), OSError when the disk refuses: nothing was added.
+        """
         body = self._format([self._cells(row) for row in rows])
         if not body:
             return
         with locked(self.path):
-            if not self.path.exists() or self.path.stat().st_size == 0:
-                write_atomic(self.path, self._format([list(self.columns)]) + body)
+            if self._empty():
+                write_atomic(self.path, self._format([self.columns]) + body)
                 return
             self._check_header()
             if not self._ends_whole():
@@ -40,9 +44,9 @@ class CsvTable:
 
     def read(self) -> list[Row]:
         """All rows as text, oldest first. Raises StateError for a file with other columns (rule 1)."""
-        if not self.path.exists():
+        if self._empty():
             return []
-        with locked(self.path):
+        with locked(self.path):  # or an append might be seen half-way and taken for a torn row
             self._check_header()
             good, bad = self._parse()
             if bad:
@@ -51,12 +55,18 @@ class CsvTable:
 
     def replace(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Write the whole table anew, atomically."""
-        body = self._format([list(self.columns), *(self._cells(row) for row in rows)])
+        body = self._format([self.columns, *(self._cells(row) for row in rows)])
         with locked(self.path):
             write_atomic(self.path, body)
 
+    def _empty(self) -> bool:
+        try:
+            return self.path.stat().st_size == 0
+        except FileNotFoundError:
+            return True
+
     def _cells(self, row: Mapping[str, object]) -> list[str]:
-        return ["" if row[name] is None else str(row[name]) for name in self.columns]
+        return ["" if row[name] is None else " ".join(str(row[name]).splitlines()) for name in self.columns]
 
     @staticmethod
     def _format(rows: Sequence[Sequence[str]]) -> bytes:
@@ -65,8 +75,8 @@ class CsvTable:
         return text.getvalue().encode("utf-8")
 
     def _check_header(self) -> None:
-        with open(self.path, encoding="utf-8", newline="") as lines:
-            header = next(csv.reader(lines), [])
+        with open(self.path, encoding="utf-8", errors="replace", newline="") as lines:
+            header = next(csv.reader([lines.readline()]), [])
         if tuple(header) != self.columns:
             raise StateError(
                 f"{self.path} has the columns {','.join(header) or 'none'}; expected {','.join(self.columns)}. "
@@ -78,24 +88,34 @@ class CsvTable:
             content.seek(-1, os.SEEK_END)
             return content.read(1) == b"\n"
 
-    def _parse(self) -> tuple[list[Row], list[list[str]]]:
-        text = self.path.read_bytes().decode("utf-8", errors="replace")
-        torn_end = not text.endswith("\n")
-        rows = list(csv.reader(io.StringIO(text)))[1:]
-        good: list[Row] = []
-        bad: list[list[str]] = []
-        for number, cells in enumerate(rows):
-            last = number == len(rows) - 1
-            if len(cells) != len(self.columns) or (last and torn_end) or "\ufffd" in "".join(cells):
-                bad.append(cells)
-            else:
-                good.append(dict(zip(self.columns, cells, strict=True)))
+    def _parse(self) -> tuple[list[Row], list[str]]:
+        """Whole rows, and the lines that are none."""
+        text = read_whole(self.path).decode("utf-8", errors="replace")
+        lines = text.split("\n")[1:]
+        torn = lines.pop()
+        bad = [torn] if torn else []
+        good = self._rows(csv.reader(lines)) if "\ufffd" not in text else None
+        if good is None or len(good) != len(lines):
+            good = []
+            for line in lines:
+                row = None if "\ufffd" in line else self._rows(csv.reader([line], strict=True))
+                if row:
+                    good.extend(row)
+                elif line.strip():
+                    bad.append(line)
         return good, bad
+
+    def _rows(self, cells: Iterable[list[str]]) -> list[Row] | None:
+        """None if any row has another number of cells, or cannot be read."""
+        try:
+            return [dict(zip(self.columns, row, strict=True)) for row in cells]
+        except (ValueError, csv.Error):
+            return None
 
     def _mend(self) -> list[Row]:
         good, bad = self._parse()
         aside = self.path.with_name(f"{self.path.name}.damaged-{stamp()}")
-        write_atomic(aside, self._format(bad))
-        write_atomic(self.path, self._format([list(self.columns), *(self._cells(row) for row in good)]))
+        write_atomic(aside, "\n".join(bad).encode("utf-8"))
+        write_atomic(self.path, self._format([self.columns, *(self._cells(row) for row in good)]))
         report(Damage(self.path, f"{len(bad)} torn row(s)", aside, f"{len(good)} whole rows were kept"))
         return good

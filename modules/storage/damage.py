@@ -30,13 +30,17 @@ class StateError(Exception):
 _listeners: list[Callable[[Damage], None]] = []
 
 
-def on_damage(listener: Callable[[Damage], None]) -> None:
-    """Have `listener` called for every damage found in this process (the outbox does this)."""
+def on_damage(listener: Callable[[Damage], None]) -> Callable[[], None]:
+    """Have `listener` called for every damage found in this process (the outbox does this).
+
+    Returns what ends it. A listener must not raise: it is called in the middle of the mending.
+    """
     _listeners.append(listener)
+    return lambda: _listeners.remove(listener)
 
 
 def report(damage: Damage) -> None:
     """Log a damage and tell the listeners."""
     log.error("damaged state: %s", damage.sentence())
-    for listener in _listeners:
+    for listener in tuple(_listeners):
         listener(damage)

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from utils.files import append_synced, write_atomic
+from utils.files import append_synced, read_whole, write_atomic
 from utils.wall import now_ms, stamp
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Inbox:
         self.folder = root / service
         self.folder.mkdir(parents=True, exist_ok=True)
         self._handled_path = self.folder / "handled.ids"
-        self._handled: list[str] | None = None
+        self._handled: dict[str, None] | None = None
 
     def post(self, kind: str, body: dict[str, Any], sender: str, message_id: str | None = None) -> str:
         """Leave a message; returns its id. Raises OSError when the disk refuses."""
@@ -53,9 +53,10 @@ class Inbox:
     def take(self) -> list[tuple[Path, Message]]:
         """Messages not yet handled, oldest first, each with the path to give to `done`."""
         found: list[tuple[Path, Message]] = []
+        seen: set[str] = set()  # the same id posted twice and both waiting: once is enough
         for path in sorted(self.folder.glob("[0-9]*.json")):
             try:
-                message = msgspec.json.decode(path.read_bytes(), type=Message)
+                message = msgspec.json.decode(read_whole(path), type=Message)
             except FileNotFoundError:
                 continue
             except msgspec.MsgspecError as problem:
@@ -63,30 +64,39 @@ class Inbox:
                 (self.folder / "damaged").mkdir(exist_ok=True)
                 os.replace(path, self.folder / "damaged" / path.name)
                 continue
-            if message.id in self._ids():
+            if message.id in self._ids() or message.id in seen:
                 path.unlink(missing_ok=True)
                 continue
+            seen.add(message.id)
             found.append((path, message))
         return found
 
     def done(self, path: Path, message: Message) -> None:
-        """Mark a message as handled (rule 2)."""
+        """Mark a message as handled (rule 2). Raises OSError when the disk refuses: it may then come again."""
         ids = self._ids()
-        ids.append(message.id)
         append_synced(self._handled_path, message.id.encode() + b"\n")
+        ids[message.id] = None
         if len(ids) > 2 * REMEMBERED:
-            del ids[:-REMEMBERED]
-            write_atomic(self._handled_path, b"".join(item.encode() + b"\n" for item in ids))
+            self._handled = dict.fromkeys(list(ids)[-REMEMBERED:])
+            self._rewrite(self._handled)
         path.unlink(missing_ok=True)
 
     def waiting(self) -> int:
         """How many messages wait."""
         return sum(1 for _ in self.folder.glob("[0-9]*.json"))
 
-    def _ids(self) -> list[str]:
+    def _ids(self) -> dict[str, None]:
+        """Handled ids, oldest first."""
         if self._handled is None:
             try:
-                self._handled = self._handled_path.read_text(encoding="utf-8").split()
+                content = read_whole(self._handled_path).decode("ascii", errors="replace")
             except FileNotFoundError:
-                self._handled = []
+                content = ""
+            self._handled = dict.fromkeys(content.split())
+            if content and not content.endswith("\n"):  # torn by a crash: the next id must not be glued to it
+                self._handled.popitem()
+                self._rewrite(self._handled)
         return self._handled
+
+    def _rewrite(self, ids: dict[str, None]) -> None:
+        write_atomic(self._handled_path, b"".join(item.encode() + b"\n" for item in ids))

@@ -1,10 +1,13 @@
 """What any process wants to say to a person (X39): written durably with its cause, delivered by the command process.
 
 1. A notice is one file in ``data/outbox/``; it stays until every channel in use has delivered it.
-2. Its id is stable: posting the same id twice says it once.
+2. Its id is stable: posting the same key twice says it once, also after it was delivered (the last some thousand
+   delivered ids are remembered), so that a process that died after its cause may simply say it again.
 3. Delivery is at least once; a notice that a channel refuses for good goes to ``dead/`` and is counted.
+4. Saying never raises and never stops a trade: what a full disk refuses is kept in memory and written later.
 """
 
+import hashlib
 import itertools
 import logging
 import os
@@ -14,12 +17,14 @@ from typing import Literal
 
 import msgspec
 
-from utils.files import write_atomic
+from utils.files import append_synced, read_whole, write_atomic
 from utils.redact import redact
 from utils.wall import now_ms, stamp
 
 log = logging.getLogger(__name__)
 _counter = itertools.count()
+REMEMBERED = 2000
+UNWRITTEN = 500
 
 Level = Literal["info", "trade", "warning", "alert"]
 
@@ -27,8 +32,7 @@ Level = Literal["info", "trade", "warning", "alert"]
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One message to a person: mode, what happened, why, and what to do.
 
-    `mode` is "TEST", "LIVE" or "" where neither applies. `image` names a PNG below data/. `dead_man` notices
-    also go to the second channel.
+    `mode` is "TEST", "LIVE" or "" where neither applies. `image` names a PNG below data/.
     """
 
     id: str
@@ -54,42 +58,73 @@ class Outbox:
     def __init__(self, folder: Path, source: str) -> None:
         self.folder = folder
         self.source = source
+        self._delivered = folder / "delivered.ids"
+        self._unwritten: list[tuple[str, Notice]] = []
+        self._done: set[tuple[str, str]] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
     def say(self, what: str, *, mode: str = "", why: str = "", todo: str = "", level: Level = "info",
             image: str = "", key: str = "") -> str:
-        """Leave a notice; returns its id. `key` makes the id stable (rule 2). Secrets are masked."""
+        """Leave a notice; returns its id. `key` makes the id stable (rule 2). Secrets are masked. Never raises for
+        what the disk does (rule 4)."""
         notice = Notice(id=key or uuid.uuid4().hex, level=level, mode=mode, what=redact(what), why=redact(why),
                         todo=redact(todo), source=self.source, image=image, created_ms=now_ms())
-        if key and any(self.folder.glob(f"*-{_safe(key)}.json")):
+        if key and self._said(key):
             return notice.id
-        name = f"{stamp()}-{os.getpid():07d}-{next(_counter):09d}-{_safe(notice.id)}.json"
-        write_atomic(self.folder / name, msgspec.json.encode(notice))
+        self._unwritten.append(
+            (f"{stamp()}-{os.getpid():07d}-{next(_counter):09d}-{_safe(notice.id)}.json", notice))
+        self.flush()
         return notice.id
+
+    def flush(self) -> int:
+        """Write what a full disk refused earlier; returns how many still wait in memory."""
+        while self._unwritten:
+            name, notice = self._unwritten[0]
+            try:
+                write_atomic(self.folder / name, msgspec.json.encode(notice))
+            except OSError as problem:
+                log.error("cannot be told yet (%s): %s", problem, notice.text())
+                del self._unwritten[:-UNWRITTEN]
+                break
+            del self._unwritten[0]
+        return len(self._unwritten)
 
     def pending(self, channel: str) -> list[tuple[Path, Notice]]:
         """Notices that `channel` has not delivered, oldest first."""
+        self.flush()
         found: list[tuple[Path, Notice]] = []
         for path in sorted(self.folder.glob("[0-9]*.json")):
             try:
-                notice = msgspec.json.decode(path.read_bytes(), type=Notice)
+                notice = msgspec.json.decode(read_whole(path), type=Notice)
             except FileNotFoundError:
                 continue
             except msgspec.MsgspecError as problem:
                 log.error("notice %s cannot be read (%s); set aside", path.name, problem)
                 self._bury(path)
                 continue
-            if channel not in notice.delivered:
+            if channel not in notice.delivered and (path.name, channel) not in self._done:
                 found.append((path, notice))
         return found
 
     def delivered(self, path: Path, notice: Notice, channel: str, channels: tuple[str, ...]) -> None:
-        """`channel` has delivered it; once all of `channels` have, the file goes."""
-        done = (*notice.delivered, channel)
-        if all(name in done for name in channels):
-            path.unlink(missing_ok=True)
-        else:
-            write_atomic(path, msgspec.json.encode(msgspec.structs.replace(notice, delivered=done)))
+        """`channel` has delivered it; once all of `channels` have, the file goes. Never raises: what the disk refuses
+        to note is known in memory, or a full disk would have the same notice delivered without end."""
+        self._done.add((path.name, channel))
+        try:  # another channel may have delivered it since it was read
+            notice = msgspec.json.decode(read_whole(path), type=Notice)
+            done = (*notice.delivered, channel)
+            if not all(name in done for name in channels):
+                write_atomic(path, msgspec.json.encode(msgspec.structs.replace(notice, delivered=done)))
+                return
+        except FileNotFoundError:
+            return
+        except OSError as problem:
+            log.error("that %s was delivered cannot be noted: %s", path.name, problem)
+            if not all((path.name, name) in self._done for name in channels):
+                return
+        self._remember(notice.id)
+        path.unlink(missing_ok=True)
+        self._done -= {(path.name, name) for name in channels}
 
     def refuse(self, path: Path) -> None:
         """A channel refused it for good (rule 3)."""
@@ -99,10 +134,34 @@ class Outbox:
         """How many notices could not be delivered for good."""
         return sum(1 for _ in (self.folder / "dead").glob("*.json"))
 
+    def _said(self, key: str) -> bool:
+        safe = _safe(key)
+        return (any(notice.id == key for _, notice in self._unwritten)
+                or any(self.folder.glob(f"*-{safe}.json")) or safe in self._remembered())
+
+    def _remembered(self) -> list[str]:
+        try:
+            return read_whole(self._delivered).decode("ascii", errors="ignore").split()
+        except FileNotFoundError:
+            return []
+
+    def _remember(self, notice_id: str) -> None:
+        try:
+            append_synced(self._delivered, _safe(notice_id).encode("ascii") + b"\n")
+            if self._delivered.stat().st_size > 2 * REMEMBERED * 34:
+                kept = self._remembered()[-REMEMBERED:]
+                write_atomic(self._delivered, "".join(f"{item}\n" for item in kept).encode("ascii"))
+        except OSError as problem:
+            log.error("delivered ids cannot be noted: %s", problem)
+
     def _bury(self, path: Path) -> None:
         (self.folder / "dead").mkdir(exist_ok=True)
         os.replace(path, self.folder / "dead" / path.name)
 
 
 def _safe(key: str) -> str:
-    return "".join(char if char.isalnum() else "_" for char in key)[:80]
+    """A key as part of a file name; a long or unusual one by its hash, so that no two keys become one."""
+    if len(key) <= 60 and key.isascii() and key.replace("_", "").isalnum():
+        return key
+    plain = "".join(char if char.isascii() and char.isalnum() else "_" for char in key[:40])
+    return f"{plain}_{hashlib.blake2b(key.encode('utf-8'), digest_size=8).hexdigest()}"

@@ -142,8 +142,5 @@ def _be_nice(nice: int) -> None:
 
 
 def _tell_damage(run: ServiceRun, damage: Damage) -> None:
-    try:
-        run.outbox.say(f"State file damaged: {damage.path.name}", why=damage.sentence(), level="alert",
-                       todo="Compare the file with what the exchange shows; /resync rebuilds positions.")
-    except OSError as problem:
-        log.error("the damage could not be told: %s", problem)
+    run.outbox.say(f"State file damaged: {damage.path.name}", why=damage.sentence(), level="alert",
+                   todo="Compare it with what the exchange shows; /resync rebuilds positions.")

@@ -97,6 +97,7 @@ class ServiceRun:
         """Beat and watch for the stop file until stopped. Runs as a task of the service's own loop."""
         while not self.stop.is_set():
             self.beat()
+            self.outbox.flush()
             if self.stop_file.exists():
                 self.stop.set()
                 return

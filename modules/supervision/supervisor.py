@@ -269,10 +269,7 @@ class Supervisor:
             log.error("registry of services cannot be written: %s", problem)
 
     def _tell(self, what: str, *, why: str = "", todo: str = "", level: Level = "info") -> None:
-        try:
-            self._outbox.say(what, why=why, todo=todo, level=level)
-        except OSError as problem:
-            log.error("cannot be told (%s): %s", problem, what)
+        self._outbox.say(what, why=why, todo=todo, level=level)
 
     def _status(self, slot: Slot, load: bool = False) -> ServiceStatus:
         now = time.monotonic()
