@@ -71,6 +71,12 @@ class Order:
         """Steps not filled yet; 0 for market orders by quote amount."""
         return 0 if self.steps is None else self.steps - self.filled
 
+    @property
+    def limit(self) -> int:
+        """Price of a limit order, ticks. Market orders have none: AssertionError."""
+        assert self.price is not None
+        return self.price
+
     def amount(self, steps: int) -> Decimal:
         """Steps as an amount of the base coin."""
         return Decimal(steps).scaleb(-self.base_scale)

@@ -82,12 +82,13 @@ class PathMaker:
         noise = sigma * rng.standard_normal(MINUTES)
         start = float(self._factors.level(day, day)[slot])
         end = float(self._factors.level(day + 1, day)[slot])
-        market = calendar.beta[slot] * self.market_minutes(day)
-        raw = market + events.price - events.price[0]
-        raw[1:] += np.cumsum(noise)
+        market = float(calendar.beta[slot]) * self.market_minutes(day)
+        raw = market
+        raw[1:] += np.cumsum(noise + _ragged(np.diff(events.price), rng))
         variance = np.cumsum(sigma**2)
         weight = np.concatenate(([0.0], variance / variance[-1])) if variance[-1] > 0 else _TIMES / MINUTES
         path = start + raw + (end - start - raw[-1]) * weight
+        path[1:-1] += 0.35 * sigma[:-1] * rng.standard_normal(MINUTES - 1)  # prints bounce around the value
         path[-1] = end
         wiggle = np.sqrt(sigma**2 + (calendar.beta[slot] * today.market_sigma) ** 2 / MINUTES)
         return self._candles(slot, day, calendar, path, wiggle, events, rng)
@@ -124,9 +125,9 @@ class PathMaker:
     ) -> Floats:
         """Quote volume of each minute, USDT, before empty minutes are taken out."""
         usual = float(np.median(sigma)) + 1e-9
-        busy = 0.55 * np.log(sigma / usual + 0.05) + 0.30 * np.minimum(np.abs(moves) / usual, 6.0)
+        busy = 0.75 * np.log(sigma / usual + 0.05) + 0.36 * np.minimum(np.abs(moves) / usual, 6.0)
         daily = math.log(float(calendar.adv[slot]) / MINUTES) + 0.7 * math.log(self._factors.day(day).vol[slot])
-        noise = 0.55 * rng.standard_normal(MINUTES) - 0.45
+        noise = 0.50 * rng.standard_normal(MINUTES) - 0.75
         result: Floats = np.exp(daily + _SEASON + busy + noise + events.volume)
         return result
 
@@ -154,9 +155,21 @@ def _shape(rng: np.random.Generator) -> Floats:
     """Volatility within a day: lognormal on three scales, mean square 1."""
     hours = np.interp(_TIMES[:-1], np.arange(25) * 60.0, rng.standard_normal(25))
     tens = np.repeat(rng.standard_normal(MINUTES // 10), 10)
-    log = 0.34 * hours + 0.26 * tens + 0.36 * rng.standard_normal(MINUTES) + 0.5 * _SEASON
+    log = 0.48 * hours + 0.36 * tens + 0.40 * rng.standard_normal(MINUTES) + 0.5 * _SEASON
     shape = np.exp(log)
     result: Floats = shape / math.sqrt(float(np.mean(shape**2)))
+    return result
+
+
+def _ragged(steps: Floats, rng: np.random.Generator) -> Floats:
+    """Event moves in uneven steps: a leg is made by a few minutes, not by a ramp. Ups and downs keep their sums."""
+    weights = np.exp(1.1 * rng.standard_normal(MINUTES))
+    result = np.zeros(MINUTES)
+    for part in (np.maximum(steps, 0.0), np.minimum(steps, 0.0)):
+        uneven = part * weights
+        total = float(uneven.sum())
+        if total != 0.0:
+            result += uneven * (float(part.sum()) / total)
     return result
 
 

@@ -8,38 +8,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from decimal import ROUND_UP, Decimal
+from decimal import ROUND_DOWN, Decimal
+from functools import partial
 from hashlib import blake2b
 from typing import Literal
 
 from modules.simulator.accounts import ZERO, Account, Fill, Order, OrderType, Status
 from modules.simulator.book import BUY, SELL, ModelBook
 from modules.simulator.errors import Reason, Refused
+from modules.simulator.flow import Flow
 from modules.simulator.history import History
 from modules.simulator.market import Market
-from modules.simulator.matching import Leg, plan, reach
+from modules.simulator.matching import Leg, plan
 from modules.simulator.pairs import Pairs, PairState
+from modules.simulator.rules import MAX_OPEN_ORDERS, NewOrder, check_size, check_state, in_units
 from modules.simulator.source import Source
-from modules.simulator.universe import MINUTE_MS, Token
+from modules.simulator.universe import DAY_MS, Token
 
-MIN_NOTIONAL = Decimal(1)
-MAX_NOTIONAL = Decimal(2_000_000)
-MAX_NOTIONAL_MARKET = Decimal(100_000)
-MAX_OPEN_ORDERS = 500
 _FEE_STEP = Decimal("1e-12")
-
-
-@dataclass(frozen=True, slots=True)
-class NewOrder:
-    """What a client asks for, parsed but not judged."""
-
-    symbol: str
-    side: str
-    type: OrderType
-    qty: Decimal | None
-    quote_qty: Decimal | None
-    price: Decimal | None
-    client_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +64,8 @@ class Venue:
         self.next_seq = 1
         self._fee_in_quote = fee_asset == "quote"
         self._commit = commit or (lambda change: None)
+        self._flow = Flow(self.market, self.model_book)
+        self._by_client: dict[tuple[str, str], str] = {}  # (account, client id) → newest order with it
         self._resting: dict[int, list[Order]] = {}
         self._reached: dict[int, int] = {}  # slot → market time up to which flow was applied
         self._prints: dict[int, deque[Fill]] = {}
@@ -87,12 +75,17 @@ class Venue:
     def restore(self, orders: Iterable[Order], fills: Iterable[Fill], next_seq: int, ms: int) -> None:
         """Take over what a journal kept; flow reaches open orders from `ms` on."""
         for order in orders:
-            self.orders[order.id] = order
+            self._know(order)
             if not order.status.final:
                 self._resting.setdefault(order.slot, []).append(order)
                 self._reached[order.slot] = ms
         self.fills.extend(fills)
         self.next_seq = next_seq
+
+    def _know(self, order: Order) -> None:
+        self.orders[order.id] = order
+        if order.client_id is not None:
+            self._by_client[(order.account, order.client_id)] = order.id
 
     # -- questions ---------------------------------------------------------------------------------------
 
@@ -129,10 +122,8 @@ class Venue:
             order = self.orders.get(order_id)
             mine = order is not None and order.account == account.name and order.symbol == symbol
             return order if mine else None
-        for order in reversed(self.orders.values()):
-            if order.client_id == client_id and order.account == account.name and order.symbol == symbol:
-                return order
-        return None
+        newest = self._by_client.get((account.name, client_id or ""))
+        return self.orders[newest] if newest is not None and self.orders[newest].symbol == symbol else None
 
     def prints(self, slot: int) -> list[Fill]:
         """Latest taker fills of users on a pair: part of the public tape."""
@@ -145,35 +136,15 @@ class Venue:
         token = self.pairs.find(ask.symbol, ms)
         if token is None:
             raise Refused(Reason.BAD_SYMBOL, ask.symbol)
-        self._check_state(token, ask, ms)
-        if ask.client_id is not None and any(o.client_id == ask.client_id for o in self.open_orders(account, None)):
+        check_state(token, self.pairs.state(token, ms), ask)
+        mine = self.open_orders(account, None)
+        if ask.client_id is not None and any(order.client_id == ask.client_id for order in mine):
             raise Refused(Reason.DUPLICATE_ID, ask.client_id)
-        if len(self.open_orders(account, None)) >= MAX_OPEN_ORDERS:
+        if len(mine) >= MAX_OPEN_ORDERS:
             raise Refused(Reason.TOO_MANY_ORDERS)
-        price, steps = _in_units(token, ask)
-        last = self.market.price(token.slot, ms)
-        if price is not None and (price > 2 * last if ask.side == BUY else 2 * price < last):
-            raise Refused(Reason.PRICE_RANGE, f"last price {Decimal(last).scaleb(-token.price_scale)}")
-        worth = _worth(token, ask, price, steps, last)
-        if worth < MIN_NOTIONAL:
-            raise Refused(Reason.UNDER_MINIMUM, f"{MIN_NOTIONAL}USDT")
-        maximum = MAX_NOTIONAL_MARKET if ask.type is OrderType.MARKET else MAX_NOTIONAL
-        if worth > maximum:
-            raise Refused(Reason.OVER_MAXIMUM, f"{maximum}USDT")
+        price, steps = in_units(token, ask)
+        check_size(token, ask, price, steps, self.market.price(token.slot, ms))
         return token, price, steps
-
-    def _check_state(self, token: Token, ask: NewOrder, ms: int) -> None:
-        state = self.pairs.state(token, ms)
-        if state is PairState.OFFLINE:
-            raise Refused(Reason.OFFLINE, token.symbol)
-        if not token.api_open or not token.in_defaults:
-            raise Refused(Reason.CLOSED_TO_API, token.symbol)
-        if state is PairState.HALTED:
-            raise Refused(Reason.HALTED, token.symbol)
-        if state is PairState.SELL_ONLY and ask.side == BUY:
-            raise Refused(Reason.SELL_ONLY, token.symbol)
-        if ask.type is OrderType.MARKET and not token.market_orders:
-            raise Refused(Reason.NO_MARKET_ORDERS, token.symbol)
 
     def place(self, account: Account, ask: NewOrder) -> Order:
         """Place an order; whatever of it executes at once has executed on return. Raises Refused."""
@@ -189,16 +160,17 @@ class Venue:
         legs = self._legs(order, ms)
         self._hold(account, order, legs, token)
         self.next_seq += 1
-        self.orders[order.id] = order
+        self._know(order)
         touched, fills = [order], []
-        refuse_all = order.type is OrderType.LIMIT_MAKER and legs or (
-            order.type is OrderType.FOK and sum(leg.steps for leg in legs) < order.remaining)
-        for leg in [] if refuse_all else legs:
+        # Post-only that would take, and fill-or-kill that cannot fill, end without a trade.
+        takes = order.type is OrderType.LIMIT_MAKER and bool(legs)
+        short = order.type is OrderType.FOK and sum(leg.steps for leg in legs) < order.remaining
+        for leg in [] if takes or short else legs:
             made, maker = self._execute(order, leg, token, ms)
             fills += made
             if maker is not None:
                 touched.append(maker)
-        self._rest_or_end(order, ms, ended=bool(refuse_all))
+        self._rest_or_end(order, ms, ended=takes or short)
         self._record(ms, touched, fills)
         return order
 
@@ -246,13 +218,13 @@ class Venue:
         return fills, leg.maker
 
     def _fill(
-        self, order: Order, tick: int, steps: int, token: Token, ms: int, *, maker: bool, self_trade: bool
+        self, order: Order, tick: int, steps: int, token: Token, ms: int, *, maker: bool, self_trade: bool = False
     ) -> Fill:
         price, qty = order.at(tick), order.amount(steps)
         quote = price * qty
         rate = token.maker if maker else token.taker
         in_quote = self._fee_in_quote or order.side == SELL
-        fee = ((quote if in_quote else qty) * rate).quantize(_FEE_STEP, ROUND_UP)
+        fee = ((quote if in_quote else qty) * rate).quantize(_FEE_STEP, ROUND_DOWN)
         number = len(self.fills) + 1
         fill = Fill(
             id=blake2b(f"{order.id}:{number}".encode(), digest_size=16).hexdigest(), order=order.id,
@@ -260,20 +232,12 @@ class Venue:
             fee_asset="USDT" if in_quote else order.base, maker=maker, self_trade=self_trade, ms=ms,
             client_id=order.client_id)
         account = self.accounts[order.account]
-        self._cover_rounding(account, order, fill)
         account.settle(order, fill)
         order.filled += steps
         order.filled_quote += quote
         order.updated_ms = ms
         self.fills.append(fill)
         return fill
-
-    def _cover_rounding(self, account: Account, order: Order, fill: Fill) -> None:
-        """Fees are rounded up fill by fill; the hold may lack the last 1e-12 of them."""
-        fee = fill.fee if fill.fee_asset == "USDT" else ZERO
-        lacks = fill.quote + fee - order.hold if order.side == BUY else ZERO
-        if lacks > ZERO:
-            account.lock(order, min(lacks, account.balance("USDT").free))
 
     def _rest_or_end(self, order: Order, ms: int, *, ended: bool) -> None:
         """Set the status after executions, rest what is left, give back what is not needed."""
@@ -304,8 +268,8 @@ class Venue:
     def _shrink_hold(self, account: Account, order: Order) -> None:
         """A fill better than the limit price frees the difference at once."""
         if order.side == BUY and order.price is not None:
-            token = self.source.calendar(order.updated_ms // 86_400_000).tokens[order.slot]
-            fee = 1 + token.taker if self._fee_in_quote else Decimal(1)
+            taker = self._token_of(order, order.updated_ms).taker
+            fee = 1 + taker if self._fee_in_quote else Decimal(1)
             needed = order.at(order.price) * order.amount(order.remaining) * fee
             if order.hold > needed:
                 account.unlock(order, order.hold - needed)
@@ -323,14 +287,12 @@ class Venue:
         self.advance(ms)
         if order.status.final:
             raise Refused(Reason.NOT_CANCELABLE, order.id)
-        self._cancel(order, ms)
+        self._end(order, ms)
         self._record(ms, [order], [])
 
-    def _cancel(self, order: Order, ms: int) -> None:
+    def _end(self, order: Order, ms: int) -> None:
         order.updated_ms = ms
         self._rest_or_end(order, ms, ended=True)
-
-    # -- the market reaches resting orders ---------------------------------------------------------------
 
     def advance(self, ms: int) -> None:
         """Let market flow up to `ms` reach the resting orders; pairs that went offline lose theirs."""
@@ -341,124 +303,29 @@ class Venue:
             if ms <= since:
                 continue
             self._reached[slot] = ms
-            for minute in range(since // MINUTE_MS, ms // MINUTE_MS + 1):
-                if slot in self._resting:
-                    start = max(since - minute * MINUTE_MS, 0) / MINUTE_MS
-                    end = min(ms - minute * MINUTE_MS, MINUTE_MS) / MINUTE_MS
-                    self._flow(slot, minute, start, end, touched, fills)
-            self._end_offline(slot, ms, touched)
+            for order, steps, at in self._flow.reach(slot, since, ms, partial(self.resting, slot)):
+                fills.append(self._fill(order, order.limit, steps, self._token_of(order, at), at, maker=True))
+                self._rest_or_end(order, at, ended=False)
+                touched.append(order)
+            for order in self._orders_of_offline(slot, ms):
+                self._end(order, ms)
+                touched.append(order)
         if touched:
             self._record(ms, touched, fills)
 
-    def _end_offline(self, slot: int, ms: int, touched: list[Order]) -> None:
-        for order in list(self._resting.get(slot, ())):
+    def _orders_of_offline(self, slot: int, ms: int) -> list[Order]:
+        found = []
+        for order in self._resting.get(slot, ()):
             token = self.pairs.find(order.symbol, ms)
             if token is None or self.pairs.state(token, ms) is PairState.OFFLINE:
-                self._cancel(order, ms)
-                touched.append(order)
+                found.append(order)
+        return found
 
-    def _flow(
-        self, slot: int, minute: int, start: float, end: float, touched: list[Order], fills: list[Fill]
-    ) -> None:
-        """Apply a part of one minute: linear pieces of the path between its corners."""
-        corners, volume = self.market.legs(slot, minute)
-        if volume <= 0 or end <= start:
-            return
-        spread = self.market.spread(slot, minute * MINUTE_MS)
-        buys = min(0.9, max(0.1, 0.5 + self.source.pressure(slot, minute + 0.5)))
-        for (t0, p0), (t1, p1) in zip(corners, corners[1:], strict=False):
-            a, b = max(t0, start), min(t1, end)
-            if b <= a:
-                continue
-            slope = (p1 - p0) / (t1 - t0)
-            first, last = p0 + slope * (a - t0), p0 + slope * (b - t0)
-            moment = minute * MINUTE_MS + int(b * MINUTE_MS)
-            for side, share in ((BUY, 1.0 - buys), (SELL, buys)):
-                queue = sorted(self.resting(slot, side), key=lambda o: (-_p(o) if o.side == BUY else _p(o), o.seq))
-                self._reach_side(queue, spread, first, last, volume * (b - a) * share, moment, touched, fills)
-
-    def _reach_side(
-        self, queue: list[Order], spread: int, first: float, last: float, flow: float, ms: int,
-        touched: list[Order], fills: list[Fill],
-    ) -> None:
-        used = 0.0
-        for order in queue:
-            part = reach(order.side, _p(order), spread, first, last)
-            if part.crossed:
-                other = SELL if order.side == BUY else BUY
-                ladder = self.model_book.ladder(order.slot, ms, other)
-                for leg in plan(order.side, ladder, [], steps=order.remaining, budget=None, limit=order.price):
-                    self.model_book.take(order.slot, ms, other, leg.tick, leg.steps, 0.0)
-                    order.credit += leg.steps
-            if part.better > 0:
-                order.ahead = 0
-            elif part.touch > 0:
-                through = max(0.0, flow * part.touch - used)
-                served = min(through, float(order.ahead))
-                order.ahead -= int(served)
-                order.credit += through - served
-                used += through
-            got = max(0.0, flow * part.better - used)
-            order.credit += got
-            used += min(got, float(order.remaining))
-            self._pay_credit(order, ms, touched, fills)
-
-    def _pay_credit(self, order: Order, ms: int, touched: list[Order], fills: list[Fill]) -> None:
-        """Turn flow that reached an order into a fill, once it is worth a trade."""
-        steps = min(int(order.credit), order.remaining)
-        order.credit = min(order.credit, float(order.remaining))
-        small = order.at(_p(order)) * order.amount(steps) < MIN_NOTIONAL
-        if steps < 1 or (small and steps < order.remaining):
-            return
-        token = self.source.calendar(ms // 86_400_000).tokens[order.slot]
-        order.credit -= steps
-        fills.append(self._fill(order, _p(order), steps, token, ms, maker=True, self_trade=False))
-        self._rest_or_end(order, ms, ended=False)
-        if order not in touched:
-            touched.append(order)
+    def _token_of(self, order: Order, ms: int) -> Token:
+        return self.source.calendar(ms // DAY_MS).tokens[order.slot]
 
     def _record(self, ms: int, orders: list[Order], fills: list[Fill]) -> None:
         names = dict.fromkeys(order.account for order in orders)
         accounts = tuple(self.accounts[name] for name in names)
         unique = tuple({order.id: order for order in orders}.values())
         self._commit(Change(ms, unique, tuple(fills), accounts, self.next_seq))
-
-
-def _p(order: Order) -> int:
-    assert order.price is not None
-    return order.price
-
-
-def _in_units(token: Token, ask: NewOrder) -> tuple[int | None, int | None]:
-    """Price in ticks and amount in steps. Raises Refused where the decimals don't fit or a part is missing."""
-    price: int | None = None
-    if ask.type is not OrderType.MARKET:
-        if ask.price is None:
-            raise Refused(Reason.MISSING, "price")
-        if ask.price <= 0:
-            raise Refused(Reason.BAD_PARAMETER, "price")
-        price = _whole(ask.price, token.price_scale, Reason.PRICE_DECIMALS)
-    if ask.qty is None:
-        if ask.type is not OrderType.MARKET or ask.quote_qty is None:
-            raise Refused(Reason.MISSING, "quantity")
-        if ask.quote_qty <= 0:
-            raise Refused(Reason.BAD_AMOUNT, "quoteOrderQty")
-        return price, None
-    if ask.qty <= 0:
-        raise Refused(Reason.BAD_AMOUNT, "quantity")
-    return price, _whole(ask.qty, token.base_scale, Reason.AMOUNT_DECIMALS)
-
-
-def _whole(value: Decimal, scale: int, reason: Reason) -> int:
-    units = value.scaleb(scale)
-    if units != units.to_integral_value():
-        raise Refused(reason, f"at most {scale}")
-    return int(units)
-
-
-def _worth(token: Token, ask: NewOrder, price: int | None, steps: int | None, last: int) -> Decimal:
-    """USDT that an order is about."""
-    if steps is None:
-        assert ask.quote_qty is not None
-        return ask.quote_qty
-    return Decimal((price or last) * steps).scaleb(-token.price_scale - token.base_scale)

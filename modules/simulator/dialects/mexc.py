@@ -16,7 +16,8 @@ from modules.simulator.accounts import Account, OrderType
 from modules.simulator.dialects.mexc_auth import AUTH_PARAMS, Gate, parse, signed_text
 from modules.simulator.dialects.mexc_errors import answer
 from modules.simulator.errors import Reason, Refused
-from modules.simulator.venue import NewOrder, Venue
+from modules.simulator.rules import NewOrder
+from modules.simulator.venue import Venue
 from modules.simulator.weights import Weights
 
 

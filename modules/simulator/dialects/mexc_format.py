@@ -9,8 +9,8 @@ from modules.simulator.accounts import Account, Fill, Order, OrderType
 from modules.simulator.market import Board
 from modules.simulator.pairs import PairState
 from modules.simulator.paths import QUOTE_SCALE
+from modules.simulator.rules import MAX_NOTIONAL, MAX_NOTIONAL_MARKET, MIN_NOTIONAL
 from modules.simulator.universe import QUOTE, Token
-from modules.simulator.venue import MAX_NOTIONAL, MAX_NOTIONAL_MARKET, MIN_NOTIONAL
 
 _STATUS = {PairState.ONLINE: "1", PairState.SELL_ONLY: "1", PairState.HALTED: "2", PairState.OFFLINE: "3"}
 
