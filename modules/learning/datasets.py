@@ -1,0 +1,122 @@
+"""Rows to learn from: a token's candles, past moments of hype of many tokens, and labelled candidates."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from modules.learning import events, features, labels
+from modules.learning.features import CONTEXT, FEATURES, HOUR, STEP_MS, Floats
+from modules.learning.fit import Rows
+from modules.learning.labels import Rule
+
+SETTLED = 50  # rows at the beginning of a history in which the indicators are not settled
+CONTEXT_SHARE = 0.95  # a context column that more rows lack would only tell where a row comes from
+SAME_MS = 3_600_000  # a past moment this near to a labelled candidate of the token is the same event
+
+
+class Bars(msgspec.Struct, frozen=True):
+    """Growth in percent and surge in multiples that count as hype (the scanner's settings)."""
+
+    growth_5m_pct: float
+    growth_1h_pct: float
+    volume_surge: float
+
+
+class LabelledRow(msgspec.Struct, frozen=True):
+    """One labelled candidate as it lies in ``labeled_candidates.csv``; `features` is features.pack's text."""
+
+    symbol: str
+    market_ms: int
+    features: str
+    label: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackRows:
+    """Rows of the feedback model, the names of their columns, and how many of them are real candidates."""
+
+    rows: Rows
+    names: tuple[str, ...]
+    labelled: int
+
+
+def token_rows(candles: Floats, rule: Rule, bars: Bars) -> Rows:
+    """Every candle of one token as a row, known at its close; those in motion count as candidates."""
+    made = features.compute(candles)
+    label = labels.label_rows(candles, rule)
+    motion = events.moving(candles, bars.growth_5m_pct, bars.growth_1h_pct)
+    known = np.isfinite(label)
+    known[:SETTLED] = False
+    return Rows(made[known], label[known], candles[known, 0] + STEP_MS, motion[known])
+
+
+def feedback_rows(history: Mapping[str, Floats], btc: Floats, labelled: Sequence[LabelledRow], rule: Rule,
+                  bars: Bars) -> FeedbackRows:
+    """Past moments of hype in `history` (candles by symbol) and labelled candidates, in order of time.
+
+    Spread and depth are not known of the past. A context column stays only if nearly all rows have it.
+    """
+    real = _labelled(labelled)
+    taken: dict[str, list[int]] = {}
+    for item in labelled:
+        taken.setdefault(item.symbol, []).append(item.market_ms)
+    parts = [real] if len(real) else []
+    for symbol in sorted(history):
+        past = _past(history[symbol], btc, rule, bars, taken.get(symbol, []))
+        if len(past):
+            parts.append(past)
+    width = len(FEATURES) + len(CONTEXT)
+    table = np.concatenate(parts) if parts else np.empty((0, width + 2))
+    table = table[np.argsort(table[:, width + 1], kind="stable")]
+    keep = np.ones(width, dtype=bool)
+    if len(table):
+        present = np.isfinite(table[:, len(FEATURES) : width]).mean(axis=0)
+        keep[len(FEATURES) :] = present >= CONTEXT_SHARE
+    names = tuple(name for name, kept in zip(FEATURES + CONTEXT, keep, strict=True) if kept)
+    every = np.ones(len(table), dtype=bool)
+    rows = Rows(np.ascontiguousarray(table[:, :width][:, keep]), table[:, width], table[:, width + 1], every)
+    return FeedbackRows(rows, names, len(real))
+
+
+def _labelled(items: Sequence[LabelledRow]) -> Floats:
+    """Candidates as (features, context, label, time); those of another version of the features are left out."""
+    made: list[Floats] = []
+    for item in items:
+        values = features.unpack(item.features, FEATURES + CONTEXT)
+        if values is not None and item.label in (0, 1):
+            made.append(np.concatenate([values, [float(item.label), float(item.market_ms)]]))
+    return np.array(made) if made else np.empty((0, len(FEATURES) + len(CONTEXT) + 2))
+
+
+def _past(candles: Floats, btc: Floats, rule: Rule, bars: Bars, taken: Sequence[int]) -> Floats:
+    """Moments of hype of one token as (features, context, label, time)."""
+    moments = events.hype_moments(candles, bars.growth_5m_pct, bars.growth_1h_pct, bars.volume_surge)
+    label = labels.label_rows(candles, rule)
+    moments = moments[np.isfinite(label[moments]) & (moments >= SETTLED)]
+    times = candles[moments, 0] + STEP_MS
+    if len(taken) and len(moments):
+        near = np.abs(times[:, None] - np.array(taken, dtype=np.float64)[None, :]).min(axis=1) < SAME_MS
+        moments, times = moments[~near], times[~near]
+    if not len(moments):
+        return np.empty((0, len(FEATURES) + len(CONTEXT) + 2))
+    made = features.compute(candles)[moments]
+    context = np.full((len(moments), len(CONTEXT)), np.nan)
+    context[:, CONTEXT.index("btc_1h_pct")] = _btc_change(btc, times)
+    day = events.growth(candles[:, 4], features.DAY)[moments]
+    context[:, CONTEXT.index("change_24h_pct")] = day
+    return np.column_stack([made, context, label[moments], times])
+
+
+def _btc_change(btc: Floats, times: Floats) -> Floats:
+    """BTC's change over the hour before each of `times`, percent, from candles closed by then; NaN if unknown."""
+    found = np.full(len(times), np.nan)
+    if not len(btc):
+        return found
+    change = events.growth(btc[:, 4], HOUR)
+    closes = btc[:, 0] + STEP_MS
+    place = np.searchsorted(closes, times, side="right") - 1
+    fresh = (place >= 0) & (times - closes[np.maximum(place, 0)] < 2 * STEP_MS)
+    found[fresh] = change[place[fresh]]
+    return found

@@ -1,0 +1,175 @@
+"""``python bot.py train {all,pending,feedback} [--jobs N]``: training by hand, with progress on the terminal.
+
+Tokens are trained in processes by joblib, one thread each; their candles are fetched while the ones before train.
+"""
+
+import argparse
+import asyncio
+import importlib
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from modules.exchange.gateway import open_market
+from modules.exchange.types import Unavailable
+from modules.learning import jobs, modelfiles
+from modules.learning.jobs import Job, Result, TokenJob
+from modules.strategies.hype.files import LearningFiles
+from modules.strategies.hype.trainer_candles import tradable
+from modules.strategies.hype.trainer_jobs import FETCHES, TrainerJobs
+from utils.paths import Paths, default_paths
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+CHUNK = 8  # tokens per process between two words of progress
+Say = Callable[[str], None]
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="bot.py train", description="Train models from candles and labels.")
+    parser.add_argument("what", choices=("all", "pending", "feedback"),
+                        help="every token of the venue, the tokens that wait, or the global model")
+    parser.add_argument("--jobs", type=_positive, default=None, help="models trained at once (default: learning.jobs)")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Returns 0 done, 1 nothing could be trained, 2 wrong settings."""
+    chosen = arguments().parse_args(argv)
+    paths = default_paths().prepare()
+    settings = _settings(paths)
+    if settings is None:
+        return 2
+    count = chosen.jobs or settings.learning.jobs
+    try:
+        return asyncio.run(train(chosen.what, count, settings, paths, _say))
+    except Unavailable as problem:
+        _say(f"Nothing was trained: {problem}")
+        return 1
+    except KeyboardInterrupt:
+        _say("Stopped. Models that were finished stand.")
+        return 1
+
+
+async def train(what: str, count: int, settings: "Settings", paths: Paths, say: Say) -> int:
+    """Train `what` with `count` processes; returns the exit code. Raises Unavailable."""
+    modelfiles.recover(paths.models)
+    market = await open_market(settings.exchange, paths)
+    try:
+        trainer = TrainerJobs(market, LearningFiles(paths), settings.learning, settings.hype, _here)
+        if what == "feedback":
+            return await _feedback(trainer, say)
+        if what == "pending":
+            symbols = sorted(trainer.files.pending.load())
+        else:
+            symbols = await tradable(market, settings.hype.min_quote_volume)
+        if not symbols:
+            say("No token waits for a model." if what == "pending" else "The venue lists no token with enough volume.")
+            return 0
+        return await _tokens(trainer, symbols, count, say)
+    finally:
+        await market.close()
+
+
+async def _feedback(trainer: TrainerJobs, say: Say) -> int:
+    words = _Words(say)
+    result = await trainer.feedback(words.progress)
+    say(f"feedback: {result.text}" if result.made else f"No feedback model can be made: {result.text}")
+    return 0 if result.made else 1
+
+
+async def _tokens(trainer: TrainerJobs, symbols: list[str], count: int, say: Say) -> int:
+    """Chunks of tokens: while one trains, the candles of the next are fetched."""
+    from joblib import Parallel, delayed
+
+    words = _Words(say)
+    chunks = [symbols[i : i + CHUNK * count] for i in range(0, len(symbols), CHUNK * count)]
+    results: list[Result] = []
+    with Parallel(n_jobs=count) as pool:
+        upcoming = asyncio.create_task(_fetch(trainer, chunks[0]))
+        for number in range(len(chunks)):
+            ready, failed = await upcoming
+            if number + 1 < len(chunks):
+                upcoming = asyncio.create_task(_fetch(trainer, chunks[number + 1]))
+            calls = [delayed(jobs.run)(job) for job in ready]
+            made: list[Result] = await asyncio.to_thread(pool, calls) if calls else []
+            for result in made:
+                trainer.note(result)
+            results += made + failed
+            words.progress("tokens", len(results), len(symbols))
+    good = [result for result in results if result.made]
+    proven = sum(1 for result in good if not result.aside)
+    say(f"{len(good)} of {len(symbols)} tokens have a new model; {proven} beat a constant out of sample, "
+        f"{len(good) - proven} stand aside.")
+    for result in [result for result in results if not result.made][:10]:
+        say(f"  {result.name}: no model: {result.text}")
+    return 0 if good else 1
+
+
+async def _fetch(trainer: TrainerJobs, symbols: list[str]) -> tuple[list[TokenJob], list[Result]]:
+    """Jobs of the tokens whose candles came, and results for the others."""
+    turns = asyncio.Semaphore(FETCHES)
+    ready: list[TokenJob] = []
+    failed: list[Result] = []
+
+    async def one(symbol: str) -> None:
+        async with turns:
+            try:
+                ready.append(await trainer.token_job(symbol))
+            except (Unavailable, ValueError) as problem:
+                failed.append(Result(symbol, False, str(problem)))
+
+    await asyncio.gather(*(one(symbol) for symbol in symbols))
+    return ready, failed
+
+
+async def _here(job: Job) -> Result:
+    """Train in this process, off the loop."""
+    return await asyncio.to_thread(jobs.run, job)
+
+
+class _Words:
+    """Progress with the time that is left, said at most once a second and at the end."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._began = time.monotonic()
+        self._last = 0.0
+        self._what = ""
+
+    def progress(self, what: str, done: int, of: int) -> None:
+        now = time.monotonic()
+        if what != self._what:
+            self._what, self._began = what, now
+        if done < of and now - self._last < 1.0:
+            return
+        self._last = now
+        left = (now - self._began) / done * (of - done) if done else None
+        eta = f", about {left:.0f} s left" if left is not None and done < of else ""
+        self._say(f"{what}: {done}/{of} ({done * 100 // max(of, 1)} %){eta}")
+
+
+def _settings(paths: Paths) -> "Settings | None":
+    # The entry gets arguments only (bot.py), and this room may not know config: it is looked up by name.
+    config: Any = importlib.import_module("config.settings")
+    try:
+        settings: Settings = config.load_settings(paths)
+    except config.SettingsError as problem:
+        _say("The settings cannot be used:\n" + "\n".join(f"  - {line}" for line in problem.problems))
+        return None
+    return settings
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 64:
+        raise ValueError
+    return value
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

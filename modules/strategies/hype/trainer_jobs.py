@@ -1,0 +1,137 @@
+"""What the trainer does: fetches candles, has a worker train, notes what came of it. No schedule and no inbox here."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from modules.exchange.api import MarketData
+from modules.exchange.types import Unavailable
+from modules.learning import jobs, modelfiles
+from modules.learning.datasets import Bars, LabelledRow
+from modules.learning.features import Floats
+from modules.learning.jobs import FeedbackJob, Recipe, Result, TokenJob
+from modules.learning.settings import LearningSettings
+from modules.storage.csv_table import Row
+from modules.strategies.hype.files import LearningFiles
+from modules.strategies.hype.settings import HypeSettings
+from modules.strategies.hype.trainer_candles import history, sample, tradable
+
+log = logging.getLogger(__name__)
+
+BTC = "BTCUSDT"
+FETCHES = 4  # requests at once; the gateway's limiter holds the rate
+NEWEST_LABELLED = 20_000  # rows of the labelled candidates that the feedback model learns from
+ENOUGH_LABELLED = 3000  # with so many real candidates the past moments are left out
+
+Train = Callable[[jobs.Job], Awaitable[Result]]
+Progress = Callable[[str, int, int], None]  # what, done, of
+
+
+def bars_of(hype: HypeSettings) -> Bars:
+    """What counts as hype, for the learning."""
+    return Bars(hype.growth_5m_pct, hype.growth_1h_pct, hype.volume_surge)
+
+
+class TrainerJobs:
+    """The trainings, over one market and one way to train (a worker pool, joblib, or in this process)."""
+
+    def __init__(self, market: MarketData, files: LearningFiles, learning: LearningSettings, hype: HypeSettings,
+                 train: Train) -> None:
+        self.market = market
+        self.files = files
+        self.learning = learning
+        self.hype = hype
+        self._train = train
+        self.recipe: Recipe = jobs.recipe(files.paths.models, learning, bars_of(hype))
+
+    async def token_job(self, symbol: str) -> TokenJob:
+        """A token's training with its candles, ready to be done. Raises Unavailable; ValueError for a bad name."""
+        modelfiles.check_name(symbol)
+        now = self.market.clock.now_ms()
+        # the label looks ahead, so the newest rows have none: they come on top
+        count = self.learning.candles + int(self.learning.label_after_h * 12) + 1
+        candles = await history(self.market, symbol, count, now, self.files.paths.market_data)
+        return TokenJob(self.recipe, symbol, jobs.pack_candles(candles), now)
+
+    async def token(self, symbol: str) -> Result:
+        """Train a token's own model. Raises Unavailable, WorkerFailed."""
+        result = await self._train(await self.token_job(symbol))
+        self.note(result)
+        return result
+
+    async def tokens(self, symbols: list[str], progress: Progress) -> list[Result]:
+        """Train many, a few at once; a token that fails does not stop the others."""
+        turns = asyncio.Semaphore(max(2, self.learning.jobs))
+        results: list[Result] = []
+
+        async def one(symbol: str) -> None:
+            async with turns:
+                try:
+                    results.append(await self.token(symbol))
+                except (Unavailable, ValueError) as problem:
+                    results.append(Result(symbol, False, str(problem)))
+                progress("tokens", len(results), len(symbols))
+
+        async with asyncio.TaskGroup() as group:
+            for symbol in symbols:
+                group.create_task(one(symbol))
+        return results
+
+    async def feedback(self, progress: Progress) -> Result:
+        """Train the global model: labelled candidates, and past moments of hype until there are enough of those."""
+        labelled = await asyncio.to_thread(self.labelled)
+        now = self.market.clock.now_ms()
+        past: dict[str, Floats] = {}
+        if len(labelled) < ENOUGH_LABELLED:
+            past = await self._past(now, progress)
+        packed = {symbol: jobs.pack_candles(candles) for symbol, candles in past.items()}
+        btc = packed.get(BTC, b"")
+        del past
+        progress("feedback: training", 0, 1)
+        result = await self._train(FeedbackJob(self.recipe, packed, btc, labelled, now))
+        progress("feedback: training", 1, 1)
+        return result
+
+    def labelled(self) -> list[LabelledRow]:
+        """The newest labelled candidates, refused ones and trades alike (A9)."""
+        rows = self.files.labeled.read()[-NEWEST_LABELLED:]
+        return [LabelledRow(row["symbol"], int(row["market_ms"]), row["features"], int(row["label"]))
+                for row in rows if _usable(row)]
+
+    async def _past(self, now_ms: int, progress: Progress) -> dict[str, Floats]:
+        """Candles of a sample of the venue's tokens, and of BTC."""
+        symbols = sample(await tradable(self.market, self.hype.min_quote_volume), self.learning.bootstrap_symbols)
+        symbols = [BTC, *(symbol for symbol in symbols if symbol != BTC)]
+        turns = asyncio.Semaphore(FETCHES)
+        found: dict[str, Floats] = {}
+        tried = 0
+
+        async def one(symbol: str) -> None:
+            nonlocal tried
+            async with turns:
+                try:
+                    found[symbol] = await history(self.market, symbol, self.learning.bootstrap_candles, now_ms,
+                                                  self.files.paths.market_data)
+                except Unavailable as problem:
+                    log.warning("no candles of %s: %s", symbol, problem)
+                tried += 1
+                progress("feedback: candles", tried, len(symbols))
+
+        async with asyncio.TaskGroup() as group:
+            for symbol in symbols:
+                group.create_task(one(symbol))
+        if not found:
+            raise Unavailable("the exchange gave candles of no token")
+        return found
+
+    def note(self, result: Result) -> None:
+        """Keep ``pending_training.json`` in step with what came of a token's training."""
+        def change(waiting: dict[str, str]) -> dict[str, str]:
+            rest = {symbol: why for symbol, why in waiting.items() if symbol != result.name}
+            return rest if result.made else {**rest, result.name: f"no model yet: {result.text}"}
+
+        self.files.pending.update(change)
+
+
+def _usable(row: Row) -> bool:
+    return row["label"] in ("0", "1") and row["market_ms"].isdigit()

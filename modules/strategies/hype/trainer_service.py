@@ -1,0 +1,310 @@
+"""The trainer: labels candidates and trains the models, beside the trading and never in its way.
+
+1. Three lanes run side by side: tokens that a candidate waits for, labels, and the long trainings. A token never
+   waits behind ``/starttrain``.
+2. A message is marked as handled when its work is done: a crash in between does the work again, which is harmless.
+3. Training runs in worker processes (modules/learning/workers.py), which end when there is nothing to do.
+4. The schedule is market time: labels every few minutes, the feedback model every `feedback_every_h` or after enough
+   new labels, pending tokens every `pending_every_h`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modules.exchange.api import MarketData
+from modules.exchange.gateway import open_market
+from modules.exchange.types import Unavailable
+from modules.learning import catalog, modelfiles
+from modules.learning.jobs import Result
+from modules.learning.modelfiles import FEEDBACK, Manifest
+from modules.learning.workers import WorkerFailed, Workers
+from modules.storage.damage import StateError
+from modules.strategies.hype.files import LearningFiles
+from modules.strategies.hype.labels import Labeller
+from modules.strategies.hype.trainer_candles import tradable
+from modules.strategies.hype.trainer_jobs import TrainerJobs
+from modules.supervision.messages import Inbox, Message
+from modules.supervision.service import ServiceRun
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TURN_S = 0.25  # how often the inbox is looked at
+RETRY_S = 5.0  # after the exchange did not answer
+TRIES = 3
+HOUR_MS = 3_600_000
+Done = Callable[[], None]
+
+
+async def main(run: ServiceRun, settings: "Settings") -> None:
+    """The service (entry of config/crew.py)."""
+    run.ready(state="connecting to the exchange")
+    market = await _connect(run, settings)
+    if market is None:
+        return
+    workers = Workers(settings.learning.jobs)
+    trainer = Trainer(run, settings, market, workers)
+    try:
+        await trainer.live()
+    finally:
+        await workers.close()
+        await market.close()
+
+
+async def _connect(run: ServiceRun, settings: "Settings") -> MarketData | None:
+    """The market, as soon as it answers; None after a stop. An exchange that is away is waited for."""
+    while not run.stop.is_set():
+        try:
+            market = await open_market(settings.exchange, run.paths)
+        except Unavailable as problem:
+            run.tell(state=f"waits for the exchange: {problem}")
+            log.warning("the exchange does not answer: %s", problem)
+            await run.sleep(RETRY_S)
+            continue
+        return market
+    return None
+
+
+class Trainer:
+    """Lanes, schedule and words of the running trainer."""
+
+    def __init__(self, run: ServiceRun, settings: "Settings", market: MarketData, workers: Workers) -> None:
+        self.run = run
+        self.market = market
+        self.learning = settings.learning
+        self.hype = settings.hype
+        self.workers = workers
+        self.files = LearningFiles(run.paths)
+        self.jobs = TrainerJobs(market, self.files, settings.learning, settings.hype, workers.run)
+        self.labeller = Labeller(self.files, self.jobs.recipe.rule)
+        self._scanner = Inbox(run.paths.inbox, "scanner")
+        self._lanes: dict[str, asyncio.Queue[tuple[str, str, list[Done]]]] = {
+            lane: asyncio.Queue() for lane in ("token", "label", "long")}
+        self._queued: dict[tuple[str, str], list[Done]] = {}
+        self._running: dict[tuple[str, str], list[Done]] = {}
+        self._taken: set[str] = set()
+        self._due: dict[str, int] = {}
+        self._labels_at_training: int | None = None  # None: not counted yet
+        self._failures = 0
+
+    async def live(self) -> None:
+        """Until the stop."""
+        for name in modelfiles.recover(self.run.paths.models):
+            log.warning("finished the interrupted writing of the model of %s", name)
+        self.run.tell(state="idle", **catalog.counts(self.run.paths.models))
+        lanes = [asyncio.create_task(self._lane(name), name=f"lane {name}") for name in self._lanes]
+        try:
+            while not self.run.stop.is_set():
+                self._take_messages()
+                self._schedule()
+                await self.workers.trim()
+                for lane in lanes:
+                    if lane.done():
+                        lane.result()  # a lane never ends by itself: what ended it ends the service
+                await self.run.sleep(TURN_S)
+        finally:
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+            self._drop_long_work()
+
+    def _drop_long_work(self) -> None:
+        """After a stop that was asked for, a long training does not begin again with the next start."""
+        if not self.run.stop.is_set():
+            return
+        for (kind, _), waiting in [*self._queued.items(), *self._running.items()]:
+            if kind in ("pending", "all"):
+                for done in waiting:
+                    done()
+
+    # -- what is to be done
+
+    def _take_messages(self) -> None:
+        for path, message in self.run.inbox.take():
+            if message.id in self._taken:
+                continue
+            self._taken.add(message.id)
+            self._accept(path, message)
+
+    def _accept(self, path: Path, message: Message) -> None:
+        """Queue a message's work; what cannot be understood is said and put away."""
+        def done() -> None:
+            self.run.inbox.done(path, message)
+            self._taken.discard(message.id)
+
+        symbol = str(message.body.get("symbol", ""))
+        if message.kind == "token":
+            try:
+                modelfiles.check_name(symbol)
+            except ValueError as problem:
+                log.error("message %s from %s refused: %s", message.id, message.sender, problem)
+                done()
+                return
+            self._queue("token", "token", symbol, done)
+        elif message.kind in ("label", "feedback", "pending", "all"):
+            asked = message.sender if message.kind != "label" else ""
+            if message.kind == "feedback" and asked != "scanner":
+                self.run.outbox.say("Training of the feedback model begins", why=f"Asked for by {asked}.")
+            self._queue("label" if message.kind == "label" else "long", message.kind, "", done)
+        else:
+            log.error("message of unknown kind %s from %s", message.kind, message.sender)
+            done()
+
+    def _queue(self, lane: str, kind: str, symbol: str, done: Done | None = None) -> None:
+        """Queue work once; those who ask again while it waits are told with the first."""
+        key = (kind, symbol)
+        waiting = self._queued.get(key)
+        if waiting is None:
+            waiting = self._queued[key] = []
+            self._lanes[lane].put_nowait((kind, symbol, waiting))
+        if done is not None:
+            waiting.append(done)
+
+    def _schedule(self) -> None:
+        """Rule 4."""
+        try:
+            now = self.market.clock.now_ms()
+        except Unavailable:
+            return
+        if now >= self._due.get("label", 0):
+            self._due["label"] = now + int(self.learning.label_every_s * 1000)
+            self._queue("label", "label", "")
+        if now >= self._due.get("feedback", 0):
+            self._due["feedback"] = now + 60_000
+            if self._feedback_is_due(now):
+                self._queue("long", "feedback", "")
+        if "pending" not in self._due:
+            self._due["pending"] = now + HOUR_MS
+        if now >= self._due["pending"]:
+            self._due["pending"] = now + int(self.learning.pending_every_h * HOUR_MS)
+            self._queue("long", "pending", "")
+
+    def _feedback_is_due(self, now_ms: int) -> bool:
+        card = modelfiles.read_manifest(self.run.paths.models, FEEDBACK)
+        if not isinstance(card, Manifest) or card.trained_ms > now_ms:  # from a market that has begun anew
+            return True
+        if now_ms - card.trained_ms >= self.learning.feedback_every_h * HOUR_MS:
+            return True
+        before = self._labels_at_training
+        return before is not None and self.labeller.total - before >= self.learning.feedback_new_labels
+
+    # -- doing it
+
+    async def _lane(self, name: str) -> None:
+        """Work of one lane, one after the other."""
+        work: dict[str, Callable[[str], Awaitable[None]]] = {
+            "token": self._token, "label": self._label, "feedback": self._feedback,
+            "pending": self._pending, "all": self._all,
+        }  # fmt: skip
+        while True:
+            kind, symbol, waiting = await self._lanes[name].get()
+            self._running[(kind, symbol)] = self._queued.pop((kind, symbol))
+            try:
+                await self._with_patience(lambda kind=kind, symbol=symbol: work[kind](symbol))  # type: ignore[misc]
+            except Exception as problem:  # noqa: BLE001 - border of a task: logged with its stack, counted, told
+                self._failed(kind, symbol, problem)
+            del self._running[(kind, symbol)]
+            for done in waiting:
+                done()
+            self.run.tell(state="idle" if not self._queued else "working", **{f"{name}_progress": ""})
+
+    async def _with_patience(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do work; an exchange that does not answer is asked again a few times."""
+        for attempt in range(1, TRIES + 1):
+            try:
+                await work()
+                return
+            except Unavailable as problem:
+                if attempt == TRIES:
+                    raise
+                log.warning("the exchange does not answer (%s); once more in %.0f s", problem, RETRY_S)
+                await asyncio.sleep(RETRY_S)
+
+    def _failed(self, kind: str, symbol: str, problem: Exception) -> None:
+        self._failures += 1
+        self.run.tell(failures=self._failures)
+        if isinstance(problem, Unavailable):
+            log.error("%s %s not done: %s", kind, symbol, problem)
+        else:
+            log.error("%s %s failed", kind, symbol, exc_info=problem)
+        short = str(problem).strip().splitlines()[-1] if str(problem).strip() else type(problem).__name__
+        if kind == "token":
+            self._scanner.post("model_ready", {"symbol": symbol, "made": False, "reason": short}, "trainer")
+        elif kind != "label" or isinstance(problem, (StateError, OSError)):
+            self.run.outbox.say(f"Training ({kind}) was not done", why=short, level="warning",
+                                todo="It is tried again by schedule; /logs trainer has the details.",
+                                key=f"trainer-{kind}-failed-{self._failures}")
+
+    async def _token(self, symbol: str) -> None:
+        """The model that a candidate waits for (A5); the scanner hears in any case."""
+        self.run.tell(state="working", token_progress=symbol)
+        self._announce(await self.jobs.token(symbol))
+
+    def _announce(self, result: Result) -> None:
+        log.info("model of %s %s in %.1f s: %s", result.name, "made" if result.made else "not made", result.seconds,
+                 result.text)
+        body = {"symbol": result.name, "made": result.made, "reason": result.aside if result.made else result.text}
+        self._scanner.post("model_ready", body, "trainer")
+        self.run.tell(worker_mb=round(result.memory_mb), **catalog.counts(self.run.paths.models))
+
+    async def _label(self, _: str) -> None:
+        await asyncio.to_thread(self.labeller.look)
+        if self._labels_at_training is None:
+            self._labels_at_training = self.labeller.total
+        outcome = await self.labeller.label_due(self.market, self.market.clock.now_ms())
+        if outcome.labelled or outcome.unlabelled:
+            log.info("%s", outcome.sentence())
+        self.run.tell(labelled=self.labeller.total, waiting_for_label=self.labeller.waiting)
+
+    async def _feedback(self, _: str) -> None:
+        first = not isinstance(modelfiles.read_manifest(self.run.paths.models, FEEDBACK), Manifest)
+        if first:
+            self.run.outbox.say("The feedback model is being trained for the first time",
+                                why="Until it is there, tokens that need its judgement wait.")
+        labels = self.labeller.total
+        result = await self.jobs.feedback(self._progress)
+        self._labels_at_training = labels
+        self._announce(result)
+        if result.made:
+            self.run.outbox.say("Feedback model trained", why=result.text)
+        else:
+            self._due["feedback"] = self.market.clock.now_ms() + HOUR_MS
+            self.run.outbox.say("No feedback model can be made yet", why=result.text, level="warning",
+                                todo="It is tried again every hour of market time, and with every new label.")
+
+    async def _pending(self, _: str) -> None:
+        symbols = sorted(self.files.pending.load())
+        if symbols:
+            await self._many(symbols, "that wait")
+
+    async def _all(self, _: str) -> None:
+        await self._many(await tradable(self.market, self.hype.min_quote_volume), "of the venue")
+
+    async def _many(self, symbols: list[str], which: str) -> None:
+        """Train many tokens, with words at the start, at each quarter and at the end."""
+        self.run.outbox.say(f"Training of {len(symbols)} tokens {which} begins")
+        results = await self.jobs.tokens(symbols, self._progress)
+        made = [result for result in results if result.made]
+        proven = [result for result in made if not result.aside]
+        for result in results:
+            self._announce(result)
+        missing = [result for result in results if not result.made]
+        why = f"{len(proven)} beat a constant out of sample; {len(made) - len(proven)} stand aside."
+        if missing:
+            why += f" {len(missing)} have none, e.g. {missing[0].name}: {missing[0].text}."
+        self.run.outbox.say(f"{len(made)} of {len(symbols)} tokens have a new model", why=why)
+
+    def _progress(self, what: str, done: int, of: int) -> None:
+        """Seen in /status at once; in messages at each quarter of a long training."""
+        share = done * 100 // max(of, 1)
+        self.run.tell(state="working", long_progress=f"{what} {done}/{of} ({share} %)", progress=f"{what} {share} %")
+        if what == "tokens" and of >= 20 and done < of and done * 4 // of > (done - 1) * 4 // of:
+            self.run.outbox.say(f"Training: {share} %", why=f"{done} of {of} tokens.")
+
+
+__all__ = ["Trainer", "WorkerFailed", "main"]
