@@ -118,6 +118,7 @@ def command_process(settings: "Settings", paths: Paths, console: bool, send: str
     lock = ProcessLock(paths.run, "bot")
     try:
         lock.acquire()
+        sweep(paths)
     except AlreadyRunning as other:
         return _fail(f"Coxswain already runs on this state ({other.who()}). Nothing was started. "
                      "Use that one, or stop it with: bot.py stop")
@@ -130,6 +131,13 @@ def command_process(settings: "Settings", paths: Paths, console: bool, send: str
     finally:
         lock.release()
     return again(console) if code == EXIT_RESTART else code
+
+
+def sweep(paths: Paths) -> None:
+    """Remove what processes that died in the middle of writing left aside."""
+    from utils.files import remove_leftovers
+    for folder in (paths.config, paths.data, paths.models, paths.run, paths.outbox, *paths.inbox.iterdir()):
+        remove_leftovers(folder)
 
 
 def again(console: bool) -> int:

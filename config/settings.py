@@ -8,7 +8,8 @@ from typing import Any, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from config import sources
+from config import checks, sources
+from config.checks import Origin
 from modules.exchange.settings import ExchangeSettings
 from modules.learning.settings import LearningSettings
 from modules.simulator.settings import SimulatorSettings
@@ -48,20 +49,25 @@ def load_settings(paths: Paths, variables: dict[str, str] | None = None) -> Sett
     """
     errors: list[str] = []
     merged: dict[str, dict[str, Any]] = {}
-    origin: dict[tuple[str, str], str] = {}
+    origin: Origin = {}
     for where, found in _sources(paths, variables, errors):
         for group, section in found.items():
             for field, value in section.items():
                 merged.setdefault(group, {})[field] = value
                 origin[(group, field)] = where
-    _split_lists(merged)
-    try:
-        settings = Settings.model_validate(merged)
-    except ValidationError as problem:
-        errors.extend(_explain(problem, origin))
-        raise SettingsError(errors) from None
+    valid: dict[str, BaseModel] = {}
+    for group in {**Settings.model_fields, **merged}:  # one by one: an error in one hides none in another
+        try:
+            valid[group] = _section(group, merged.get(group, {}))
+        except ValidationError as problem:
+            errors.extend(_explain(group, problem, origin))
+        except KeyError:
+            where = next((origin[at] for at in origin if at[0] == group), "settings")
+            errors.append(f"{where}: {group} is not a group of settings.{_near(group, '')}")
+    errors.extend(checks.problems(valid, origin))
     if errors:
         raise SettingsError(errors)
+    settings = Settings.model_validate(valid)
     register_secrets(secrets(settings))
     return settings
 
@@ -85,7 +91,7 @@ def _sources(paths: Paths, variables: dict[str, str] | None,
     for name in ("config.yaml", "config.local.yaml"):
         found.append((name, sources.read_yaml(paths.config / name, errors)))
     for file in _dotenv_files(paths):
-        found.append((".env", sources.from_env(Settings, sources.dotenv(file), ".env", True, errors)))
+        found.append((".env", sources.from_env(Settings, sources.dotenv(file, errors), ".env", True, errors)))
     environment = variables if variables is not None else dict(sources.environment())
     found.append(("environment", sources.from_env(Settings, environment, "environment", False, errors)))
     return found
@@ -95,32 +101,32 @@ def _dotenv_files(paths: Paths) -> list[Path]:
     return [folder / ".env" for folder in (paths.config, paths.home)]
 
 
-def _split_lists(merged: dict[str, dict[str, Any]]) -> None:
-    for group, section in merged.items():
-        if group not in Settings.model_fields:
-            continue
-        model = Settings.model_fields[group].annotation
-        assert isinstance(model, type) and issubclass(model, BaseModel)
-        for field, value in section.items():
-            info = model.model_fields.get(field)
-            if info is not None and get_origin(info.annotation) is tuple:
-                section[field] = sources.listed(value)
+def _section(group: str, values: dict[str, Any]) -> BaseModel:
+    """One group, validated. Raises KeyError for a group that does not exist, ValidationError."""
+    model = Settings.model_fields[group].annotation
+    assert isinstance(model, type) and issubclass(model, BaseModel)
+    ready = dict(values)
+    for field, value in values.items():
+        info = model.model_fields.get(field)
+        if info is not None and get_origin(info.annotation) is tuple:
+            ready[field] = sources.listed(value)
+    return model.model_validate(ready)
 
 
-def _explain(problem: ValidationError, origin: dict[tuple[str, str], str]) -> list[str]:
+def _explain(group: str, problem: ValidationError, origin: Origin) -> list[str]:
     """Pydantic's errors as lines that name the setting, the value, its source and the mend."""
     lines: list[str] = []
     for error in problem.errors(include_url=False, include_context=False):
         path = [str(part) for part in error["loc"]]
-        group, field = path[0], path[1] if len(path) > 1 else ""
+        field = path[0] if path else ""
         where = origin.get((group, field), "settings")
-        name = ".".join(path)
+        name = ".".join([group, *path])
         if error["type"] == "extra_forbidden":
             lines.append(f"{where}: {name} is not a setting.{_near(group, field)}")
             continue
         info = _field(group, field)
-        secret = info is not None and info.annotation is SecretStr
-        value = "" if secret or not field else f" is {error['input']!r}"
+        secret = info is None or info.annotation is SecretStr
+        value = "" if secret else f" is {error['input']!r}"
         mend = f" ({info.description})" if info is not None and info.description else ""
         message = error["msg"].removeprefix("Value error, ")
         lines.append(f"{where}: {name}{value}: {message}{mend}")

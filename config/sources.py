@@ -4,15 +4,16 @@ A setting ``group.name`` is ``GROUP_NAME`` in the environment; some have a name 
 """
 
 import difflib
+import io
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
-from dotenv import dotenv_values
-from pydantic import BaseModel
+from dotenv.parser import parse_stream
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 # Read by other parts of the program, or by tools beside it; never a typing error of a setting.
@@ -45,7 +46,7 @@ def read_yaml(path: Path, errors: list[str]) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as problem:
-        errors.append(f"{path.name}: cannot be read ({problem}). Mend the file or remove it.")
+        errors.append(f"{path.name}: cannot be read ({_where(problem)}). Mend the file or remove it.")
         return {}
     if content is None:
         return {}
@@ -53,6 +54,16 @@ def read_yaml(path: Path, errors: list[str]) -> dict[str, Any]:
         errors.append(f"{path.name}: must hold groups of settings, e.g. 'hype:' with 'trade_usdt: 50' below it.")
         return {}
     return {str(group): dict(section) for group, section in content.items()}
+
+
+def _where(problem: Exception) -> str:
+    """What is wrong and where, without the text that stands there: it may be a secret."""
+    if isinstance(problem, yaml.MarkedYAMLError) and problem.problem_mark is not None:
+        mark = problem.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {problem.problem}"
+    if isinstance(problem, OSError):
+        return problem.strerror or type(problem).__name__
+    return "it is not UTF-8 text" if isinstance(problem, UnicodeDecodeError) else "it is not YAML"
 
 
 def from_env(root: type[BaseModel], variables: Mapping[str, str | None], where: str, strict: bool,
@@ -65,10 +76,19 @@ def from_env(root: type[BaseModel], variables: Mapping[str, str | None], where: 
     for name, value in variables.items():
         if name in known:
             group, field = known[name]
-            found.setdefault(group, {})[field] = value if value is not None else ""
+            if value or _may_be_empty(root, group, field):
+                found.setdefault(group, {})[field] = value or ""
         elif name not in FOREIGN and (strict or _looks_like_ours(name, groups, known)):
             errors.append(f"{where}: {name} is not a setting.{suggestion(name, known)}")
     return found
+
+
+def _may_be_empty(root: type[BaseModel], group: str, field: str) -> bool:
+    """Whether an empty text is a value: container files hand on unset variables as empty ones."""
+    section = root.model_fields[group].annotation
+    assert isinstance(section, type) and issubclass(section, BaseModel)
+    kind = section.model_fields[field].annotation
+    return kind in (str, SecretStr) or get_origin(kind) is tuple
 
 
 def _looks_like_ours(name: str, groups: tuple[str, ...], known: Mapping[str, object]) -> bool:
@@ -81,9 +101,22 @@ def suggestion(name: str, known: Mapping[str, object]) -> str:
     return f" Did you mean {near[0]}?" if near else ""
 
 
-def dotenv(path: Path) -> dict[str, str | None]:
-    """Variables of a ``.env`` file; empty if there is none."""
-    return dict(dotenv_values(path, encoding="utf-8")) if path.exists() else {}
+def dotenv(path: Path, errors: list[str]) -> dict[str, str | None]:
+    """Variables of a ``.env`` file, taken literally (no ``${…}``); empty if there is none."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as problem:
+        errors.append(f"{path.name}: cannot be read ({_where(problem)}). Mend the file or remove it.")
+        return {}
+    found: dict[str, str | None] = {}
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error or (binding.key is not None and binding.value is None):
+            errors.append(f"{path.name}: line {binding.original.line} is not NAME=VALUE.")
+        elif binding.key is not None:
+            found[binding.key] = binding.value
+    return found
 
 
 def environment() -> Mapping[str, str]:
