@@ -174,7 +174,7 @@ async def test_a_model_whose_message_was_lost_is_found_by_looking(tmp_path):
     bench = await Bench(tmp_path, {"PEPEUSDT": STEADY}, Voices()).start()
     await bench.scan()
     assert bench.wishes() == [("feedback", "")]
-    assert bench.scanner.view.report().waiting == {}  # told with the next scan
+    assert bench.scanner.view.report().waiting == {"PEPEUSDT": "feedback"}
     bench.voices.said.update({"feedback": YES, "PEPEUSDT": YES})
     await bench.scan(30)
     assert [p["symbol"] for p in bench.proposals()] == ["PEPEUSDT"]

@@ -58,6 +58,7 @@ class Scanner:
         self._mood = Mood.NORMAL
         self._again: dict[str, int] = {}
         self._btc = (float("nan"), float("nan"))
+        self._btc_known = False
 
     # -- one scan ----------------------------------------------------------------------------------------
 
@@ -79,6 +80,7 @@ class Scanner:
         hints = self._pick(board, codes, rules.strength(board, at), now)
         self._tell(now, (time.perf_counter() - started) * 1000.0)
         await self._look_and_judge(hints, at, now)
+        self.view.facts.waiting = self.waiting.needs()
 
     def _pick(self, board: rules.Board, codes: rules.Codes, strengths: rules.Floats, now: int) -> list[Hint]:
         """The suspects worth a close look, strongest first."""
@@ -199,7 +201,11 @@ class Scanner:
     def _read_mood(self, board: rules.Board, now: int) -> None:
         at = self._board.column(BTC)
         self._btc = (float("nan"),) * 2 if at is None else (float(board.growth_1h[at]), float(board.growth_24h[at]))
-        before, self._mood = self._mood, next_mood(self._mood, *self._btc, self._settings)
+        if not self._btc_known and np.isnan(self._btc[0]):
+            self._mood = Mood.CAREFUL  # not known yet; no mood to come back from
+            return
+        before = self._mood if self._btc_known else Mood.NORMAL
+        self._mood, self._btc_known = next_mood(before, *self._btc, self._settings), True
         if before is not self._mood:
             text = f"BTC {self._btc[0]:+.2f} % in 1 h: mood {before} → {self._mood}"
             log.info("%s", text)
@@ -250,5 +256,4 @@ class Scanner:
         for symbol in self.waiting.expire(now):
             log.info("%s waited too long for a model", symbol)
             self.view.count(Refusal.MODEL_NEVER_CAME.code)
-        facts.waiting = self.waiting.needs()
         facts.error = ""
