@@ -48,13 +48,7 @@ def load_settings(paths: Paths, variables: dict[str, str] | None = None) -> Sett
     Raises SettingsError with every problem found, not only the first.
     """
     errors: list[str] = []
-    merged: dict[str, dict[str, Any]] = {}
-    origin: Origin = {}
-    for where, found in _sources(paths, variables, errors):
-        for group, section in found.items():
-            for field, value in section.items():
-                merged.setdefault(group, {})[field] = value
-                origin[(group, field)] = where
+    merged, origin = _merge(paths, variables, errors)
     valid: dict[str, BaseModel] = {}
     for group in {**Settings.model_fields, **merged}:  # one by one: an error in one hides none in another
         try:
@@ -70,6 +64,24 @@ def load_settings(paths: Paths, variables: dict[str, str] | None = None) -> Sett
     settings = Settings.model_validate(valid)
     register_secrets(secrets(settings))
     return settings
+
+
+def origins(paths: Paths, variables: dict[str, str] | None = None) -> Origin:
+    """Which settings are not left to their default, and where they come from (for the doctor)."""
+    return _merge(paths, variables, [])[1]
+
+
+def _merge(paths: Paths, variables: dict[str, str] | None,
+           errors: list[str]) -> tuple[dict[str, dict[str, Any]], Origin]:
+    """The strongest value of each setting, and its source."""
+    merged: dict[str, dict[str, Any]] = {}
+    origin: Origin = {}
+    for where, found in _sources(paths, variables, errors):
+        for group, section in found.items():
+            for field, value in section.items():
+                merged.setdefault(group, {})[field] = value
+                origin[(group, field)] = where
+    return merged, origin
 
 
 def secrets(settings: Settings) -> list[str]:
@@ -90,14 +102,15 @@ def _sources(paths: Paths, variables: dict[str, str] | None,
     found: list[tuple[str, dict[str, dict[str, Any]]]] = []
     for name in ("config.yaml", "config.local.yaml"):
         found.append((name, sources.read_yaml(paths.config / name, errors)))
-    for file in _dotenv_files(paths):
+    for file in dotenv_files(paths):
         found.append((".env", sources.from_env(Settings, sources.dotenv(file, errors), ".env", True, errors)))
     environment = variables if variables is not None else dict(sources.environment())
     found.append(("environment", sources.from_env(Settings, environment, "environment", False, errors)))
     return found
 
 
-def _dotenv_files(paths: Paths) -> list[Path]:
+def dotenv_files(paths: Paths) -> list[Path]:
+    """Where ``.env`` may lie, weakest first."""
     return [folder / ".env" for folder in (paths.config, paths.home)]
 
 

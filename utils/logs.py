@@ -17,7 +17,7 @@ from utils.wall import iso
 MAX_BYTES = 2_000_000
 KEEP = 3
 _TAIL_BYTES = 256_000
-_RECORD = re.compile(r"^\d{4}-\d\d-\d\dT\S+ ([A-Z]+) ")
+_RECORD = re.compile(r"^\d{4}-\d\d-\d\dT\S+ ([A-Z]+) [\w.]+: (.*)")
 
 
 class RedactingFormatter(logging.Formatter):
@@ -92,7 +92,7 @@ def tail(paths: Paths, name: str, lines: int) -> list[str]:
 
 
 def last_error(paths: Paths, name: str, since: tuple[int, int] = (0, 0)) -> str:
-    """The newest error a process told, as one line: the record's text and, of a traceback, its last line.
+    """The newest error a process told, as one line: the record's words and, of a traceback, its last line.
 
     `since` is what `sizes` said before the process started: older words are left out. Empty if there is none.
     """
@@ -103,7 +103,7 @@ def last_error(paths: Paths, name: str, since: tuple[int, int] = (0, 0)) -> str:
         if record:
             within = record.group(1) in ("ERROR", "CRITICAL")
             if within:
-                head, detail = line, ""
+                head, detail = record.group(2), ""
         elif within and line.strip() and not line.startswith(" "):
             detail = line.strip()
     found = f"{head} | {detail}" if detail else head

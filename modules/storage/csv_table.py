@@ -59,6 +59,18 @@ class CsvTable:
         with locked(self.path):
             write_atomic(self.path, body)
 
+    def problem(self) -> str:
+        """What is wrong with the table, "" if nothing is; changes nothing (for the doctor). Raises OSError."""
+        if self._empty():
+            return ""
+        with locked(self.path):
+            try:
+                self._check_header()
+            except StateError as problem:
+                return str(problem)
+            _, bad = self._parse()
+        return f"{len(bad)} torn row(s); the next reading sets them aside" if bad else ""
+
     def _empty(self) -> bool:
         try:
             return self.path.stat().st_size == 0

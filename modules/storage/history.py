@@ -83,6 +83,24 @@ class History(Generic[T]):
                 found[int(match.group(1))] = path
         return [found[number] for number in sorted(found)]
 
+    def problem(self) -> str:
+        """What is wrong with the history, "" if nothing is; changes nothing (for the doctor). Raises OSError."""
+        with locked(self.path):
+            segments, current = self.segments(), self._read_current()
+        if current and not _whole(current):
+            return f"{self.path.name} ends in a torn record; the next append mends it"
+        for path in segments:
+            for number, line in enumerate(_lines(path), 1):
+                try:
+                    msgspec.json.decode(line, type=self._kind)
+                except msgspec.MsgspecError as problem:
+                    return f"{path.name}, record {number}: {problem}"
+        try:
+            self._decode_array(current)
+        except StateError as problem:
+            return str(problem)
+        return ""
+
     def clear(self) -> int:
         """Remove every record; returns how many files went."""
         with locked(self.path):
@@ -198,12 +216,8 @@ class History(Generic[T]):
         except FileNotFoundError:  # its rotation was finished since we looked
             content = read_whole(segment.with_suffix(".jsonl"))
             segment = segment.with_suffix(".jsonl")
-        if segment.suffix == ".full":
-            good, _ = _split_good(content)
-        else:
-            good = content.splitlines()
         try:
-            return [msgspec.json.decode(line, type=self._kind) for line in good if line.strip()]
+            return [msgspec.json.decode(line, type=self._kind) for line in _records_of(segment, content)]
         except msgspec.MsgspecError as problem:
             return self._skip_damaged(segment, content, str(problem))
 
@@ -232,6 +246,16 @@ def _whole(content: bytes) -> bool:
     except msgspec.MsgspecError:
         return False
     return True
+
+
+def _lines(segment: Path) -> list[bytes]:
+    return _records_of(segment, read_whole(segment))
+
+
+def _records_of(segment: Path, content: bytes) -> list[bytes]:
+    """The lines that hold records."""
+    lines = _split_good(content)[0] if segment.suffix == ".full" else content.splitlines()
+    return [line for line in lines if line.strip()]
 
 
 def _split_good(content: bytes) -> tuple[list[bytes], int]:

@@ -65,6 +65,16 @@ class JsonFile(Generic[T]):
             self.path.unlink(missing_ok=True)
             return there
 
+    def problem(self) -> str:
+        """What is wrong with the file, "" if nothing is; changes nothing (for the doctor). Raises OSError."""
+        try:
+            self._decode(read_whole(self.path))
+        except FileNotFoundError:
+            return "the file is missing, its copy is there" if self._copy.exists() else ""
+        except _BROKEN as problem:
+            return str(problem)
+        return ""
+
     def _load_locked(self) -> T:
         try:
             return self._decode(read_whole(self.path))

@@ -194,8 +194,9 @@ class Supervisor:
                    for other, slot in self._slots.items())
 
     def _settled(self, name: str) -> bool:
-        slot = self._slots[name]
-        return slot.state in ("ready", "crash-loop") or name not in self._wanted()
+        if name not in self._wanted() or self._slots[name].state in ("ready", "crash-loop"):
+            return True  # or another command stopped it meanwhile
+        return any(self._slots[need].state == "crash-loop" for need in self._closure(self._needs[name]))
 
     def _wanted(self) -> set[str]:
         must = set() if self._unguarded else self._ask_must()
@@ -274,6 +275,7 @@ class Supervisor:
     def _status(self, slot: Slot, load: bool = False) -> ServiceStatus:
         now = time.monotonic()
         figures = measure(slot.child) if load and slot.child else None
+        again = slot.state == "backoff" or (slot.state == "crash-loop" and slot.name in self._closure(self._must))
         return ServiceStatus(
             name=slot.name, title=slot.service.title, state=slot.state, wanted=slot.name in self._wanted(),
             pid=slot.child.record.pid if slot.child else None,
@@ -281,5 +283,5 @@ class Supervisor:
             restarts=slot.restarts, cpu_pct=figures.cpu_pct if figures else 0.0,
             rss_mb=figures.rss_mb if figures else 0.0, pss_mb=figures.pss_mb if figures else None,
             info=dict(slot.beat.info) if slot.beat else {}, last_error=slot.error, last_end=slot.last_end,
-            next_try_s=max(0.0, slot.next_try - now) if slot.state in ("backoff", "crash-loop") else None,
+            next_try_s=max(0.0, slot.next_try - now) if again else None,
         )
