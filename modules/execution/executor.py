@@ -27,7 +27,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for what, in seconds of monotonic time; `window_s` is the receive window of the venue."""
+    """How long to wait for what, in seconds of monotonic time; `window_s` is the receive window of the venue.
+
+    `foreign_s`: an order older than our signature by more than this is not ours. Wide, because our ids are never used
+    twice, and taking our own order for a stranger's would lose a position, while clocks may jump by seconds.
+    """
 
     first_poll_s: float = 0.05
     longest_poll_s: float = 0.5
@@ -36,6 +40,7 @@ class Patience:
     fills_s: float = 2.0
     window_s: float = 5.0
     margin_s: float = 1.0
+    foreign_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +121,21 @@ class Executor:
     async def _ask(self, intent: Intent) -> Result:
         """Rule 3."""
         absences = 0
-        give_up = time.monotonic() + self._patience.settle_s + self._patience.window_s + self._patience.margin_s
+        window_s = self._patience.window_s + self._patience.margin_s
+        began = time.monotonic()
         pause = self._patience.first_poll_s
         while True:
             found = await self._look(intent)
             if isinstance(found, OrderState):
                 return await self._settle(intent, found)
-            if isinstance(found, Absent) and self._window_closed(intent):
+            waited = time.monotonic() - began
+            # By both clocks: the exchange's may jump, and a request may still be on its way.
+            if isinstance(found, Absent) and waited >= window_s and self._window_closed(intent):
                 absences += 1
                 if absences >= 2:
                     self._journal.close(intent.id, "absent")
                     return NotPlaced(ABSENT, "the exchange has no such order")
-            if time.monotonic() >= give_up:
+            if waited >= window_s + self._patience.settle_s:
                 return Unresolved(_told(found))
             await asyncio.sleep(pause)
             pause = min(2 * pause, self._patience.longest_poll_s)
@@ -166,7 +174,7 @@ class Executor:
         pause = self._patience.first_poll_s
         while True:
             try:
-                found = own_fills(await self._account.fills(intent.symbol, self._signed(intent)), state)
+                found = own_fills(await self._account.fills(intent.symbol, self._before(state.created_ms)), state)
             except Unavailable as problem:
                 log.warning("fills of %s %s: %s", intent.symbol, intent.id, problem)
                 found = []
@@ -180,14 +188,14 @@ class Executor:
 
     async def _look(self, intent: Intent) -> Lookup:
         found = await self._account.order(intent.symbol, intent.id)
-        if isinstance(found, OrderState) and found.created_ms < self._signed(intent):  # rule 4
+        if isinstance(found, OrderState) and found.created_ms < self._before(intent.market_ms):  # rule 4
             log.error("%s: an older order bears the id %s; it is not ours", intent.symbol, intent.id)
             return Absent(intent.id)
         return found
 
-    def _signed(self, intent: Intent) -> int:
-        """When the intent was signed, less what the exchange's clock and ours may differ by."""
-        return intent.market_ms - round(1000 * self._patience.margin_s * self._market.clock.speed)
+    def _before(self, market_ms: int) -> int:
+        """An instant of market time, less what clocks may differ by."""
+        return market_ms - round(1000 * self._patience.foreign_s * self._market.clock.speed)
 
     def _window_closed(self, intent: Intent) -> bool:
         """Whether the request can no longer be accepted, wherever it may be on its way (rule 3)."""

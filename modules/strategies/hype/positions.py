@@ -26,7 +26,7 @@ MOST_VALUE = 2**62
 
 
 class UnitsError(ValueError):
-    """A market whose price or minimum cannot be told in whole ticks and steps."""
+    """A price that cannot be told in whole ticks: the rules could not guard it, so it must not be bought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +57,16 @@ class Units:
         return steps * self.step
 
     def min_value(self) -> int:
-        """The minimum notional in tick·steps, rounded up. Raises UnitsError where it does not fit."""
-        value = -int(-self.min_notional // (self.tick * self.step))
-        if value >= MOST_VALUE:
-            raise UnitsError(f"minimum of {self.min_notional} in steps of {self.tick} × {self.step} is too fine")
-        return value
+        """The minimum notional in tick·steps, rounded up, at most what the rules can carry."""
+        return min(-int(-self.min_notional // (self.tick * self.step)), MOST_VALUE)
 
 
 def open_position(intent: Intent, executed: Executed, proposal: Proposal, market: Market, mode: Mode,
                   rules: exits.Rules) -> Position:
-    """The position that a filled entry makes. Raises UnitsError for a price that the rules cannot carry."""
+    """The position that a filled entry makes."""
     units = Units.of(market)
     entry = units.ticks(executed.price)
     initial = units.steps(executed.received)
-    if not 0 < entry <= MOST_TICKS:
-        raise UnitsError(f"{intent.symbol}: entry at {executed.price} is {entry} ticks of {units.tick}")
     plan = exits.make_plan(rules, strategy_index(proposal.strategy), ppm(proposal.confidence),
                            ppm(proposal.atr_pct, 100), entry, initial, even_ticks(executed, units),
                            units.min_value(), executed.market_ms)
@@ -86,6 +81,13 @@ def open_position(intent: Intent, executed: Executed, proposal: Proposal, market
         last_price=executed.price, last_seen_ms=executed.market_ms, atr_pct=proposal.atr_pct,
         cause=proposal.candidate_id, applied=(intent.id,),
     )
+
+
+def check_price(price: Decimal, units: Units) -> None:
+    """Raises UnitsError for an entry price that the rules cannot carry (to be called before ordering)."""
+    ticks = units.ticks(price)
+    if not 0 < ticks <= MOST_TICKS:
+        raise UnitsError(f"a price of {price} is {ticks} ticks of {units.tick}")
 
 
 def even_ticks(executed: Executed, units: Units) -> int:

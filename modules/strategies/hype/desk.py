@@ -1,0 +1,225 @@
+"""A desk: everything of one mode (TEST or LIVE): its account, files, positions, orders under way.
+
+1. There is one desk a mode, and no code that asks which it is.
+2. What changes is staged in memory and written in one order: trades, then positions, then the intent is closed. A
+   crash in between leaves the intent open, and the next start books it again, once (`Position.applied`, trade ids).
+3. Several changes at one time share one write. A disk that refuses loses nothing: it stays staged, a person is told,
+   the next pass tries again, and no order is repeated (X7).
+4. One order at a time a symbol (X8): `busy` holds the task that sees it through.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from modules.exchange.api import Account, MarketData
+from modules.exchange.types import Market, Mode, Unavailable
+from modules.execution.executor import Executor, Patience
+from modules.execution.journal import Entry, Journal
+from modules.strategies.hype.exits import Rules
+from modules.strategies.hype.files import HypeFiles
+from modules.strategies.hype.records import Position, Trade
+from modules.strategies.hype.trade_book import TradeBook
+from modules.supervision.outbox import Outbox
+
+if TYPE_CHECKING:
+    from modules.strategies.hype.settings import HypeSettings
+
+log = logging.getLogger(__name__)
+
+SYSTEM = "hype"
+OPEN_RETRY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What both desks share."""
+
+    market: MarketData
+    journal: Journal
+    settings: "HypeSettings"
+    rules: Rules
+    patience: Patience
+    outbox: Outbox
+
+
+@dataclass(slots=True)
+class Attempts:
+    """How a full exit of one symbol has gone so far."""
+
+    count: int = 0
+    not_before: float = 0.0
+    limit_only: bool = False
+    told: bool = False
+
+
+@dataclass(slots=True)
+class Desk:
+    """One mode's trading. Built by the tracker; other rooms only read its files.
+
+    `may_enter` says why the account's key must not be used for entries, or "". `urgent`: a change that a crash must
+    not take back waits for the disk.
+    """
+
+    mode: Mode
+    files: HypeFiles
+    house: House
+    open_account: Callable[[], Awaitable[Account]]
+    may_enter: Callable[[Account], Awaitable[str]]
+    trades: TradeBook
+    positions: dict[str, Position] = field(default_factory=dict)
+    account: Account | None = None
+    executor: Executor | None = None
+    closed: str = "the desk has not been checked against the exchange yet"
+    busy: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    attempts: dict[str, Attempts] = field(default_factory=dict)
+    failures: int = 0
+    urgent: bool = False
+    _staged: list[tuple[Trade | None, str]] = field(default_factory=list)
+    _dirty: bool = False
+    _disk_told: bool = False
+    _write_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _next_open: float = 0.0
+    _open_told: bool = False
+
+    def load(self) -> None:
+        """Read positions and history. Raises StateError where they are damaged beyond their copies."""
+        self.positions = self.files.tracked.load()
+        self.trades.load()
+
+    @property
+    def entries_closed(self) -> str:
+        """Why no entry may be made (X16, X35); "" when entries are open."""
+        return "the disk refuses to be written" if self._disk_told else self.closed
+
+    async def ensure_account(self) -> bool:
+        """Open the account if it is not; False, told once, where that fails."""
+        if self.account is not None:
+            return True
+        if time.monotonic() < self._next_open:
+            return False
+        self._next_open = time.monotonic() + OPEN_RETRY_S
+        try:
+            self.account = await self.open_account()
+        except Unavailable as problem:
+            self.closed = str(problem)
+            if not self._open_told:
+                self._open_told = True
+                level: Any = "alert" if self.positions else "warning"
+                self.say(f"The {self.mode.value} account cannot be opened", why=str(problem), level=level,
+                         todo=f"{len(self.positions)} positions are NOT guarded until then" if self.positions else "")
+            return False
+        self._open_told = False
+        self.executor = Executor(self.account, self.house.market, self.house.journal, self.house.patience)
+        return True
+
+    def open_entries(self) -> list[Entry]:
+        """Intents of this desk whose end is not booked."""
+        return self.house.journal.open_entries(SYSTEM, self.mode.value)
+
+    def unresolved(self) -> frozenset[str]:
+        """Symbols with an intent whose end is not known; nothing else may be ordered there."""
+        return frozenset(entry.intent.symbol for entry in self.open_entries())
+
+    def exposure(self) -> Decimal:
+        """What the coins still held cost, USDT."""
+        return sum((position.cost_usdt * position.quantity / position.initial_quantity
+                    for position in self.positions.values()), Decimal(0))
+
+    def worth(self) -> Decimal:
+        """What the coins held are worth at the last price seen, USDT."""
+        return sum((position.quantity * (position.last_price or position.entry_price)
+                    for position in self.positions.values()), Decimal(0))
+
+    def put(self, position: Position) -> None:
+        """Add or replace a position; written with the next `flush`."""
+        self.positions[position.symbol] = position
+        self._dirty = True
+
+    def change(self, symbol: str, **fields: Any) -> Position:
+        """Change fields of a position."""
+        position = msgspec.structs.replace(self.positions[symbol], **fields)
+        self.put(position)
+        return position
+
+    def drop(self, symbol: str) -> None:
+        """Take a position out; its end must be staged as a trade."""
+        self.positions.pop(symbol, None)
+        self.attempts.pop(symbol, None)
+        self._dirty = True
+
+    def stage(self, trade: Trade | None, intent_id: str = "") -> None:
+        """Have a trade written and an intent closed with the next `flush` (rule 2)."""
+        self._staged.append((trade, intent_id))
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether something waits for the disk."""
+        return self._dirty or bool(self._staged)
+
+    async def flush(self) -> bool:
+        """Write what is staged (rules 2, 3); False where the disk refuses."""
+        async with self._write_lock:
+            staged = list(self._staged)
+            try:
+                for trade, _ in staged:
+                    if trade is not None:
+                        await self.trades.record(trade)
+                if self._dirty:
+                    self._dirty = self.urgent = False
+                    try:
+                        await asyncio.to_thread(self.files.tracked.save, dict(self.positions))
+                    except BaseException:
+                        self._dirty = True
+                        raise
+                for _, intent_id in staged:
+                    if intent_id:
+                        self.house.journal.close(intent_id, "booked")
+            except OSError as problem:
+                log.error("%s: state cannot be written: %s", self.mode.value, problem)
+                if not self._disk_told:
+                    self._disk_told = True
+                    self.say("The tracker cannot write its files", why=str(problem), level="alert",
+                             todo="Make room on the disk. Positions are guarded from memory meanwhile; no new entries.")
+                return False
+            del self._staged[:len(staged)]
+            self._disk_told = False
+            return True
+
+    def say(self, what: str, **parts: Any) -> None:
+        """Tell a person, with this desk's mode. A disk that refuses is logged; trading goes on."""
+        try:
+            self.house.outbox.say(what, mode=self.mode.value, **parts)
+        except OSError as problem:
+            log.error("a notice could not be written (%s): %s", problem, what)
+
+    def run(self, symbol: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """See an order of `symbol` through in the background (rule 4)."""
+        task = asyncio.create_task(work, name=f"{self.mode.value} {symbol}")
+        self.busy[symbol] = task
+        task.add_done_callback(lambda done: self._finished(symbol, done))
+        return task
+
+    def _finished(self, symbol: str, task: asyncio.Task[None]) -> None:
+        """Border of a task: a failure is logged with its stack, counted and told; the symbol is looked at again."""
+        self.busy.pop(symbol, None)
+        if task.cancelled() or task.exception() is None:
+            return
+        self.failures += 1
+        log.error("%s %s: an order's task failed", self.mode.value, symbol, exc_info=task.exception())
+        attempts = self.attempts.setdefault(symbol, Attempts())
+        attempts.count += 1
+        attempts.not_before = time.monotonic() + min(0.2 * 2 ** min(attempts.count, 5), 5.0)
+        if attempts.count == 1:
+            self.say(f"Work on {symbol} failed", why=repr(task.exception()), level="alert",
+                     todo="It is tried again. See /logs tracker.")
+
+    async def market_of(self, symbol: str) -> Market | None:
+        """The market of a symbol, or None where it is not listed. Raises Unavailable."""
+        return (await self.house.market.markets()).get(symbol)

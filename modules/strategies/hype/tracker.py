@@ -1,0 +1,278 @@
+"""The tracker: both desks, guarded whenever they hold something; the only one that orders and writes for system A.
+
+One turn: take messages, look at prices, ask the rules, sell, keep the books, tell facts. Sales and entries run beside
+the turns, so that one slow order holds up nothing else.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from modules.exchange.api import Account, MarketData
+from modules.exchange.types import Market, Mode, Unavailable
+from modules.execution.executor import Patience
+from modules.execution.journal import Journal
+from modules.strategies.hype import tracker_inbox, tracker_words
+from modules.strategies.hype.desk import Desk, House
+from modules.strategies.hype.desk_entry import balances_of, enter
+from modules.strategies.hype.desk_exit import decide
+from modules.strategies.hype.desk_recovery import check_in, resolve_open
+from modules.strategies.hype.exit_rules import rules_of
+from modules.strategies.hype.files import HypeFiles, mode_file, trading_state_file
+from modules.strategies.hype.records import Proposal
+from modules.strategies.hype.settings import HypeSettings
+from modules.strategies.hype.tracker_looks import Looks
+from modules.strategies.hype.tracker_watch import Halts, Stale, Unguarded, close_days
+from modules.strategies.hype.trade_book import TradeBook, day_start
+from modules.supervision.messages import Message
+from modules.supervision.outbox import Level
+from modules.supervision.service import ServiceRun
+
+log = logging.getLogger(__name__)
+
+FASTEST_TURN_S = 0.1
+IDLE_TURN_S = 0.25
+MARKETS_EVERY_MS = 60_000
+MARKETS_LEAST_S = 2.0
+RESOLVE_EVERY_S = 2.0
+PERSIST_EVERY_S = 3.0
+EQUITY_EVERY_S = 20.0
+STOP_WITHIN_S = 5.0
+
+OpenAccount = Callable[[Mode], Awaitable[Account]]
+MayEnter = Callable[[Account], Awaitable[str]]
+Queued = tuple[Path, Message, Proposal]
+
+
+class Every:
+    """True once every so many seconds of monotonic time; the first time at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._next = 0.0
+
+    def due(self) -> bool:
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + self._seconds
+        return True
+
+
+class Tracker:
+    """Everything the tracker's process holds."""
+
+    def __init__(self, run: ServiceRun, settings: HypeSettings, market: MarketData, open_account: OpenAccount,
+                 may_enter: dict[Mode, MayEnter], patience: Patience) -> None:
+        self.run = run
+        self.market = market
+        self.journal = Journal(run.paths.data / "intents.jsonl")
+        house = House(market, self.journal, settings, rules_of(settings), patience, run.outbox)
+        self.desks = {mode: _desk(mode, house, run, open_account, may_enter[mode]) for mode in Mode}
+        self.trading_file = trading_state_file(run.paths)
+        self.trading = self.trading_file.load()
+        self.looks = Looks(market)
+        self._house = house
+        self._halts, self._stale = Halts(), Stale(settings.stale_after_s)
+        self._unguarded: list[Unguarded] = []
+        self._queues: dict[Mode, asyncio.Queue[Queued]] = {mode: asyncio.Queue() for mode in Mode}
+        self._queued: set[str] = set()
+        self._markets: dict[str, Market] = {}
+        self._markets_ms = -MARKETS_EVERY_MS
+        self._day: int | None = None
+        self._clocks = {name: Every(seconds) for name, seconds in (
+            ("markets", MARKETS_LEAST_S), ("resolve", RESOLVE_EVERY_S), ("persist", PERSIST_EVERY_S),
+            ("equity", EQUITY_EVERY_S))}
+        self._counts = {"bought": 0, "refused": 0}
+
+    def now_ms(self) -> int:
+        """Market time. Raises Unavailable while it is not known."""
+        return self.market.clock.now_ms()
+
+    def say(self, what: str, *, why: str = "", todo: str = "", level: Level = "info") -> None:
+        """Tell a person something that concerns both modes."""
+        self.run.outbox.say(what, why=why, todo=todo, level=level)
+
+    def load(self) -> None:
+        """Read all state. Raises StateError where it is damaged beyond its copies: then the process must not trade."""
+        self.journal.load()
+        for desk in self.desks.values():
+            desk.load()
+            self._unguarded.append(Unguarded(desk))
+
+    async def start(self) -> None:
+        """The first pass over markets, open orders and balances; what fails is tried again with every turn (X16)."""
+        await self._refresh_markets()
+        for desk in self._needed():
+            await check_in(desk)
+
+    async def turn(self) -> None:
+        """One round. Raises Unavailable, OSError; both are tried again with the next turn."""
+        await self.take_messages()
+        await self._refresh_markets()
+        desks = self._needed()
+        for desk in desks:
+            await check_in(desk)
+        if self._clocks["resolve"].due():
+            for desk in desks:
+                resolve_open(desk, self._markets)
+        await self._guard(desks)
+        await self._keep_books(desks)
+        await self._tell()
+
+    def pause_s(self) -> float:
+        """Until the next turn: the look interval in market seconds, as fast as sensible."""
+        interval = max(self._house.settings.look_interval_s / self.market.clock.speed, FASTEST_TURN_S)
+        held = any(desk.positions for desk in self.desks.values())
+        return interval if held else min(interval, IDLE_TURN_S)
+
+    async def take_messages(self) -> None:
+        """Carry out what waits in the inbox (rules in tracker_inbox)."""
+        for path, message in self.run.inbox.take():
+            if message.id in self._queued:
+                continue
+            body = tracker_inbox.read(message)
+            if isinstance(body, str):
+                self.say("A message to the tracker could not be understood", why=body, level="warning",
+                         todo="It was set aside.")
+            elif isinstance(body, Proposal):
+                self._queued.add(message.id)
+                self._queues[Mode(body.mode)].put_nowait((path, message, body))
+                continue
+            else:
+                await tracker_inbox.carry_out(self, body)
+            self.run.inbox.done(path, message)
+
+    async def buy_for(self, mode: Mode) -> None:
+        """Carry out one desk's proposals one after the other, so that limits see each other's effect."""
+        desk, queue = self.desks[mode], self._queues[mode]
+        while True:
+            path, message, proposal = await queue.get()
+            if proposal.symbol in desk.busy:
+                await asyncio.wait({desk.busy[proposal.symbol]})
+            task = desk.run(proposal.symbol, self._buy(desk, proposal, message.id))
+            await asyncio.wait({task})
+            # An entry that failed unexpectedly is not tried again: its intent, if any, is looked up by `resolve_open`.
+            self.run.inbox.done(path, message)
+            self._queued.discard(message.id)
+
+    async def _buy(self, desk: Desk, proposal: Proposal, cause: str) -> None:
+        await check_in(desk)
+        done = await enter(desk, proposal, cause, self.trading.reason if self.trading.paused else "")
+        self._counts["bought" if done.bought else "refused"] += 1
+        log.info("%s %s: %s (%s)", desk.mode.value, proposal.symbol, done.code, done.text)
+        if not done.bought:
+            self.run.tell(last_refusal=f"{proposal.symbol}: {done.code}, {done.text}")
+
+    async def _refresh_markets(self) -> None:
+        now_ms = self.now_ms()
+        if self._markets and now_ms - self._markets_ms < MARKETS_EVERY_MS or not self._clocks["markets"].due():
+            return
+        fresh = await self.market.markets(refresh=True)
+        self._markets_ms = now_ms
+        self._markets.update(fresh)  # ticks and steps of a pair that is gone stay known
+        for desk in self.desks.values():
+            self._halts.update(desk, fresh)
+
+    async def _guard(self, desks: list[Desk]) -> None:
+        held = sorted({symbol for desk in desks for symbol, position in desk.positions.items()
+                       if position.state in ("open", "closing")})
+        bids = await self.looks.look(held)
+        now_ms = self.now_ms()
+        for desk in desks:
+            decide(desk, self._markets, bids, now_ms)
+            self._stale.update(desk, bids, now_ms)
+        for report in self._unguarded:
+            if not report.done and (bids or not held):
+                await report.report(self.market, bids, now_ms)
+
+    async def _keep_books(self, desks: list[Desk]) -> None:
+        persist = self._clocks["persist"].due()
+        for desk in self.desks.values():
+            if desk.unwritten and (persist or desk.urgent):
+                await desk.flush()
+        day = day_start(self.now_ms())
+        if day != self._day:
+            for desk in self.desks.values():
+                await close_days(desk, self.now_ms())
+            self._day = day
+        if self._clocks["equity"].due():
+            for desk in desks:
+                await self._tell_equity(desk)
+
+    async def _tell_equity(self, desk: Desk) -> None:
+        balances = await balances_of(desk) if desk.account is not None else None
+        if balances is not None:
+            cash = balances["USDT"].free + balances["USDT"].locked if "USDT" in balances else 0
+            self.run.tell(**{f"equity_usdt_{desk.mode.value.lower()}": round(float(cash + desk.worth()), 2)})
+
+    async def _tell(self) -> None:
+        test, live = self.desks[Mode.TEST], self.desks[Mode.LIVE]
+        self.run.tell(
+            positions_test=len(test.positions), positions_live=len(live.positions),
+            unresolved=len(test.unresolved()) + len(live.unresolved()), unguarded=self._stale.count,
+            paused=self.trading.reason if self.trading.paused else "", exchange="ok", failed_looks=self.looks.failed,
+            closed_test=test.entries_closed, failures=test.failures + live.failures, **self._counts,
+            **self.looks.figures(),
+        )
+
+    def _needed(self) -> list[Desk]:
+        """Desks with something to guard or to look up, and the one that new entries go to; LIVE only when needed."""
+        chosen = mode_file(self.run.paths).load().mode
+        return [desk for mode, desk in self.desks.items()
+                if mode is chosen or desk.positions or desk.account is not None or desk.open_entries()]
+
+    async def finish(self) -> None:
+        """See orders under way to their end, write, say what stays unguarded."""
+        busy = [task for desk in self.desks.values() for task in desk.busy.values()]
+        if busy:
+            await asyncio.wait(busy, timeout=STOP_WITHIN_S)
+        for desk in self.desks.values():
+            await desk.flush()
+        counts = {mode.value: len(desk.positions) for mode, desk in self.desks.items()}
+        if any(counts.values()):
+            self.run.outbox.say(**tracker_words.stays_unguarded(counts), level="warning")
+
+    async def close(self) -> None:
+        """Release the accounts, then the market's connection that they use."""
+        for desk in self.desks.values():
+            for task in desk.busy.values():
+                task.cancel()
+            if desk.account is not None:
+                await desk.account.close()
+        await self.market.close()
+
+
+def _desk(mode: Mode, house: House, run: ServiceRun, open_account: OpenAccount, may_enter: MayEnter) -> Desk:
+    files = HypeFiles(run.paths, mode)
+    return Desk(mode=mode, files=files, house=house, open_account=lambda: open_account(mode), may_enter=may_enter,
+                trades=TradeBook(files.trades, house.settings))
+
+
+async def run_until_stopped(tracker: Tracker, most_failures: int = 20) -> None:
+    """Turns until the stop. A failing turn never ends the guard at once; `most_failures` in a row end the process,
+    so that the supervisor starts it afresh.
+    """
+    run = tracker.run
+    buyers = [asyncio.create_task(tracker.buy_for(mode), name=f"entries {mode.value}") for mode in Mode]
+    failures = 0
+    try:
+        while not run.stop.is_set():
+            try:
+                await tracker.turn()
+                failures = 0
+            except (Unavailable, OSError) as problem:
+                log.warning("turn: %s", problem)
+                run.tell(exchange=str(problem))
+            except Exception as problem:  # border of the guard's loop: logged with its stack, counted, acted upon
+                failures += 1
+                log.exception("turn failed (%d in a row)", failures)
+                run.tell(last_error=repr(problem))
+                if failures >= most_failures:
+                    raise
+            await run.sleep(tracker.pause_s())
+    finally:
+        for buyer in buyers:
+            buyer.cancel()
+        await asyncio.gather(*buyers, return_exceptions=True)
