@@ -118,7 +118,8 @@ class ScannerLoop:
         facts = view.facts
         self._run.tell(
             scans=facts.scans, last_scan_ms=facts.scan_ms, data_age_s=round(time.monotonic() - self._good_at, 1),
-            mood=facts.mood, mode=facts.mode, warmed=facts.warmed, suspects=view.funnel["suspects"],
+            pace_s=round(self._pace(), 2), mood=facts.mood, mode=facts.mode, warmed=facts.warmed,
+            suspects=view.funnel["suspects"],
             candidates=view.totals["candidates"], approved=view.totals["approved"],
             rejected=view.totals["rejected"], waiting=len(facts.waiting), error=facts.error,
         )

@@ -55,7 +55,6 @@ class WaitingRoom:
 
     def model_came(self, model: str) -> None:
         """The trainer is done with a model: who waited for it is to be judged afresh."""
-        self._asked.pop(model, None)
         for symbol, (need, _) in self._since.items():
             waited_for = FEEDBACK if need == "feedback" else symbol
             if model == waited_for and symbol not in self._ready:

@@ -1,0 +1,57 @@
+"""/why: mode and keys, pause, limits of the account (A18)."""
+
+from decimal import Decimal
+
+from modules.exchange.types import Mode
+from modules.strategies.hype.trade_book import day_start
+from modules.strategies.hype.why_view import Check, View, usdt
+
+
+def mode(view: View) -> Check:
+    """Whether the mode can trade: LIVE needs keys."""
+    if view.mode is Mode.TEST:
+        return Check("Mode", True, "TEST: paper money, no keys needed.", "TEST")
+    exchange = view.settings.exchange
+    if view.simulated or (exchange.api_key.get_secret_value() and exchange.api_secret.get_secret_value()):
+        return Check("Mode", True, "LIVE: real orders.", "LIVE")
+    return Check("Mode", False, "LIVE has no keys.", "no key", "key and secret",
+                 "Set EXCHANGE_API_KEY and EXCHANGE_API_SECRET, or send /testmode_on.")
+
+
+def paused(view: View) -> Check:
+    """Whether entries are paused by a person or a rule."""
+    if view.trading.paused:
+        why = f" ({view.trading.reason})" if view.trading.reason else ""
+        return Check("Entries allowed", False, f"entries are paused{why}.", "paused", "on", "Send /resume.")
+    return Check("Entries allowed", True, "entries are not paused.", "on")
+
+
+def open_trades(view: View) -> Check:
+    """Open trades against their limit."""
+    count, limit = len(view.positions), view.settings.hype.max_open_trades
+    if count >= limit:
+        return Check("Open trades", False, f"{count} trades are open, the limit is {limit}.", str(count), str(limit),
+                     "Wait for an exit, or raise hype.max_open_trades.")
+    return Check("Open trades", True, f"{count} of {limit} trades are open.", str(count), str(limit))
+
+
+def exposure(view: View) -> Check:
+    """Money in positions, with one more trade, against its limit."""
+    held = float(sum((p.cost_usdt * p.quantity / p.initial_quantity for p in view.positions.values()
+                      if p.initial_quantity), Decimal(0)))
+    limit = view.settings.hype.max_exposure_usdt
+    size = 0.0 if view.settings.hype.trade_share_pct > 0 else view.settings.hype.trade_usdt
+    if held + size > limit:
+        return Check("Exposure", False, f"{usdt(held)} are in positions; one more of {usdt(size)} passes the limit of "
+                     f"{usdt(limit)}.", usdt(held), usdt(limit), "Wait for an exit, or raise hype.max_exposure_usdt.")
+    return Check("Exposure", True, f"{usdt(held)} of {usdt(limit)} are in positions.", usdt(held), usdt(limit))
+
+
+def day_trades(view: View) -> Check:
+    """Entries of this UTC day against their limit."""
+    count = view.trades.entries_on(day_start(view.now_ms)) if view.now_ms else 0
+    limit = view.settings.hype.max_trades_per_day
+    if count >= limit:
+        return Check("Trades today", False, f"{count} entries were made today (UTC), the limit is {limit}.", str(count),
+                     str(limit), "Wait for the next UTC day, or raise hype.max_trades_per_day.")
+    return Check("Trades today", True, f"{count} of {limit} entries were made today.", str(count), str(limit))
