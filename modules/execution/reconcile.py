@@ -65,13 +65,15 @@ class Coins:
 @dataclass(frozen=True, slots=True)
 class LedgerView:
     """Our side. `known_fills` are the (symbol, trade id) in the ledger, and foreign ones that were explained before;
-    `conflicts` what the ledger refused as such.
+    `conflicts` what the ledger refused as such. `clock_slack_ms`: a fill older than our signature by more than this is
+    not ours (X5); wide, as the executor's own, because ids are never used twice while clocks may jump by seconds.
     """
 
     coins: Mapping[str, Coins]
     intents: Mapping[str, Own]
     known_fills: frozenset[tuple[str, str]] = frozenset()
     conflicts: tuple[Fill, ...] = ()
+    clock_slack_ms: int = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +210,12 @@ def _by_order(intents: Iterable[Own]) -> dict[tuple[str, str], Own]:
 
 
 def _mine(fill: Fill, ledger: LedgerView, by_order: Mapping[tuple[str, str], Own]) -> bool:
-    """Whether an intent of ours proves the fill: by client id or order id, not before it was signed (X5)."""
+    """Whether an intent of ours proves the fill: by client id or order id, its side, and its time (X5)."""
     own = ledger.intents.get(fill.client_id) if fill.client_id else None
     own = own or by_order.get((fill.symbol, fill.order_id))
-    return own is not None and own.symbol == fill.symbol and own.side is fill.side and fill.market_ms >= own.market_ms
+    if own is None or own.symbol != fill.symbol or own.side is not fill.side:
+        return False
+    return fill.market_ms >= own.market_ms - ledger.clock_slack_ms
 
 
 def _balances(ledger: LedgerView, venue: VenueView, now_ms: int, patience: Patience) -> list[Finding]:
