@@ -14,7 +14,7 @@ Index = npt.NDArray[np.int64]
 
 FADE_PCT = -0.5
 QUARTER = 3  # candles
-GAP = HOUR  # candles between two moments of one token: neighbours tell the same story twice
+GAP = HOUR // 2  # candles between two moments of one token: neighbours tell the same story twice
 
 
 def hype_moments(candles: Floats, growth_5m_pct: float, growth_1h_pct: float, volume_surge: float) -> Index:

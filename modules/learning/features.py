@@ -31,6 +31,7 @@ FEATURES: tuple[str, ...] = (
     *(f"return_{n}" for n in RETURNS),
     "volatility_12", "volatility_72", "volatility_288", "volatility_ratio",
     "volume_1", "volume_3", "volume_12", "volume_72", "turnover_day", "volume_trend", "mfi_14",
+    "volume_before", "return_before", "calm_before",
     "atr_14", "atr_ratio", "range_1", "body_1", "upper_wick_1", "lower_wick_1",
     "place_12", "place_72", "place_288", "below_high_288", "above_low_288", "since_high_72", "rising_12",
     "rsi_6", "rsi_14", "macd", "macd_hist", "bb_place", "bb_width", "adx_14", "ema_20", "sma_100",
@@ -140,17 +141,21 @@ def _moves(close: Floats) -> dict[str, Floats]:
         spread[:n] = np.nan  # the first step is not one
         found[f"volatility_{n}"] = spread
     found["volatility_ratio"] = found["volatility_12"] / found["volatility_288"]
+    found["return_before"] = found[f"return_{HOUR}"] - found["return_3"]
+    found["calm_before"] = _shifted(found["volatility_72"], HOUR) / _shifted(found["volatility_288"], HOUR)
     return found
 
 
 def _volumes(close: Floats, volume: Floats, scale: float) -> dict[str, Floats]:
     """Recent volume over the day's usual, the day's turnover in USDT (log), and whether volume grows."""
     usual = talib.SMA(volume, DAY)
+    hour, quarter = talib.SUM(volume, HOUR), talib.SUM(volume, 3)
     quote = np.ascontiguousarray(volume * close * scale)
     return {
         "volume_1": volume / usual,
-        "volume_3": talib.SMA(volume, 3) / usual,
-        "volume_12": talib.SMA(volume, HOUR) / usual,
+        "volume_3": quarter / (3 * usual),
+        "volume_12": hour / (HOUR * usual),
+        "volume_before": (hour - quarter) / ((HOUR - 3) * usual),  # volume that came before the move
         "volume_72": talib.SMA(volume, 72) / usual,
         "turnover_day": np.log(talib.SUM(quote, DAY)),
         "volume_trend": talib.LINEARREG_SLOPE(volume, HOUR) / usual,
@@ -213,6 +218,13 @@ def _hour(times: Floats) -> dict[str, Floats]:
     """Time of day (UTC) on a circle."""
     angle = (times % 86_400_000.0) / 86_400_000.0 * (2.0 * np.pi)
     return {"hour_sin": np.sin(angle), "hour_cos": np.cos(angle)}
+
+
+def _shifted(values: Floats, n: int) -> Floats:
+    """values[i − n]; NaN in the first n rows."""
+    found = np.full(len(values), np.nan)
+    found[n:] = values[:-n]
+    return found
 
 
 def _since(values: Floats, n: int) -> Floats:

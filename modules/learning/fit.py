@@ -80,15 +80,18 @@ def fit(rows: Rows, horizon_ms: float, settings: LearningSettings) -> Fitted:
 
 
 def train(features: Floats, labels: Floats, settings: LearningSettings) -> Any:
-    """One LightGBM Booster on these rows; one thread, fixed seeds."""
+    """One LightGBM Booster on these rows; one thread, fixed seeds.
+
+    Few leaves, large ones, and a part of the columns and rows for each tree: pumps are few and noisy.
+    """
     lightgbm = load_lightgbm()
     count = len(labels)
     parameters = {
         "objective": "binary", "verbosity": -1,
         "num_threads": 1, "deterministic": True, "force_col_wise": True, "seed": settings.seed,
-        "max_bin": 63, "learning_rate": 0.05, "num_leaves": max(4, min(settings.leaves, count // 40)),
-        "min_data_in_leaf": max(5, min(40, count // 50)), "lambda_l2": 5.0, "feature_fraction": 0.7,
-        "bagging_fraction": 0.8, "bagging_freq": 1,
+        "max_bin": 63, "learning_rate": 0.05, "num_leaves": max(4, min(settings.leaves, count // 200)),
+        "min_data_in_leaf": max(10, count // 25), "lambda_l2": 5.0, "feature_fraction": 0.4,
+        "bagging_fraction": 0.6, "bagging_freq": 1,
     }  # fmt: skip
     data = lightgbm.Dataset(features, labels, params={"max_bin": 63, "verbosity": -1, "num_threads": 1})
     return lightgbm.train(parameters, data, num_boost_round=settings.trees)

@@ -137,7 +137,8 @@ def _child(child: int, parent: int, leaves: int, node_base: int, leaf_base: int)
 
 def _tripled(row: Sequence[float]) -> list[float]:
     """The row as rule 2 wants it."""
-    values = list(map(float, row))
+    # LightGBM reads a row as a sparse one: what is no larger than its zero is 0 (Predictor, RowPairFunction).
+    values = [0.0 if abs(value) <= _ZERO else value for value in map(float, row)]
     zeroed = [value if value == value else 0.0 for value in values]
     nothing = float("nan")
-    return [*values, *zeroed, *(nothing if abs(value) <= _ZERO else value for value in zeroed)]
+    return [*values, *zeroed, *(nothing if value == 0.0 else value for value in zeroed)]

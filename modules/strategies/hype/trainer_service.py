@@ -5,11 +5,13 @@
 2. A message is marked as handled when its work is done: a crash in between does the work again, which is harmless.
 3. Training runs in worker processes (modules/learning/workers.py), which end when there is nothing to do.
 4. The schedule is market time: labels every few minutes, the feedback model every `feedback_every_h` or after enough
-   new labels, pending tokens every `pending_every_h`.
+   new labels, pending tokens every `pending_every_h`. On a fast market REST_S of real time lie between two
+   scheduled feedback trainings, or it would do nothing else.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 TURN_S = 0.25  # how often the inbox is looked at
 RETRY_S = 5.0  # after the exchange did not answer
 TRIES = 3
+REST_S = 600.0
 HOUR_MS = 3_600_000
 Done = Callable[[], None]
 
@@ -89,6 +92,7 @@ class Trainer:
         self._running: dict[tuple[str, str], list[Done]] = {}
         self._taken: set[str] = set()
         self._due: dict[str, int] = {}
+        self._feedback_began: float | None = None
         self._labels_at_training: int | None = None  # None: not counted yet
         self._failures = 0
 
@@ -188,6 +192,8 @@ class Trainer:
         card = modelfiles.read_manifest(self.run.paths.models, FEEDBACK)
         if not isinstance(card, Manifest) or card.trained_ms > now_ms:  # from a market that has begun anew
             return True
+        if self._feedback_began is not None and time.monotonic() - self._feedback_began < REST_S:
+            return False
         if now_ms - card.trained_ms >= self.learning.feedback_every_h * HOUR_MS:
             return True
         before = self._labels_at_training
@@ -266,6 +272,7 @@ class Trainer:
         if first:
             self.run.outbox.say("The feedback model is being trained for the first time",
                                 why="Until it is there, tokens that need its judgement wait.")
+        self._feedback_began = time.monotonic()
         labels = self.labeller.total
         result = await self.jobs.feedback(self._progress)
         self._labels_at_training = labels
