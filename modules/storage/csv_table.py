@@ -11,9 +11,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from modules.storage.damage import Damage, StateError, report
+from modules.storage.damage import Damage, StateError, report, set_aside_name
 from utils.files import append_synced, locked, read_whole, write_atomic
-from utils.wall import stamp
 
 Row = dict[str, str]
 
@@ -126,7 +125,7 @@ class CsvTable:
 
     def _mend(self) -> list[Row]:
         good, bad = self._parse()
-        aside = self.path.with_name(f"{self.path.name}.damaged-{stamp()}")
+        aside = set_aside_name(self.path)
         write_atomic(aside, "\n".join(bad).encode("utf-8"))
         write_atomic(self.path, self._format([self.columns, *(self._cells(row) for row in good)]))
         report(Damage(self.path, f"{len(bad)} torn row(s)", aside, f"{len(good)} whole rows were kept"))

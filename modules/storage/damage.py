@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.wall import stamp
+
 log = logging.getLogger(__name__)
 
 
@@ -25,6 +27,16 @@ class Damage:
 
 class StateError(Exception):
     """A state file is damaged and nothing good is left to restore it from."""
+
+
+def set_aside_name(path: Path) -> Path:
+    """A free name for the damaged file, beside it: ``NAME.damaged-STAMP``."""
+    first = path.with_name(f"{path.name}.damaged-{stamp()}")
+    free, number = first, 1
+    while free.exists():
+        number += 1
+        free = first.with_name(f"{first.name}-{number}")
+    return free
 
 
 _listeners: list[Callable[[Damage], None]] = []

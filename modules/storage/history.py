@@ -18,9 +18,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from modules.storage.damage import Damage, StateError, report
+from modules.storage.damage import Damage, StateError, report, set_aside_name
 from utils.files import locked, patiently, read_whole, sync_folder, write_all, write_atomic
-from utils.wall import stamp
 
 T = TypeVar("T")
 _HEAD = b"[\n"
@@ -142,7 +141,7 @@ class History(Generic[T]):
         """Rule 5."""
         content = read_whole(self.path)
         good, torn = _split_good(content)
-        aside = self.path.with_name(f"{self.path.name}.damaged-{stamp()}")
+        aside = set_aside_name(self.path)
         write_atomic(aside, content)
         write_atomic(self.path, _HEAD + b",\n".join(good) + _TAIL)
         report(Damage(self.path, f"{torn} torn line(s)" if torn else "not laid out as expected", aside,
@@ -165,7 +164,7 @@ class History(Generic[T]):
                 content = read_whole(full)
                 good, torn = _split_good(content)
                 if torn:
-                    aside = full.with_name(f"{self.path.name}.damaged-{stamp()}")
+                    aside = set_aside_name(self.path)
                     write_atomic(aside, content)
                     report(Damage(self.path, f"{torn} torn line(s)", aside, f"{len(good)} whole records were kept"))
                 write_atomic(lines, b"".join(line + b"\n" for line in good))
@@ -269,7 +268,7 @@ def _split_good(content: bytes) -> tuple[list[bytes], int]:
     good: list[bytes] = []
     torn = 0
     for line in content.splitlines():
-        text = line.strip().rstrip(b",")
+        text = line.strip(b" \t\0").rstrip(b",")  # power loss leaves zeros where the bytes did not reach the disk
         if text in (b"", b"[", b"]"):
             continue
         try:

@@ -14,9 +14,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from modules.storage.damage import Damage, StateError, report
+from modules.storage.damage import Damage, StateError, report, set_aside_name
 from utils.files import locked, read_whole, write_atomic
-from utils.wall import stamp
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -111,7 +110,7 @@ class JsonFile(Generic[T]):
             ) from second
         aside: Path | None = None
         if self.path.exists():
-            aside = self.path.with_name(f"{self.path.name}.damaged-{stamp()}")
+            aside = set_aside_name(self.path)
             damaged = self.path.read_bytes()
             write_atomic(aside, damaged)
         write_atomic(self.path, content)
