@@ -98,5 +98,7 @@ def _quote(code: str, text: str) -> str:
 
 
 def _sentence(code: str, text: str) -> str:
-    plain = mexc_codes.meaning(code) or redact(text)[:MAX_TEXT]
-    return plain or f"code {code}"
+    plain, said = mexc_codes.meaning(code), redact(text)[:MAX_TEXT]
+    if plain and said:
+        return f"{plain} ({said})"
+    return plain or said or f"code {code}"

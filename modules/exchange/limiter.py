@@ -55,11 +55,15 @@ class Budget(Protocol):
 
 
 class LocalBudget:
-    """Buckets counted in this process. `capacity` weight per `window_s` seconds of the venue's time."""
+    """Buckets counted in this process, each of `burst` weight, refilled by `refill` in `window_s` of the venue's time.
 
-    def __init__(self, capacity: float, window_s: float, speed: Callable[[], float],
+    Whatever window the venue counts in, at most burst + refill falls into it: keep that under the venue's limit.
+    """
+
+    def __init__(self, burst: float, refill: float, window_s: float, speed: Callable[[], float],
                  monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._capacity = capacity
+        self._capacity = burst
+        self._refill = refill
         self._window_s = window_s
         self._speed = speed
         self._monotonic = monotonic
@@ -77,7 +81,7 @@ class LocalBudget:
         self._levels[key] = (min(self._level(key), 0.0), self._monotonic())
 
     def _rate(self) -> float:
-        return self._capacity * self._speed() / self._window_s
+        return self._refill * self._speed() / self._window_s
 
     def _level(self, key: str) -> float:
         if key not in self._levels:

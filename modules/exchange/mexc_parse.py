@@ -11,6 +11,18 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
+from modules.exchange.mexc_shapes import (
+    AccountRow,
+    DepthRow,
+    FillRow,
+    InfoRow,
+    OrderRow,
+    PlacedRow,
+    SymbolRow,
+    SymbolsRow,
+    TickerRow,
+    TradeRow,
+)
 from modules.exchange.types import (
     Balance,
     Book,
@@ -31,96 +43,6 @@ T = TypeVar("T")
 
 class Unreadable(Exception):
     """The venue's answer is not what it documents."""
-
-
-class _Symbol(msgspec.Struct):
-    symbol: str
-    status: str | int
-    baseAsset: str
-    quoteAsset: str
-    baseAssetPrecision: int
-    quoteAssetPrecision: int
-    baseSizePrecision: Decimal
-    quoteAmountPrecision: Decimal
-    takerCommission: Decimal
-    makerCommission: Decimal
-    isSpotTradingAllowed: bool
-    orderTypes: list[str]
-    tradeSideType: int = 1  # 1 both sides, 2 buying alone, 3 selling alone, 4 none
-
-
-class _Info(msgspec.Struct):
-    symbols: list[_Symbol]
-
-
-class _Symbols(msgspec.Struct):
-    data: list[str]
-
-
-class _Ticker(msgspec.Struct):
-    symbol: str
-    lastPrice: float
-    bidPrice: float
-    askPrice: float
-    quoteVolume: float
-    priceChangePercent: float
-
-
-class _Depth(msgspec.Struct):
-    bids: list[tuple[Decimal, Decimal]]
-    asks: list[tuple[Decimal, Decimal]]
-    timestamp: int | None = None
-
-
-class _Trade(msgspec.Struct):
-    p: Decimal
-    q: Decimal
-    T: int
-
-
-class _Asset(msgspec.Struct):
-    asset: str
-    free: Decimal
-    locked: Decimal
-
-
-class _Account(msgspec.Struct):
-    balances: list[_Asset]
-    canTrade: bool
-    canWithdraw: bool
-
-
-class _Placed(msgspec.Struct):
-    symbol: str
-    orderId: str | int
-
-
-class _Order(msgspec.Struct):
-    symbol: str
-    orderId: str | int
-    origQty: Decimal
-    executedQty: Decimal
-    cummulativeQuoteQty: Decimal
-    status: str
-    type: str
-    side: Side
-    time: int
-    clientOrderId: str | None = None
-    updateTime: int | None = None
-
-
-class _Fill(msgspec.Struct):
-    symbol: str
-    id: str | int
-    orderId: str | int
-    price: Decimal
-    qty: Decimal
-    commission: Decimal
-    commissionAsset: str
-    time: int
-    isBuyer: bool
-    isMaker: bool
-    clientOrderId: str | None = None
 
 
 _STATUS = {
@@ -145,9 +67,9 @@ TYPE_NAMES = {
     OrderType.POST_ONLY: "LIMIT_MAKER",
 }
 
-_tickers = msgspec.json.Decoder(list[_Ticker], strict=False)
+_tickers = msgspec.json.Decoder(list[TickerRow], strict=False)
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
-_ticker = msgspec.json.Decoder(_Ticker, strict=False)
+_ticker = msgspec.json.Decoder(TickerRow, strict=False)
 _klines = msgspec.json.Decoder(list[tuple[int, float, float, float, float, float, Any, Any]], strict=False)
 
 
@@ -172,14 +94,14 @@ def _positive(value: Decimal, what: str) -> Decimal:
 
 def markets(info: str, api_symbols: str) -> dict[str, Market]:
     """``exchangeInfo`` and ``defaultSymbols`` (the pairs open to API orders, A11) as markets."""
-    allowed = set(_decode(api_symbols, _Symbols).data)
-    rows = _decode(info, _Info).symbols
+    allowed = set(_decode(api_symbols, SymbolsRow).data)
+    rows = _decode(info, InfoRow).symbols
     if not rows or not allowed:
         raise Unreadable("the list of pairs is empty")
     return {row.symbol: _market(row, row.symbol in allowed) for row in rows}
 
 
-def _market(row: _Symbol, allowed: bool) -> Market:
+def _market(row: SymbolRow, allowed: bool) -> Market:
     # baseAssetPrecision counts decimals; baseSizePrecision is a least amount, and a coarser step where it is larger.
     step = max(Decimal(1).scaleb(-row.baseAssetPrecision), _amount(row.baseSizePrecision, "baseSizePrecision"))
     return Market(
@@ -225,12 +147,12 @@ def tickers(body: str) -> tuple[dict[str, Ticker], list[str]]:
     return found, dropped
 
 
-def _rows_one_by_one(body: str, dropped: list[str]) -> list[_Ticker]:
+def _rows_one_by_one(body: str, dropped: list[str]) -> list[TickerRow]:
     try:
         raws = _rows.decode(body)
     except msgspec.MsgspecError as problem:
         raise Unreadable(str(problem)) from problem
-    found: list[_Ticker] = []
+    found: list[TickerRow] = []
     for raw in raws:
         try:
             found.append(_ticker.decode(raw))
@@ -262,7 +184,7 @@ def candles(body: str) -> Candles:
 
 def book(symbol: str, body: str, now_ms: int) -> Book:
     """``depth``, best first. Refused where the sides cross or are not sorted."""
-    row = _decode(body, _Depth)
+    row = _decode(body, DepthRow)
     for side in (row.bids, row.asks):
         for price, quantity in side:
             _positive(price, "a price in the book")
@@ -280,7 +202,7 @@ def book(symbol: str, body: str, now_ms: int) -> Book:
 
 def prints(body: str) -> list[Print]:
     """``aggTrades``, oldest first."""
-    rows = _decode(body, list[_Trade])
+    rows = _decode(body, list[TradeRow])
     found = [Print(_positive(row.p, "a trade's price"), _positive(row.q, "a trade's quantity"), row.T) for row in rows]
     return sorted(found, key=lambda print_: print_.market_ms)
 
@@ -288,7 +210,7 @@ def prints(body: str) -> list[Print]:
 def balances(body: str) -> dict[str, Balance]:
     """``account``: non-zero balances by asset."""
     found: dict[str, Balance] = {}
-    for row in _decode(body, _Account).balances:
+    for row in _decode(body, AccountRow).balances:
         balance = Balance(row.asset, _amount(row.free, f"free {row.asset}"), _amount(row.locked, f"locked {row.asset}"))
         if row.asset in found:
             raise Unreadable(f"{row.asset} is told twice")
@@ -299,13 +221,13 @@ def balances(body: str) -> dict[str, Balance]:
 
 def rights(body: str) -> tuple[bool, bool]:
     """``account``: (canTrade, canWithdraw)."""
-    row = _decode(body, _Account)
+    row = _decode(body, AccountRow)
     return row.canTrade, row.canWithdraw
 
 
 def placed(body: str, symbol: str) -> str:
     """The order id in the answer to a new order."""
-    row = _decode(body, _Placed)
+    row = _decode(body, PlacedRow)
     if not str(row.orderId) or row.symbol != symbol:
         raise Unreadable(f"the answer is about {row.symbol or 'no symbol'}, order {row.orderId!r}")
     return str(row.orderId)
@@ -313,7 +235,7 @@ def placed(body: str, symbol: str) -> str:
 
 def order(body: str, symbol: str, client_id: str) -> OrderState:
     """One order, as asked for by client id."""
-    row = _decode(body, _Order)
+    row = _decode(body, OrderRow)
     if row.symbol != symbol or (row.clientOrderId or client_id) != client_id:
         raise Unreadable(f"the answer is about {row.symbol} {row.clientOrderId}")
     return _state(row, client_id)
@@ -321,10 +243,10 @@ def order(body: str, symbol: str, client_id: str) -> OrderState:
 
 def orders(body: str) -> list[OrderState]:
     """``openOrders``."""
-    return [_state(row, row.clientOrderId or "") for row in _decode(body, list[_Order])]
+    return [_state(row, row.clientOrderId or "") for row in _decode(body, list[OrderRow])]
 
 
-def _state(row: _Order, client_id: str) -> OrderState:
+def _state(row: OrderRow, client_id: str) -> OrderState:
     if row.status not in _STATUS:
         raise Unreadable(f"order {row.orderId} has the unknown status {row.status!r}")
     if row.type not in _TYPE:
@@ -347,7 +269,7 @@ def _state(row: _Order, client_id: str) -> OrderState:
 def fills(body: str, symbol: str) -> list[Fill]:
     """``myTrades``, oldest first."""
     found: dict[str, Fill] = {}
-    for row in _decode(body, list[_Fill]):
+    for row in _decode(body, list[FillRow]):
         if row.symbol != symbol:
             raise Unreadable(f"a fill is about {row.symbol}")
         found[str(row.id)] = Fill(

@@ -101,11 +101,11 @@ class Ledger:
         standing = self.depth.standing(book, request.side, now_ms)
         legs = walk(standing, request.side, market.step, quantity=request.quantity, budget=request.quote_quantity,
                     limit=request.price)
+        worth = _worth(request, standing)
+        if worth is not None and worth < market.min_notional:
+            return refused("30002", f"{worth:f} of {market.min_notional:f} {market.quote}")
         if request.type is OrderType.MARKET and not legs:
             return refused("30025", market.symbol)
-        worth = _worth(request, legs)
-        if worth < market.min_notional:
-            return refused("30002", f"{worth:f} of {market.min_notional:f} {market.quote}")
         short = self._short_of(request, market, legs)
         if short is not None:
             return short
@@ -271,12 +271,12 @@ def _judge_numbers(request: OrderRequest, market: Market) -> Refused | None:
     return None
 
 
-def _worth(request: OrderRequest, legs: Sequence[Leg]) -> Decimal:
-    """What the order is worth in quote, for the minimum."""
+def _worth(request: OrderRequest, standing: Sequence[Leg]) -> Decimal | None:
+    """What the order is worth in quote, for the minimum; None where neither order nor book has a price."""
     if request.quote_quantity is not None:
         return request.quote_quantity
-    assert request.quantity is not None
-    return request.quantity * (request.price if request.price is not None else legs[0].price)
+    price = request.price if request.price is not None else standing[0].price if standing else None
+    return None if price is None or request.quantity is None else request.quantity * price
 
 
 def _priority(order: PaperOrder) -> tuple[Decimal, str]:

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from modules.exchange.limiter import Lane, Limiter, LocalBudget, Shed
+from modules.exchange.limiter import RESERVE, Lane, Limiter, LocalBudget, Shed
+from modules.exchange.link import BURST, REFILL, WINDOW_S
 
 
 def make(capacity: float = 10, window_s: float = 1.0, speed: float = 1.0) -> Limiter:
-    return Limiter(LocalBudget(capacity, window_s, lambda: speed))
+    return Limiter(LocalBudget(capacity, capacity, window_s, lambda: speed))
 
 
 async def test_data_leaves_a_reserve_that_exits_may_use() -> None:
@@ -88,3 +89,18 @@ async def test_who_gives_up_makes_room() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert limiter._waiting["a"] == []
+
+
+def test_no_window_of_the_venue_holds_more_than_its_limit() -> None:
+    now = [0.0]
+    budget = LocalBudget(BURST, REFILL, WINDOW_S, lambda: 1.0, lambda: now[0])
+    spent: list[float] = []
+    while now[0] < 60:
+        delay = budget.delay("ticker", 40, RESERVE[Lane.PROTECT])
+        if delay > 0:
+            now[0] += delay + 1e-6
+            continue
+        budget.spend("ticker", 40)
+        spent.append(now[0])
+    assert len(spent) > 30
+    assert max(sum(40 for at in spent if start <= at < start + WINDOW_S) for start in spent) <= 400

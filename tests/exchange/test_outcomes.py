@@ -90,7 +90,7 @@ async def test_every_answer_on_the_wire_is_one_outcome(
 @pytest.mark.parametrize("code", sorted(mexc_codes.REFUSED))
 def test_a_refusal_is_a_refusal_by_its_code(code: str) -> None:
     found = classify(400, {}, f'{{"code":{code},"msg":"x"}}')
-    assert isinstance(found, Refused) and found.code == code and found.text == mexc_codes.meaning(code)
+    assert isinstance(found, Refused) and found.code == code and found.text == f"{mexc_codes.meaning(code)} (x)"
 
 
 @pytest.mark.parametrize("code", sorted(mexc_codes.UNKNOWN))

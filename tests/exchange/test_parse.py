@@ -97,7 +97,9 @@ def test_a_ticker_without_a_field_is_dropped_alone() -> None:
     assert list(found) == ["BTCUSDT"] and len(dropped) == 1
 
 
-@pytest.mark.parametrize("body", ["[]", "{}", "[1]", '[{"symbol":"BTCUSDT"}]', "[", text([TICKER | {"symbol": "BTCEUR"}])])
+@pytest.mark.parametrize("body", [
+    "[]", "{}", "[1]", '[{"symbol":"BTCUSDT"}]', "[", text([TICKER | {"symbol": "BTCEUR"}]),
+])
 def test_no_usable_ticker_is_no_answer(body: str) -> None:
     with pytest.raises(Unreadable):
         parse.tickers(body)
