@@ -109,7 +109,8 @@ def test_the_board_says_what_the_candles_say(source: ModelSource, market: Market
 def test_candles_are_possible(source: ModelSource) -> None:
     for slot in range(source.slots):
         row = source.row(slot, DAY)
-        assert (row.low <= np.minimum(row.open, row.close)).all() and (row.high >= np.maximum(row.open, row.close)).all()
+        assert (row.low <= np.minimum(row.open, row.close)).all()
+        assert (row.high >= np.maximum(row.open, row.close)).all()
         assert (row.low >= 1).all() and (row.volume >= 0).all()
         still = row.volume == 0
         assert (row.high[still] == row.low[still]).all()
@@ -174,7 +175,8 @@ def test_pairs_come_halt_and_go() -> None:
     source = ModelSource(1, 300)
     pairs = Pairs(source)
     tokens = {(t.slot, t.generation): t for d in range(DAY, DAY + 60) for t in source.calendar(d).tokens}
-    gone = next(t for t in tokens.values() if t.delist_ms is not None and DAY * DAY_MS < t.delist_ms < (DAY + 59) * DAY_MS)
+    end = (DAY + 59) * DAY_MS
+    gone = next(t for t in tokens.values() if t.delist_ms is not None and DAY * DAY_MS < t.delist_ms < end)
     assert gone.delist_ms is not None
     assert pairs.state(gone, gone.list_ms - 1) is PairState.ABSENT
     assert pairs.state(gone, gone.delist_ms - 3_600_000) is PairState.SELL_ONLY
