@@ -14,6 +14,7 @@ market's speed), so growth over 5 m and 1 h is known within the first scans.
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -44,11 +45,13 @@ WARMUP_MINUTES = 66
 class Scanner:
     """The state of the scanner between scans. One instance runs in one task."""
 
-    def __init__(self, market: MarketData, models: Models, settings: HypeSettings, paths: Paths) -> None:
+    def __init__(self, market: MarketData, models: Models, settings: HypeSettings, paths: Paths,
+                 monotonic: Callable[[], float] = time.monotonic) -> None:
         self.view = ScanView(paths)
         self.waiting = WaitingRoom()
         self._market = market
         self._models = models
+        self._monotonic = monotonic
         self._settings = settings
         self._records = ScannerRecords(paths)
         self._mode_file = mode_file(paths)
@@ -75,7 +78,7 @@ class Scanner:
         self._read_mood(board, now)
         at = rules.bars(self._settings, self._mood)
         codes = rules.screen(board, at)
-        self.view.begin(self._board.symbols, board, codes, at, time.monotonic())
+        self.view.begin(self._board.symbols, board, codes, at, self._monotonic())
         self.find_models()
         hints = self._pick(board, codes, rules.strength(board, at), now)
         self._tell(now, (time.perf_counter() - started) * 1000.0)
@@ -178,9 +181,9 @@ class Scanner:
 
     def _ask_for_models(self, symbol: str, verdict: Verdict) -> None:
         """Have the trainer make what is missing, at most once in a while for each model (A5)."""
-        if verdict.need == "feedback" and self.waiting.should_ask(FEEDBACK, time.monotonic()):
+        if verdict.need == "feedback" and self.waiting.should_ask(FEEDBACK, self._monotonic()):
             self._records.want_feedback_model()
-        elif verdict.need == "token" and self.waiting.should_ask(symbol, time.monotonic()):
+        elif verdict.need == "token" and self.waiting.should_ask(symbol, self._monotonic()):
             self._records.want_token_model(symbol, f"{verdict.kind} without a model of its own")
 
     def model_ready(self, model: str) -> None:

@@ -6,6 +6,7 @@ from modules.strategies.hype.scanner_judge import Need
 
 FEEDBACK = "feedback"
 ASK_AGAIN_S = 600.0  # a trainer that was away finds its inbox when it comes back; this is for one that lost it
+FEEDBACK_PATIENCE_S = 300.0  # the trainer makes a missing feedback model by itself; asked too early, it makes two
 GIVE_UP_MS = 6 * 3_600_000  # market time: a candidate older than its label's horizon is none any more
 
 
@@ -15,6 +16,7 @@ class WaitingRoom:
 
     _since: dict[str, tuple[Need, int]] = field(default_factory=dict)
     _asked: dict[str, float] = field(default_factory=dict)
+    _missed: dict[str, float] = field(default_factory=dict)
     _ready: list[str] = field(default_factory=list)
 
     def enter(self, symbol: str, need: Need, now_ms: int) -> None:
@@ -43,6 +45,8 @@ class WaitingRoom:
 
     def should_ask(self, model: str, monotonic_s: float) -> bool:
         """Whether to ask the trainer for a model now; True at most once in ASK_AGAIN_S for each."""
+        if model == FEEDBACK and monotonic_s - self._missed.setdefault(model, monotonic_s) < FEEDBACK_PATIENCE_S:
+            return False
         before = self._asked.get(model)
         if before is not None and monotonic_s - before < ASK_AGAIN_S:
             return False
@@ -55,6 +59,7 @@ class WaitingRoom:
 
     def model_came(self, model: str) -> None:
         """The trainer is done with a model: who waited for it is to be judged afresh."""
+        self._missed.pop(model, None)
         for symbol, (need, _) in self._since.items():
             waited_for = FEEDBACK if need == "feedback" else symbol
             if model == waited_for and symbol not in self._ready:
