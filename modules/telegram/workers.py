@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from modules.exchange.types import Unavailable
+from modules.storage.damage import StateError
 from utils.paths import PROJECT, Paths
 from utils.redact import redact
 
@@ -31,6 +32,7 @@ AT_ONCE = 2
 TASKS = {  # task: module with `async def TASK(paths, exchange, spec) -> dict`
     "balance": "modules.telegram.ask_exchange",
     "key_report": "modules.telegram.ask_exchange",
+    "resync_changes": "modules.telegram.ask_exchange",
     "chart": "modules.telegram.chart_candles",
     "equity": "modules.telegram.chart_equity",
 }
@@ -101,7 +103,7 @@ async def answer(order: dict[str, Any]) -> dict[str, Any]:
     work = getattr(importlib.import_module(TASKS[order["task"]]), order["task"])
     try:
         return {"result": await work(Paths(Path(order["home"])), exchange, order["spec"])}
-    except Unavailable as problem:
+    except (Unavailable, StateError) as problem:
         return {"problem": redact(str(problem))}
 
 

@@ -116,7 +116,8 @@ def parsed(text: str, mode: str) -> str:
 class BotApiServer:
     """See the module's text."""
 
-    def __init__(self, token: str = "123456:TEST-TOKEN-OF-THE-TESTS-ONLY-000000", name: str = "CoxswainTestBot") -> None:
+    def __init__(self, token: str = "123456:TEST-TOKEN-OF-THE-TESTS-ONLY-000000",
+                 name: str = "CoxswainTestBot") -> None:
         self.token = token
         self.name = name
         self.sent: list[Sent] = []
@@ -158,7 +159,8 @@ class BotApiServer:
 
     # -- what people do
 
-    def say(self, user: int, text: str, *, age_s: float = 0.0, chat: int | None = None, number: int | None = None) -> int:
+    def say(self, user: int, text: str, *, age_s: float = 0.0, chat: int | None = None,
+            number: int | None = None) -> int:
         """A user writes; returns the update's id. `chat`: another chat than the private one."""
         self.known.add(user)
         return self._post({"message": self._message(user, chat if chat is not None else user, text, age_s)}, number)
@@ -270,6 +272,7 @@ class BotApiServer:
     async def _form(request: web.Request) -> dict[str, Any]:
         found: dict[str, Any] = dict(request.query)
         for key, value in (await request.post()).items():
+            assert isinstance(value, str | web.FileField)
             found[key] = value if isinstance(value, str) else value.file.read()
         return found
 

@@ -163,6 +163,7 @@ def bought_and_sold(number: int, pnl: str, at_ms: int, symbol: str = "PEPEUSDT",
                               "quantity": Decimal(100), "strategy": strategy, "confidence": 0.9,
                               "fee_usdt": Decimal("0.05"), "opened_ms": at_ms - 3_600_000}
     return (
-        Trade(id=f"b{number}", side="BUY", market_ms=at_ms - 3_600_000, quote_usdt=Decimal(50), reason="entry", **common),
+        Trade(id=f"b{number}", side="BUY", market_ms=at_ms - 3_600_000, quote_usdt=Decimal(50), reason="entry",
+              **common),
         Trade(id=f"s{number}", side="SELL", market_ms=at_ms, quote_usdt=Decimal(50) + Decimal(pnl), reason=reason,
               pnl_usdt=Decimal(pnl), pnl_pct=float(pnl) * 2, closes=True, **common))

@@ -154,7 +154,8 @@ async def test_429_on_sending_and_polling_is_waited_out(tmp_path: Path, api: Bot
 
 
 @pytest.mark.parametrize("failure", [
-    {"status": 502, "body": "<html>Bad Gateway</html>"}, {"status": 500}, {"status": 200, "body": "<html>hello</html>"}, {"drop": True}])
+    {"status": 502, "body": "<html>Bad Gateway</html>"}, {"status": 500},
+    {"status": 200, "body": "<html>hello</html>"}, {"drop": True}])
 async def test_trouble_loses_no_message(tmp_path: Path, api: BotApiServer, failure: dict[str, Any]) -> None:
     for method in ("getMe", "getUpdates", "sendMessage"):
         api.fail(method, times=3, **failure)

@@ -39,8 +39,8 @@ async def testmode_off_preview(context: Context, request: Request) -> Preview | 
                             f"→ Put {code('EXCHANGE_API_KEY')} and {code('EXCHANGE_API_SECRET')} into .env (a key that "
                             "may trade and may not withdraw), then /restartloop. Check with: python bot.py doctor"))
     told = await context.worker("key_report", {})
-    if told["problem"]:
-        return Answer(lines(b("[TEST] The key does not suit; nothing was changed."), esc(told["problem"])))
+    if told["refused"]:
+        return Answer(lines(b("[TEST] The key does not suit; nothing was changed."), esc(told["refused"])))
     hype = context.settings.hype
     size = (f"{hype.trade_share_pct:g}% of equity" if hype.trade_share_pct else f"{money(hype.trade_usdt)} USDT")
     held = await context.read(lambda: open_positions(context))

@@ -3,7 +3,6 @@
 The tracker alone orders and writes (one writer): these commands leave messages in its inbox.
 """
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -173,16 +172,33 @@ async def _ensure_tracker(context: Context) -> str | None:
     return "The tracker was not running; it has been started for this."
 
 
+async def _changes(context: Context, mode: Mode, clear: bool) -> list[dict[str, str]]:
+    """What would change, by history and account. Raises Unavailable: an account not read is never empty (X15)."""
+    hype = context.settings.hype.model_dump(mode="json")
+    told = await context.worker("resync_changes", {"mode": mode.value, "clear": clear, "hype": hype})
+    found: list[dict[str, str]] = told["changes"]
+    return found
+
+
+def _listed(changes: list[dict[str, str]]) -> list[str]:
+    more = f"… and {len(changes) - 12} more" if len(changes) > 12 else ""
+    return [*(esc(change["line"]) for change in changes[:12]), *([more] if more else [])]
+
+
+def _same(mode: Mode, changes: list[dict[str, str]]) -> str:
+    return f"{mode}:" + ";".join(change["line"] for change in changes)
+
+
 async def resync_preview(context: Context, request: Request) -> Preview | Answer:
     mode = asked_mode(context, request)
-    held = await held_in(context, mode)
-    where = "the paper account" if mode is Mode.TEST else "the exchange"
-    return Preview(lines(b(f"[{mode}] Rebuild the tracked tokens?"),
-                         f"Tracked now: {plural(len(held), 'position')}"
-                         + (f" ({esc(', '.join(p.symbol for p in held[:6]))})" if held else "") + ".",
-                         f"The tracker compares them with the trade history and the balances of {where}: what is not "
-                         "held any more is dropped, what is held is taken back under guard. Nothing is sold."),
-                   f"{mode}:{_marks(held)}", "Rebuild")
+    changes = await _changes(context, mode, clear=False)
+    if not changes:
+        held = await held_in(context, mode)
+        return Answer(lines(b(f"[{mode}] Nothing to mend."),
+                            f"Tracked: {plural(len(held), 'position')}, as history and account say."))
+    return Preview(lines(b(f"[{mode}] Rebuild the tracked tokens?"), *_listed(changes),
+                         "By the trade history and the account. Nothing is bought or sold."),
+                   _same(mode, changes), "Rebuild")
 
 
 async def resync(context: Context, request: Request) -> Answer:
@@ -194,39 +210,24 @@ async def resync(context: Context, request: Request) -> Answer:
 
 async def cleartracked_preview(context: Context, request: Request) -> Preview | Answer:
     mode = asked_mode(context, request)
-    gone = await not_held(context, mode)
-    if not gone:
+    changes = await _changes(context, mode, clear=True)
+    if not changes:
         return Answer(lines(b(f"[{mode}] Nothing to clear."), "Every tracked token is still held."))
-    worth = sum((exposure(position) for position in gone), Decimal(0))
-    return Preview(lines(b(f"[{mode}] Drop {plural(len(gone), 'token')} that the account no longer holds?"),
-                         *(f"{esc(p.symbol)}: {quantity(p.quantity)} tracked" for p in gone[:10]),
+    gone = {change["symbol"] for change in changes}
+    worth = sum((exposure(position) for position in await held_in(context, mode) if position.symbol in gone),
+                Decimal(0))
+    return Preview(lines(b(f"[{mode}] Drop {plural(len(changes), 'token')} that the account no longer holds?"),
+                         *_listed(changes),
                          f"About {money(worth)} USDT is tracked that is not there. Nothing is sold."),
-                   f"{mode}:{_marks(gone)}", "Drop them")
+                   _same(mode, changes), "Drop them")
 
 
 async def cleartracked(context: Context, request: Request) -> Answer:
     mode = asked_mode(context, request)
-    gone = await not_held(context, mode)
-    context.post(TRACKER, "clear_tracked", {"mode": mode, "symbols": [position.symbol for position in gone]})
+    symbols = [change["symbol"] for change in await _changes(context, mode, clear=True)]
+    context.post(TRACKER, "clear_tracked", {"mode": mode, "symbols": symbols})
     late = await _ensure_tracker(context)
-    return Answer(lines(b(f"[{mode}] Dropping {plural(len(gone), 'token')}."), late, "The tracker tells it here."))
-
-
-async def not_held(context: Context, mode: Mode) -> list[Position]:
-    """Tracked tokens whose coin the account does not hold (less than 1 % of the quantity tracked).
-
-    Raises Unavailable when the balances cannot be read: absent is never zero (X15).
-    """
-    held = await held_in(context, mode)
-    if not held:
-        return []
-    amounts = (await balances(context, mode))["balances"]
-    return [position for position in held if _amount(amounts, position.symbol) < position.quantity / 100]
-
-
-def _amount(amounts: Mapping[str, Any], symbol: str) -> Decimal:
-    entry = amounts.get(symbol.removesuffix("USDT"))  # an asset with nothing is not listed: that is zero
-    return Decimal(entry["free"]) + Decimal(entry["locked"]) if entry else Decimal(0)
+    return Answer(lines(b(f"[{mode}] Dropping {plural(len(symbols), 'token')}."), late, "The tracker tells it here."))
 
 
 async def balances(context: Context, mode: Mode) -> dict[str, Any]:
@@ -245,7 +246,8 @@ async def balance(context: Context, request: Request) -> Answer:
     unpriced = told["unpriced"]
     return Answer(lines(b(f"[{mode}] Balance: {money(Decimal(told['equity']))} USDT"), f"Source: {esc(source)}", "",
                         *map(esc, rows[:25]), f"… and {len(rows) - 25} more" if len(rows) > 25 else None,
-                        f"Without a price: {esc(', '.join(unpriced))}" if unpriced else None))
+                        f"Without a price: {esc(', '.join(unpriced))}" if unpriced else None,
+                        f"⚠️ {esc(told['note'])}" if told["note"] else None))
 
 
 _PAGE_ARG = Arg("page", "int", low=1, high=9999)

@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
@@ -15,6 +14,7 @@ from modules.supervision.status import ServiceStatus
 from modules.telegram.command import Answer, Arg, Command, Group, Request, Role
 from modules.telegram.commands.crew import venue
 from modules.telegram.context import Context
+from modules.telegram.facts import told
 from modules.telegram.figures import duration, megabytes, plural
 from modules.telegram.markup import b, code, esc, lines
 from utils.logs import tail
@@ -53,24 +53,12 @@ def _service(one: ServiceStatus) -> str:
         facts.append(plural(one.restarts, "restart"))
     if one.next_try_s is not None:
         facts.append(f"next try in {duration(one.next_try_s)}")
-    told = " · ".join(f"{name.replace('_', ' ')} {_fact(value)}" for name, value in one.info.items()
-                      if name not in _QUIET and _fact(value))
-    wrong = one.last_error if one.state in ("crash-loop", "backoff", "stuck") else ""
+    quiet, troubles = told(one.name, one.info) if one.pid is not None else ("", [])
+    if one.last_error and one.state in ("crash-loop", "backoff", "stuck"):
+        troubles.append(one.last_error)
     return lines(f"{_DOTS[one.state]} {b(one.title)}: {esc(' · '.join(facts))}",
-                 f"   {esc(told)}" if told and one.pid is not None else None,
-                 f"   ⚠️ {esc(wrong)}" if wrong else None)
-
-
-_QUIET = frozenset({"port", "market_ms"})
-
-
-def _fact(value: Any) -> str:
-    """A heartbeat's fact as a word; nested ones are for other eyes."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.2f}".rstrip("0").rstrip(".")
-    return str(value)[:60] if isinstance(value, str | int) else ""
+                 f"   {esc(quiet)}" if quiet else None,
+                 *(f"   ⚠️ {esc(trouble)}" for trouble in troubles))
 
 
 def _files(context: Context) -> list[str]:
