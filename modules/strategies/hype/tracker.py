@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 FASTEST_TURN_S = 0.1
 IDLE_TURN_S = 0.25
+FAILED_TURN_S = 1.0
 MARKETS_EVERY_MS = 60_000
 MARKETS_LEAST_S = 2.0
 RESOLVE_EVERY_S = 2.0
@@ -126,6 +127,14 @@ class Tracker:
         interval = max(self._house.settings.look_interval_s / self.market.clock.speed, FASTEST_TURN_S)
         held = any(desk.positions for desk in self.desks.values())
         return interval if held else min(interval, IDLE_TURN_S)
+
+    async def rest(self) -> None:
+        """Wait for the next turn, or for a new message: a person's wish to sell does not wait for a look."""
+        until = time.monotonic() + self.pause_s()
+        while not self.run.stop.is_set() and (left := until - time.monotonic()) > 0:
+            await self.run.sleep(min(left, IDLE_TURN_S))
+            if self.run.inbox.waiting() > len(self._queued):
+                return
 
     async def take_messages(self) -> None:
         """Carry out what waits in the inbox (rules in tracker_inbox)."""
@@ -261,7 +270,9 @@ async def run_until_stopped(tracker: Tracker, most_failures: int = 20) -> None:
         while not run.stop.is_set():
             try:
                 await tracker.turn()
+                await tracker.rest()
                 failures = 0
+                continue
             except (Unavailable, OSError) as problem:
                 log.warning("turn: %s", problem)
                 run.tell(exchange=str(problem))
@@ -271,7 +282,7 @@ async def run_until_stopped(tracker: Tracker, most_failures: int = 20) -> None:
                 run.tell(last_error=repr(problem))
                 if failures >= most_failures:
                     raise
-            await run.sleep(tracker.pause_s())
+            await run.sleep(FAILED_TURN_S)
     finally:
         for buyer in buyers:
             buyer.cancel()
