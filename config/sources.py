@@ -92,7 +92,9 @@ def _may_be_empty(root: type[BaseModel], group: str, field: str) -> bool:
 
 
 def _looks_like_ours(name: str, groups: tuple[str, ...], known: Mapping[str, object]) -> bool:
-    return name.startswith(groups) and bool(difflib.get_close_matches(name, known, n=1, cutoff=0.8))
+    """A slip of the pen in the environment, which also holds names of other programs."""
+    cutoff = 0.88 if name.startswith(groups) else 0.95
+    return len(name) >= 10 and bool(difflib.get_close_matches(name, known, n=1, cutoff=cutoff))
 
 
 def suggestion(name: str, known: Mapping[str, object]) -> str:
