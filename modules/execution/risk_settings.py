@@ -1,0 +1,21 @@
+"""Settings of the risk rules (X34–X36). Percentages are of equity, times market time; 0 switches a limit off."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RiskSettings(BaseModel):
+    """What stops new entries, per mode. Nothing here ever stops an exit (X35)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    day_loss_pct: float = Field(5.0, ge=0, le=100, description="Loss of equity in a UTC day that stops entries, %")
+    week_loss_pct: float = Field(10.0, ge=0, le=100, description="Loss of equity in an ISO week that stops entries, %")
+    drawdown_pct: float = Field(20.0, ge=0, le=100, description="Fall of equity from its peak that halts entries, %")
+    exposure_pct: float = Field(50.0, ge=0, le=100, description="Share of equity in open positions at most, %")
+    losing_streak: int = Field(6, ge=0, le=1000, description="Losing trades in a row that stop entries for a while")
+    streak_rest_s: float = Field(14_400.0, ge=0, description="Market seconds without entry after a losing streak")
+    equity_stale_s: float = Field(300.0, gt=0, description="Equity older than this stops entries, market seconds")
+    data_stale_s: float = Field(30.0, gt=0, description="Market data older than this stops entries, market seconds")
+    warn_at_pct: float = Field(80.0, gt=0, lt=100, description="Share of a limit at which a warning is sent, %")
+    rearm_at_pct: float = Field(60.0, gt=0, lt=100, description="Share of a limit below which the next may warn, %")
+    flat_apart_s: float = Field(5.0, gt=0, le=600, description="Market seconds between the two looks that confirm flat")
