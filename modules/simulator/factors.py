@@ -45,28 +45,18 @@ class Factors:
     """Midnight levels and events of one seed's market."""
 
     def __init__(self, universe: Universe) -> None:
+        # The caches live and die with this object; each is bounded, for a market that runs for months.
         self._universe = universe
         self._seed = universe.seed
-        self._days: dict[int, Day] = {}
-        self._vol_noise: dict[int, Floats] = {}
-        self._events: dict[int, Events] = {}
+        self.day = lru_cache(maxsize=600)(self._make_day)
+        self._noise = lru_cache(maxsize=600)(self._make_noise)
+        self.events = lru_cache(maxsize=90)(self._make_events)
         self._shock_level = lru_cache(maxsize=80)(self._make_shock_level)
         self._recent = lru_cache(maxsize=12)(self._make_recent)
         self.level = lru_cache(maxsize=40)(self._make_level)
 
-    def day(self, day: int) -> Day:
-        """Shocks and mood of a day; made once."""
-        found = self._days.get(day)
-        if found is None:
-            found = self._days[day] = self._make_day(day)
-        return found
-
-    def _noise(self, day: int) -> Floats:
-        found = self._vol_noise.get(day)
-        if found is None:
-            found = generator(self._seed, "vol", day).standard_normal(self._universe.slots)
-            self._vol_noise[day] = found
-        return found
+    def _make_noise(self, day: int) -> Floats:
+        return generator(self._seed, "vol", day).standard_normal(self._universe.slots)
 
     def regime(self, day: int) -> tuple[float, float]:
         """(mood, log volatility) of the regime a day lies in, smoothed over its borders."""
@@ -78,6 +68,7 @@ class Factors:
         return float(mood), float(wild)
 
     def _make_day(self, day: int) -> Day:
+        """Shocks and mood of a day."""
         rng = generator(self._seed, "day", day)
         mood, wild = self.regime(day)
         sigma = SIGMA_MARKET * float(np.exp(0.30 * wild - 0.08 * mood + 0.20 * rng.standard_normal()))
@@ -100,18 +91,14 @@ class Factors:
         """The market factor at midnight before `day`."""
         return self._shock_level(day)[0]
 
-    def events(self, day: int) -> Events:
-        """Events that begin on a day; made once."""
-        found = self._events.get(day)
-        if found is None:
-            calendar = self._universe.calendar(day)
-            calm = -sum(0.25 * self._noise(day - k) for k in range(1, 5))
-            scale = np.clip(calendar.sigma / 0.055, 0.25, 1.7)
-            fresh = np.exp(-np.maximum(day - calendar.listed_day, 0) / 6.0)
-            hot = calendar.hot * (1.0 + 1.5 * fresh)
-            found = draw_events(self._seed, day, hot, scale, np.asarray(calm), self.day(day).mood)
-            self._events[day] = found
-        return found
+    def _make_events(self, day: int) -> Events:
+        """Events that begin on a day."""
+        calendar = self._universe.calendar(day)
+        calm = -sum(0.25 * self._noise(day - k) for k in range(1, 5))
+        scale = np.clip(calendar.sigma / 0.055, 0.25, 1.7)
+        fresh = np.exp(-np.maximum(day - calendar.listed_day, 0) / 6.0)
+        hot = calendar.hot * (1.0 + 1.5 * fresh)
+        return draw_events(self._seed, day, hot, scale, np.asarray(calm), self.day(day).mood)
 
     def _make_recent(self, day: int) -> Events:
         """All events that can still have an effect on a day (those that begin on it too)."""

@@ -37,7 +37,7 @@ class Candles:
 class History:
     """Candles of one market."""
 
-    def __init__(self, market: Market, hours_kept: int = 60_000) -> None:
+    def __init__(self, market: Market, hours_kept: int = 15_000) -> None:
         self._market = market
         self._hours: OrderedDict[tuple[int, int], NDArray[np.int64]] = OrderedDict()
         self._kept = hours_kept
@@ -55,6 +55,8 @@ class History:
         last = now_ms if token.delist_ms is None else min(now_ms, token.delist_ms - 1)
         stop = min(last, end_ms - 1) if end_ms is not None else last
         begin = max(first, start_ms) if start_ms is not None else first
+        if begin > stop:
+            return Candles(np.zeros((0, 8), np.int64))
         if start_ms is not None:
             begin = begin if opening(begin, interval) == begin else following(begin, interval)
         opens: list[int] = []
@@ -65,7 +67,7 @@ class History:
                 moment = following(moment, interval)
         else:
             moment = opening(stop, interval)
-            while moment >= begin and len(opens) < limit and stop >= first:
+            while moment >= begin and len(opens) < limit:
                 opens.append(moment)
                 moment = opening(moment - 1, interval)
             opens.reverse()

@@ -21,6 +21,7 @@ from modules.simulator.venue import Change
 from utils.files import write_atomic
 
 LEASE_WALL_S = 3.0
+COMPACT_BYTES = 4_000_000
 _ORDER_DECIMALS = ("quote_limit", "shown_price", "filled_quote", "hold")
 _FILL_DECIMALS = ("price", "qty", "quote", "fee")
 
@@ -139,11 +140,14 @@ class Journal:
         """Open for appending."""
         self._file = open(self._path, "ab")  # noqa: SIM115
 
+    def compact(self, change: Change) -> None:
+        """Put one line that holds everything in place of a journal that has grown long."""
+        if self._path.exists() and self._path.stat().st_size > COMPACT_BYTES:
+            write_atomic(self._path, _line(change))
+
     def append(self, change: Change) -> None:
         """Write a change durably. Raises OSError (disk full); then nobody may be answered any more."""
-        text = json.dumps(change_to_json(change), separators=(",", ":"))
-        raw = text.encode("utf-8")
-        self._file.write(b"%08x %s\n" % (zlib.crc32(raw), raw))
+        self._file.write(_line(change))
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -156,6 +160,11 @@ class Journal:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _line(change: Change) -> bytes:
+    raw = json.dumps(change_to_json(change), separators=(",", ":")).encode("utf-8")
+    return b"%08x %s\n" % (zlib.crc32(raw), raw)
 
 
 def _checked(line: bytes) -> dict[str, Any] | None:

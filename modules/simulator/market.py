@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from modules.simulator.paths import MINUTES, DayRow
 from modules.simulator.randomness import key64, uniform_cells
 from modules.simulator.source import Source
-from modules.simulator.universe import DAY_MS, MINUTE_MS, Calendar
+from modules.simulator.universe import MINUTE_MS, Calendar
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -229,11 +229,6 @@ class Market:
         bid = np.maximum(1, now.last - width // 2)
         opened = before.open[:, at + 1] if at + 1 < MINUTES else today.open[:, 0]
         return Board(ms, calendar, now.last, bid, bid + width, opened.astype(np.int64), high, low, volume, quote)
-
-    def fresh(self, slot: int, ms: int) -> bool:
-        """True where a slot's 24-hour window would reach back before its token's listing."""
-        token = self.source.calendar(ms // DAY_MS).tokens[slot]
-        return ms - token.list_ms < DAY_MS
 
 
 def _spread(rel: Floats, high: NDArray[np.int32], low: NDArray[np.int32], close: NDArray[np.int32]) -> Ints:

@@ -102,7 +102,6 @@ class Simulator:
             self._journal = Journal(folder)
             self._journal.claim(source.describe())
             self._restored = self._journal.load()
-            self._journal.open()
         except Timeout as problem:
             raise StartError(
                 f"state folder {folder}: another simulator uses it. Stop that one, or give another --state."
@@ -113,7 +112,15 @@ class Simulator:
             log.warning("state folder %s: a torn tail of %d bytes was cut off", folder, self._restored.lost_bytes)
         for account in accounts:
             account.balances.update(self._restored.balances.get(account.name, {}))
-        return self._restored.ms
+        kept = self._restored
+        try:
+            self._journal.compact(
+                Change(kept.ms, tuple(kept.orders.values()), tuple(kept.fills), tuple(accounts), kept.next_seq))
+            self._journal.open()
+        except OSError as problem:
+            raise StartError(
+                f"state folder {folder}: cannot be written ({problem}). Give another --state.") from problem
+        return kept.ms
 
     def _open_record(self, path: Path | None) -> None:
         if path is None:

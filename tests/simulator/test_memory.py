@@ -129,6 +129,25 @@ def test_a_torn_tail_is_cut_off_kept_aside_and_what_was_before_counts(tmp_path: 
     third.close()
 
 
+def test_a_long_journal_is_rewritten_at_the_start_and_says_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _simulator(tmp_path)
+    for _ in range(5):
+        _buy(first, 20)
+    first.close()
+    size = (tmp_path / "journal.jsonl").stat().st_size
+    monkeypatch.setattr("modules.simulator.journal.COMPACT_BYTES", 100)
+    _simulator(tmp_path).close()
+    assert (tmp_path / "journal.jsonl").stat().st_size < size
+    again = _simulator(tmp_path)
+    assert len(again.venue.orders) == 5 and again.venue.next_seq == first.venue.next_seq
+    assert again.venue.fills == first.venue.fills
+    assert again.venue.by_key["sim-key"].balances == first.venue.by_key["sim-key"].balances
+    _buy(again, 20)
+    again.close()
+
+
 def test_damage_in_the_middle_is_refused_not_guessed(tmp_path: Path) -> None:
     first = _simulator(tmp_path)
     for _ in range(3):

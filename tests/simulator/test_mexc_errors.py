@@ -56,6 +56,7 @@ async def test_windows_scale_with_speed(start: Starter) -> None:
 @pytest.mark.parametrize("change,code", [
     ({"symbol": "NOSUCHUSDT"}, -1121), ({"side": "HOLD"}, 33333), ({"type": "STOP_LOSS"}, 33333),
     ({"quoteOrderQty": "0.5"}, 30002), ({"quoteOrderQty": "100001"}, 30003), ({"quoteOrderQty": "50000"}, 30004),
+    ({"quoteOrderQty": "1e999999"}, 33333),
     ({"quoteOrderQty": "-1"}, 10102), ({"quoteOrderQty": "abc"}, 33333), ({"quoteOrderQty": "NaN"}, 33333),
     ({"side": "SELL", "quoteOrderQty": None, "quantity": "1"}, 30005),
     ({"quoteOrderQty": None, "quantity": "0.0000001"}, 10096), ({"quoteOrderQty": None}, 700004),
@@ -94,7 +95,9 @@ async def test_questions_that_are_refused(
 @pytest.mark.parametrize("path,status,code", [
     ("/api/v3/klines?symbol=BTCUSDT&interval=7m", 400, 33333), ("/api/v3/klines?symbol=BTCUSDT", 400, 700004),
     ("/api/v3/depth?symbol=NOUSDT", 400, -1121), ("/api/v3/depth?symbol=BTCUSDT&limit=x", 400, 33333),
-    ("/api/v3/depth?symbol=BTCUSDT&limit=0", 400, 33333), ("/api/v3/depth?symbol=BTCUSDT&symbol=ETHUSDT", 400, 33333),
+    ("/api/v3/depth?symbol=BTCUSDT&limit=0", 400, 33333),
+    ("/api/v3/klines?symbol=BTCUSDT&interval=1m&startTime=soon", 400, 33333),
+    ("/api/v3/depth?symbol=BTCUSDT&symbol=ETHUSDT", 400, 33333),
     ("/api/v3/ticker/24hr?symbols=BTCUSDT", 400, 33333), ("/api/v3/nothing", 404, 404), ("/", 404, 404),
     ("/api/v3/aggTrades?symbol=BTCUSDT&startTime=1", 400, 700004), ("/api/v3/account", 400, 400)])
 async def test_public_questions_that_are_refused(venue: Running, path: str, status: int, code: int) -> None:

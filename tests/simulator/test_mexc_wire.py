@@ -74,6 +74,10 @@ async def test_candles_since_and_until(venue: Running) -> None:
     assert len(candles) == (since + 50_000_000) // 300_000 - since // 300_000
     assert len(await client.fetch_ohlcv("ETH/USDT", "1m", limit=1000)) == 1000
     assert await client.fetch_ohlcv("ETH/USDT", "1m", since=now + 86_400_000, params={"until": now + 90_000_000}) == []
+    for interval in ("1m", "1M"):
+        path = f"/api/v3/klines?symbol=ETHUSDT&interval={interval}"
+        assert (await venue.get(f"{path}&startTime=9000000000000000000"))[1] == []
+        assert len((await venue.get(f"{path}&startTime=-5&limit=2"))[1]) == 2
 
 
 async def test_book_and_trades(venue: Running) -> None:

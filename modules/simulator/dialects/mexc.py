@@ -70,7 +70,7 @@ class Call:
             value = Decimal(text)
         except InvalidOperation:
             raise Refused(Reason.BAD_PARAMETER, name) from None
-        if not value.is_finite():
+        if not value.is_finite() or len(text) > 40 or abs(value.adjusted()) > 20:
             raise Refused(Reason.BAD_PARAMETER, name)
         return value
 
@@ -168,6 +168,8 @@ def _merged(params: dict[str, str], body: str) -> dict[str, str]:
             content: Any = json.loads(body)
         except ValueError:
             raise Refused(Reason.BAD_PARAMETER, "body") from None
+        if not isinstance(content, dict):
+            raise Refused(Reason.BAD_PARAMETER, "body")
         return {**{str(k): str(v) for k, v in content.items()}, **params}
     return {**parse(body), **params}
 

@@ -80,7 +80,11 @@ def kline_text(token: Token, row: list[int]) -> str:
 def placed(order: Order) -> dict[str, Any]:
     """Answer to a new order: it says nothing of fills."""
     shown = order.shown_price if order.shown_price is not None else Decimal(0)
-    qty = order.amount(order.steps) if order.steps is not None else order.amount(order.filled)
+    if order.steps is not None:
+        qty = order.amount(order.steps)
+    else:  # what the money would buy at the price sent, or at the first fill's: no word on what it did buy
+        assert order.quote_limit is not None
+        qty = round(order.quote_limit / (shown or order.filled_quote / order.amount(order.filled)), order.base_scale)
     return {
         "symbol": order.symbol, "orderId": order.id, "orderListId": -1, "price": plain(shown),
         "origQty": plain(qty), "type": str(order.type), "side": order.side, "transactTime": order.created_ms,
