@@ -1,4 +1,4 @@
-"""``python bot.py train {all,pending,feedback} [--jobs N]``: training by hand, with progress on the terminal.
+"""``python bot.py train {all,pending,feedback,label} [--jobs N]``: training by hand, with progress on the terminal.
 
 Tokens are trained in processes by joblib, one thread each; their candles are fetched while the ones before train.
 """
@@ -16,8 +16,11 @@ from modules.exchange.types import Unavailable
 from modules.learning import jobs, modelfiles
 from modules.learning.jobs import Job, Result, TokenJob
 from modules.strategies.hype.files import LearningFiles
+from modules.strategies.hype.labels import Labeller
 from modules.strategies.hype.trainer_candles import tradable
-from modules.strategies.hype.trainer_jobs import FETCHES, TrainerJobs
+from modules.strategies.hype.trainer_jobs import FETCHES, TrainerJobs, bars_of
+from modules.supervision.messages import Inbox
+from utils.locks import AlreadyRunning, ProcessLock
 from utils.paths import Paths, default_paths
 
 if TYPE_CHECKING:
@@ -30,8 +33,9 @@ Say = Callable[[str], None]
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="bot.py train", description="Train models from candles and labels.")
-    parser.add_argument("what", choices=("all", "pending", "feedback"),
-                        help="every token of the venue, the tokens that wait, or the global model")
+    parser.add_argument("what", choices=("all", "pending", "feedback", "label"),
+                        help="every token of the venue, the tokens that wait, the global model; label: no training, "
+                             "only labels of candidates whose time has come")
     parser.add_argument("--jobs", type=_positive, default=None, help="models trained at once (default: learning.jobs)")
     return parser
 
@@ -56,6 +60,8 @@ def main(argv: list[str]) -> int:
 
 async def train(what: str, count: int, settings: "Settings", paths: Paths, say: Say) -> int:
     """Train `what` with `count` processes; returns the exit code. Raises Unavailable."""
+    if what == "label":
+        return await _label(settings, paths, say)
     modelfiles.recover(paths.models)
     market = await open_market(settings.exchange, paths)
     try:
@@ -72,6 +78,30 @@ async def train(what: str, count: int, settings: "Settings", paths: Paths, say: 
         return await _tokens(trainer, symbols, count, say)
     finally:
         await market.close()
+
+
+async def _label(settings: "Settings", paths: Paths, say: Say) -> int:
+    """Label what is due; where the trainer runs it does that, because labels have one writer."""
+    lock = ProcessLock(paths.run, "trainer")
+    try:
+        lock.acquire()
+    except AlreadyRunning:
+        Inbox(paths.inbox, "trainer").post("label", {}, "train_cli")
+        say("The trainer is running: it labels what is due.")
+        return 0
+    try:
+        market = await open_market(settings.exchange, paths)
+        try:
+            recipe = jobs.recipe(paths.models, settings.learning, bars_of(settings.hype))
+            labeller = Labeller(LearningFiles(paths), recipe.rule)
+            labeller.look()
+            outcome = await labeller.label_due(market, market.clock.now_ms())
+        finally:
+            await market.close()
+    finally:
+        lock.release()
+    say(f"{outcome.sentence()}. {labeller.waiting} wait for their time.")
+    return 0
 
 
 async def _feedback(trainer: TrainerJobs, say: Say) -> int:

@@ -1,0 +1,11 @@
+"""Label the candidates whose time has come: ``bot.py train label``."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from modules.strategies.hype.train_cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["label", *sys.argv[1:]]))
