@@ -20,10 +20,10 @@ def _described(command: Command) -> str:
 
 
 def reference(commands: Sequence[Command]) -> str:
-    """docs/COMMANDS.md. Written by ``python scripts/write_commands.py``; a test keeps it current."""
+    """docs/COMMANDS.md, written by ``scripts/write_commands.py``; a test keeps it current."""
     rows = ["# Commands", "",
             "The same in Telegram and on the console (`python bot.py --console`, there also without the slash). "
-            "Made from the declarations in `modules/telegram/commands/`.", "",
+            "Made from the declarations in `modules/telegram/commands/` by `scripts/write_commands.py`.", "",
             "*Viewer*: also for users listed in `TELEGRAM_VIEWERS`. *Asks*: shows what will happen and waits for a "
             "confirmation that works once and expires."]
     for group in Group:

@@ -47,6 +47,13 @@ def troubles(found: Sequence[ServiceStatus]) -> str | None:
     return lines(b("Not everything started."), *told, f"→ /logs {bad[0].name} shows more; /status shows the crew.")
 
 
+def stake(context: Context, mode: Mode) -> str:
+    """What is at stake in a mode, said loudly where it is real."""
+    if mode is Mode.TEST:
+        return "paper money"
+    return "🔴 account at the simulated exchange" if context.settings.exchange.name == "simulated" else "🔴 REAL MONEY"
+
+
 async def startbot(context: Context, request: Request) -> Answer:
     mode = context.mode()
     names = (TRACKER, SCANNER, TRAINER)
@@ -67,10 +74,9 @@ def _started(context: Context, mode: Mode, before: bool) -> str:
     if paused is not None and paused.info.get("paused"):
         note = "⚠️ Entries are paused: nothing is bought until /resume."
     head = "Already running" if before else "Running"
-    loud = "🔴 LIVE: real money is traded." if mode is Mode.LIVE else "Paper money, nothing real is traded."
     return lines(
         f"{b(f'{head}: {venue(context)}, {mode} mode')}",
-        loud,
+        f"Trades with {stake(context, mode)}.",
         f"Scanner looks every {duration(hype.scan_interval_s)}, tracker buys and guards, trainer learns.",
         f"Size {size} a trade, {hype.max_open_trades} at once, {money(hype.max_exposure_usdt)} USDT in all.",
         note,

@@ -60,8 +60,8 @@ async def cleartestdata(context: Context, request: Request) -> Answer:
     try:
         await context.crew.stop(*names)
         if await context.read(lambda: housekeeping.writer_running(context.paths)):
-            raise Refusal(lines(b("[TEST] Nothing was deleted."), "The tracker could not be stopped.",
-                                "→ /status shows it; /stopall, then /cleartestdata again."))
+            raise Refusal(lines(b("[TEST] Nothing was deleted."), "The tracker still runs, and it writes them.",
+                                "→ /stopall (or bot.py stop), then again."))
         found = await context.read(lambda: housekeeping.test_files(context.paths))
         gone = await context.read(found.remove)
     finally:

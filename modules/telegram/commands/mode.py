@@ -3,7 +3,7 @@
 from modules.exchange.types import Mode
 from modules.strategies.hype.files import TestMode, mode_file
 from modules.telegram.command import Answer, Command, Group, Preview, Request, Role
-from modules.telegram.commands.crew import exposure_lines, open_positions, venue
+from modules.telegram.commands.crew import exposure_lines, open_positions, stake, venue
 from modules.telegram.context import SCANNER, Context
 from modules.telegram.figures import money, plural
 from modules.telegram.markup import b, code, esc, lines
@@ -31,7 +31,8 @@ async def testmode_on(context: Context, request: Request) -> Answer:
 
 async def testmode_off_preview(context: Context, request: Request) -> Preview | Answer:
     if context.mode() is Mode.LIVE:
-        return Answer(lines(b("[LIVE] Live mode is on already: real money is traded."), "→ /testmode_on ends it."))
+        return Answer(lines(b(f"[LIVE] Live mode is on already: {stake(context, Mode.LIVE)}."),
+                            "→ /testmode_on ends it."))
     if not has_keys(context):
         name = context.settings.exchange.name
         return Answer(lines(b("[TEST] Live needs keys; nothing was changed."),
@@ -46,9 +47,7 @@ async def testmode_off_preview(context: Context, request: Request) -> Preview | 
     held = await context.read(lambda: open_positions(context))
     running = "The scanner is running: it buys at once." if context.running(SCANNER) else \
         "The scanner is not running; /startbot starts buying."
-    real = "Simulated money of the simulated exchange's own account." if context.settings.exchange.name == "simulated" \
-        else "REAL MONEY."
-    text = lines(b("🔴 LIVE 🔴 Switch from test to LIVE?"), b(f"{venue(context)}: {real}"),
+    text = lines(b("🔴 LIVE 🔴 Switch from test to LIVE?"), b(f"{venue(context)}: {stake(context, Mode.LIVE)}"),
                  f"Account: {money(float(told['usdt']))} USDT free",
                  f"A trade: {size}", f"At once: {plural(hype.max_open_trades, 'trade')}, "
                  f"together at most {money(hype.max_exposure_usdt)} USDT",
@@ -67,7 +66,7 @@ async def testmode_off(context: Context, request: Request) -> Answer:
 async def teststatus(context: Context, request: Request) -> Answer:
     mode = context.mode()
     held = await context.read(lambda: open_positions(context))
-    meaning = "New entries use paper money." if mode is Mode.TEST else "🔴 New entries use real money."
+    meaning = f"New entries trade with {stake(context, mode)}."
     keys = "Keys for live are set." if has_keys(context) else "No keys for live are set."
     return Answer(lines(b(f"[{mode}] Test mode is {'on' if mode is Mode.TEST else 'off'}."), meaning, keys,
                         *exposure_lines(held),

@@ -9,7 +9,7 @@ from typing import Any
 from modules.exchange.types import Mode
 from modules.strategies.hype.records import Position
 from modules.telegram.command import Answer, Arg, Button, Command, Group, Handler, Preview, Refusal, Request, Role
-from modules.telegram.commands.crew import exposure_lines, troubles
+from modules.telegram.commands.crew import exposure_lines, stake, troubles
 from modules.telegram.context import TRACKER, Context
 from modules.telegram.figures import duration, money, pct, plural, price, quantity
 from modules.telegram.market_now import market_now
@@ -115,10 +115,15 @@ def _cost_of_leaving(position: Position) -> str:
 
 async def sell_preview(context: Context, request: Request) -> Preview:
     found = await _find(context, request.text("symbol"))
-    live = any(position.mode == Mode.LIVE for position in found)
     return Preview(lines(b("Sell at market?"), *(_cost_of_leaving(position) for position in found),
-                         "🔴 LIVE: real money." if live else "Paper money."),
+                         _stakes(context, found)),
                    _marks(found), f"Sell {request.text('symbol')}")
+
+
+def _stakes(context: Context, positions: list[Position]) -> str:
+    """What the positions are made of; LIVE first, it is the one that hurts."""
+    return " + ".join(stake(context, mode) for mode in (Mode.LIVE, Mode.TEST)
+                      if any(position.mode == mode for position in positions))
 
 
 def _marks(positions: list[Position]) -> str:
@@ -138,11 +143,10 @@ async def sellall_preview(context: Context, request: Request) -> Preview | Answe
     every = [position for positions in held.values() for position in positions]
     if not every:
         return Answer(b("Nothing is held: nothing to sell."))
-    live = any(position.mode == Mode.LIVE for position in every)
     gains = [gain for position in every if (gain := unrealised(position)) is not None]
     return Preview(lines(b(f"Sell all {plural(len(every), 'position')} at market?"), *exposure_lines(held),
                          f"Open result {money(sum(gains, Decimal(0)), signed=True)} USDT before fees.",
-                         "🔴 LIVE: real money." if live else "Paper money.",
+                         _stakes(context, every),
                          "Afterwards the same tokens are not bought straight back."), _marks(every), "Sell everything")
 
 

@@ -10,6 +10,7 @@ from modules.exchange.types import Mode, Unavailable
 from modules.strategies.hype.records import Activity, Position
 from modules.telegram import stats
 from modules.telegram.command import Answer, Arg, Command, Group, Request, Role
+from modules.telegram.commands.crew import stake
 from modules.telegram.commands.positions import MODE_ARG, asked_mode, held_in, only_test, other_mode, pager
 from modules.telegram.context import Context
 from modules.telegram.figures import day_of, money, pct, plural, price, when
@@ -74,13 +75,13 @@ async def summary(context: Context, request: Request) -> Answer:
     today = stats.totals(book.ledger, day_start(book.now_ms, context.zone))
     week = stats.totals(book.ledger, book.now_ms - 7 * DAY_MS)
     every = stats.totals(book.ledger)
-    kind = "paper money" if mode is Mode.TEST else "real money"
     other = await held_in(context, other_mode(mode))
     text = lines(
-        b(f"[{mode}] Summary") + f" ({kind})", f"{when(book.now_ms, context.zone)} {esc(context.zone)}", "",
+        b(f"[{mode}] Summary") + f" ({stake(context, mode)})",
+        f"{when(book.now_ms, context.zone)} {esc(context.zone)}", "",
         _period("Today", today), _period("7 days", week), _period("All", every),
-        f"Best {esc(_named(every.best))}" if every.best else None,
-        f"Worst {esc(_named(every.worst))}" if every.worst and every.trades > 1 else None, "",
+        f"Best {esc(_named(every.best))}" if every.best and every.best.pnl > 0 else None,
+        f"Worst {esc(_named(every.worst))}" if every.worst and every.worst.pnl < 0 else None, "",
         *_open_lines(book.held),
         f"{other_mode(mode)} also holds {plural(len(other), 'position')}." if other else None,
         None if every.trades or book.held else "→ /why says why nothing was bought.",
@@ -142,8 +143,8 @@ async def daily(context: Context, request: Request) -> Answer:
         day = stats.totals(book.ledger, start, end)
         total += day.pnl
         won = f"{day.win_rate:.0f}%" if day.trades else "–"
-        rows.append(f"{day_of(start + DAY_MS // 2, context.zone)[5:]} {day.trades:>7} {won:>5} "
-                    f"{money(day.pnl, signed=True):>10}")
+        net = money(day.pnl, signed=True) if day.trades or day.pnl else "–"
+        rows.append(f"{day_of(start + DAY_MS // 2, context.zone)[5:]} {day.trades:>7} {won:>5} {net:>10}")
     return Answer(lines(b(f"[{mode}] Last {plural(days, 'day')}") + f" ({esc(context.zone)})", pre(rows),
                         f"Together {b(money(total, signed=True))} USDT net"))
 

@@ -12,7 +12,7 @@ from modules.storage.damage import StateError
 from modules.strategies.hype.files import HypeFiles
 from modules.supervision.status import ServiceStatus
 from modules.telegram.command import Answer, Arg, Command, Group, Request, Role
-from modules.telegram.commands.crew import venue
+from modules.telegram.commands.crew import stake, venue
 from modules.telegram.context import Context
 from modules.telegram.facts import told
 from modules.telegram.figures import duration, megabytes, plural
@@ -32,10 +32,9 @@ async def ping(context: Context, request: Request) -> Answer:
 async def status(context: Context, request: Request) -> Answer:
     crew, files = await asyncio.gather(asyncio.to_thread(context.crew.status), context.read(lambda: _files(context)))
     mode = context.mode()
-    loud = "🔴 real money" if mode is Mode.LIVE else "paper money"
     up = duration(time.monotonic() - context.facts.started)
     return Answer(lines(
-        b(f"[{mode}] {venue(context)}") + f", {loud}", "",
+        b(f"[{mode}] {venue(context)}") + f", {stake(context, mode)}", "",
         *(_service(one) for one in crew), "",
         *files, *(f"{esc(name)}: {esc(tell())}" for name, tell in context.facts.lines.items()),
         f"Command process: up {up}",

@@ -1,14 +1,11 @@
 """Models: /starttrain /stoptrain /retrainfeedback /clearmodels."""
 
-from pathlib import Path
-
+from modules.learning import catalog
 from modules.telegram.command import Answer, Command, Group, Preview, Refusal, Request
 from modules.telegram.commands.crew import troubles
 from modules.telegram.context import SCANNER, TRAINER, Context
 from modules.telegram.figures import plural
 from modules.telegram.markup import b, esc, lines
-
-_ENDINGS = ("_model.pkl", "_scaler.pkl", "_features.pkl", "_manifest.json")
 
 
 async def starttrain(context: Context, request: Request) -> Answer:
@@ -36,41 +33,26 @@ async def retrainfeedback(context: Context, request: Request) -> Answer:
                         "good the model is."))
 
 
-def model_files(folder: Path) -> list[Path]:
-    """Every file of a model."""
-    return sorted(path for path in folder.iterdir() if path.is_file() and path.name.endswith(_ENDINGS))
-
-
 async def clearmodels_preview(context: Context, request: Request) -> Preview | Answer:
-    files = await context.read(lambda: model_files(context.paths.models))
-    if not files:
+    found = await context.read(lambda: catalog.entries(context.paths.models))
+    if not found:
         return Answer(b("There are no models to clear."))
-    models = [path.name.removesuffix("_model.pkl") for path in files if path.name.endswith("_model.pkl")]
-    size = sum(path.stat().st_size for path in files) / 1e6
-    return Preview(lines(b(f"Delete all {plural(len(models), 'model')}?"),
-                         esc(", ".join(models[:8])) + (" …" if len(models) > 8 else ""),
-                         f"{plural(len(files), 'file')}, {size:.1f} MB. They cannot be brought back.",
+    names = [entry.name for entry in found]
+    return Preview(lines(b(f"Delete all {plural(len(names), 'model')}?"),
+                         esc(", ".join(names[:8])) + (" …" if len(names) > 8 else ""), "They cannot be brought back.",
                          "Until new ones are trained, simple and revival tokens wait. Positions are not touched."),
-                   ",".join(models), "Delete models")
+                   ",".join(sorted(names)), "Delete models")
 
 
 async def clearmodels(context: Context, request: Request) -> Answer:
     again = context.running(TRAINER)
     if again:
+        await request.progress("Stopping the trainer for a moment …")
         await context.crew.stop(TRAINER)  # else it could write a model while they are deleted
-    gone = await context.read(lambda: _delete(model_files(context.paths.models)))
-    if again:
-        trouble = troubles(await context.crew.start(TRAINER))
-        if trouble:
-            raise Refusal(lines(f"{plural(gone, 'file')} of models deleted.", trouble))
-    return Answer(lines(b(f"{plural(gone, 'file')} of models deleted."),
+    gone = await context.read(lambda: catalog.clear(context.paths.models))
+    trouble = troubles(await context.crew.start(TRAINER)) if again else None
+    return Answer(lines(b(f"{plural(gone, 'model')} deleted."), trouble,
                         "→ /retrainfeedback trains the feedback model anew; tokens are trained when they come up."))
-
-
-def _delete(files: list[Path]) -> int:
-    for path in files:
-        path.unlink(missing_ok=True)
-    return len(files)
 
 
 COMMANDS = (

@@ -1,0 +1,11 @@
+"""Profit, days and performance of the mode in use."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts.asking import run
+
+if __name__ == "__main__":
+    sys.exit(run(__doc__ or "", ["/profit", "/daily 14", "/performance"], sys.argv[1:]))
