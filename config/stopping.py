@@ -33,14 +33,16 @@ def stop_program(paths: Paths) -> int:
 
 def _stop_command_process(paths: Paths, lock: ProcessLock, other: AlreadyRunning) -> int:
     limit = (_limits(paths).stop_within_s + 5) * (len(CREW) + 1)
-    stop_file(paths.run).write_text("stop", encoding="utf-8")
     _say(f"{other}; asked to stop …")
     deadline = time.monotonic() + limit
     while lock.held():
+        if not stop_file(paths.run).exists():  # also again: one that is just starting clears an old wish away
+            stop_file(paths.run).write_text("stop", encoding="utf-8")
         if time.monotonic() > deadline:
             sys.stderr.write(f"It still runs after {limit:.0f} s. /logs or data/logs/bot.log tell why.\n")
             return EXIT_FAILED
         time.sleep(_POLL_S)
+    stop_file(paths.run).unlink(missing_ok=True)
     return _say("Stopped.")
 
 

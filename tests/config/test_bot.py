@@ -1,0 +1,152 @@
+"""bot.py as a person starts it: exit codes, one on a state, stop, restart."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+import bot
+from utils.locks import ProcessLock
+from utils.paths import PROJECT
+
+OURS = ("COXSWAIN_", "EXCHANGE", "TELEGRAM_", "HYPE_", "SIMULATOR_", "LEARNING_", "REPORT_", "SUPERVISION_",
+        "HEARTBEAT_")
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return clean | {"COXSWAIN_HOME": str(home)} | more
+
+
+def run(home: Path, *arguments: str, typed: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
+    """bot.py to its end, with a pipe as standard input."""
+    return subprocess.run([sys.executable, str(PROJECT / "bot.py"), *arguments], input=typed, text=True, timeout=60,
+                          encoding="utf-8", capture_output=True, env=environment(home, **more))
+
+
+class Console:
+    """A running console whose output is collected."""
+
+    def __init__(self, home: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(PROJECT / "bot.py"), "--console"], env=environment(home), text=True, encoding="utf-8",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.output = ""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        while piece := self.process.stdout.readline():
+            self.output += piece
+
+    def type(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def expect(self, text: str) -> None:
+        deadline = time.monotonic() + 30
+        while text not in self.output:
+            assert time.monotonic() < deadline and (self.process.poll() is None or text in self.output), self.output
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._reader.join(timeout=10)
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                stream.close()
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Iterator[Console]:
+    """A command process that answers."""
+    running = Console(tmp_path)
+    running.type("/ping")
+    running.expect("pong")
+    yield running
+    running.close()
+
+
+def test_wrong_arguments_exit_2(tmp_path: Path) -> None:
+    for arguments in (("--consol", "x"), ("fly",), ("run",), ("doctor", "--nope")):
+        with pytest.raises(SystemExit) as ended:
+            bot.main(list(arguments))
+        assert ended.value.code == 2
+
+
+def test_unknown_service_and_broken_settings_exit_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COXSWAIN_HOME", str(tmp_path))
+    assert bot.main(["run", "traker"]) == 2
+    assert "There is no service traker. There are: simulator, tracker" in capsys.readouterr().err
+    monkeypatch.setenv("HYPE_TRADE_USDT", "a lot")
+    monkeypatch.setenv("EXCHANGE", "moon")
+    assert bot.main(["--console"]) == 2
+    told = capsys.readouterr().err
+    assert "hype.trade_usdt is 'a lot'" in told and "exchange.name is 'moon'" in told
+
+
+def test_a_state_folder_that_cannot_be_made_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                            capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("COXSWAIN_HOME", str(tmp_path / "file"))
+    assert bot.main(["doctor"]) == 1
+    assert "The folder for the program's state cannot be written" in capsys.readouterr().err
+
+
+def test_version_and_settings_print(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bot.main(["version"]) == 0 and "Coxswain" in capsys.readouterr().out
+    assert bot.main(["settings"]) == 0 and "| `hype.trade_usdt` |" in capsys.readouterr().out
+
+
+def test_without_token_and_terminal_it_says_what_to_do(tmp_path: Path) -> None:
+    done = run(tmp_path)
+    assert done.returncode == 2 and "--console" in done.stderr and "TELEGRAM_TOKEN" in done.stderr
+
+
+def test_piped_commands_are_answered_and_the_end_is_clean(tmp_path: Path) -> None:
+    done = run(tmp_path, "--console", typed="/ping\n")
+    assert done.returncode == 0 and "pong" in done.stdout, done.stderr
+    assert not ProcessLock(tmp_path / "data" / "run", "bot").held()
+
+
+def test_a_second_one_on_the_same_state_refuses_and_the_first_can_be_stopped(tmp_path: Path, console: Console) -> None:
+    second = run(tmp_path, "--console", typed="/ping\n")
+    assert second.returncode == 1 and "pong" not in second.stdout
+    assert f"Coxswain already runs on this state (PID {console.process.pid}, since 20" in second.stderr
+    assert "bot.py stop" in second.stderr
+    stopped = run(tmp_path, "stop")
+    assert stopped.returncode == 0 and "Stopped." in stopped.stdout, stopped.stderr
+    assert console.process.wait(timeout=20) == 0
+    assert "Nothing was running." in run(tmp_path, "stop").stdout
+
+
+def test_after_a_kill_the_next_start_is_not_refused(tmp_path: Path, console: Console) -> None:
+    console.process.kill()
+    console.process.wait()
+    assert run(tmp_path, "--console", typed="/ping\n").returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot replace a process; its heir has another pid")
+def test_restart_keeps_the_terminal_and_the_pid(console: Console) -> None:
+    began = psutil.Process(console.process.pid).create_time()
+    console.output = ""
+    console.type("/restartloop")
+    console.expect("Coxswain is here")
+    console.output = ""
+    console.type("/ping")
+    console.expect("pong")
+    assert psutil.Process(console.process.pid).create_time() == began
+    assert console.process.stdin is not None
+    console.process.stdin.close()
+    assert console.process.wait(timeout=20) == 0
