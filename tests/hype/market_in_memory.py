@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from modules.exchange.types import Book, Candles, Market, Ticker, Unavailable
+from modules.exchange.types import Book, Candles, Market, Print, Ticker, Unavailable
 
 START_MS = 1_750_000_000_000 // 300_000 * 300_000
 STEP = {"1m": 60_000, "5m": 300_000, "1h": 3_600_000}
@@ -94,6 +94,10 @@ class MemoryMarket:
         quantity = Decimal(repr(coin.depth_usdt / coin.price))
         return Book(symbol, ((Decimal(repr(coin.price - half)), quantity),),
                     ((Decimal(repr(coin.price + half)), quantity),), self.clock.ms)
+
+    async def trades(self, symbol: str, limit: int = 500) -> list[Print]:
+        self._called("trades", symbol)
+        return []
 
     async def close(self) -> None:
         self.calls.append("close")

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 import pytest
 
@@ -16,6 +17,7 @@ from modules.strategies.hype.files import (
     mode_file,
     trading_state_file,
 )
+from modules.strategies.hype.records import Strategy, Trade
 from modules.strategies.hype.scan_report import scan_report_file
 from modules.strategies.hype.scanner import Scanner
 from modules.strategies.hype.settings import HypeSettings
@@ -237,6 +239,17 @@ async def test_paused_entries_are_not_proposed(tmp_path):
     await bench.scan()
     assert bench.proposals() == []
     assert bench.candidates()[0]["codes"] == "entries_paused"
+
+
+async def test_a_token_that_rests_after_a_sale_is_judged_for_the_record_but_not_proposed(tmp_path):
+    bench = await Bench(tmp_path, {"PEPEUSDT": STEADY}, Voices({"feedback": YES, "PEPEUSDT": YES})).start()
+    HypeFiles(bench.paths, Mode.TEST).trades.append(Trade(
+        id="s", position_id="p", symbol="PEPEUSDT", mode="TEST", side="SELL", market_ms=bench.market.clock.ms - 1000,
+        price=Decimal(1), quantity=Decimal(1), quote_usdt=Decimal(1), fee_usdt=Decimal(0), strategy=Strategy.SIMPLE,
+        confidence=0.9, reason="stop"))
+    await bench.scan()
+    assert bench.proposals() == []
+    assert bench.candidates()[0]["codes"] == "resting"
 
 
 async def test_the_mode_is_that_of_the_moment_of_decision(tmp_path):

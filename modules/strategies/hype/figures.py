@@ -110,7 +110,7 @@ def read_book(bids: Levels, asks: Levels, within_pct: float = 1.0) -> tuple[floa
     if not bids or not asks:
         return float("nan"), float("nan"), 0.0, 0.0
     bid, ask = float(bids[0][0]), float(asks[0][0])
-    mid = (bid + ask) / 2.0
+    mid = float(f"{(bid + ask) / 2.0:.12g}")  # without the noise of the division: it is shown to people
     floor, ceiling = mid * (1.0 - within_pct / 100.0), mid * (1.0 + within_pct / 100.0)
     below = sum(float(p) * float(q) for p, q in bids if float(p) >= floor)
     above = sum(float(p) * float(q) for p, q in asks if float(p) <= ceiling)

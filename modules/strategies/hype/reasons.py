@@ -33,9 +33,10 @@ class Refusal(IntEnum):
     CONFIDENCE_LOW = 64
     MODEL_NEVER_CAME = 65
     STANDS_ASIDE = 66  # said, never a refusal: the model has no proven edge
-    # the market as a whole
+    # what forbids entries now, whatever the models say
     MOOD_PAUSE = 80
     ENTRIES_PAUSED = 81
+    RESTING = 82
 
     @property
     def code(self) -> str:
@@ -69,6 +70,7 @@ _SENTENCES: dict[Refusal, str] = {
     Refusal.STANDS_ASIDE: "is judged without a model: it has shown no edge, so it stands aside",
     Refusal.MOOD_PAUSE: "is not bought while BTC falls",
     Refusal.ENTRIES_PAUSED: "is not bought while entries are paused",
+    Refusal.RESTING: "rests after its last sale",
 }
 
 

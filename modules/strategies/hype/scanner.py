@@ -19,7 +19,7 @@ from collections.abc import Callable
 import numpy as np
 
 from modules.exchange.api import MarketData
-from modules.exchange.types import Unavailable
+from modules.exchange.types import Mode, Unavailable
 from modules.learning import features
 from modules.learning.predictor import NoModel
 from modules.strategies.hype import rules
@@ -53,7 +53,7 @@ class Scanner:
         self._models = models
         self._monotonic = monotonic
         self._settings = settings
-        self._records = ScannerRecords(paths)
+        self._records = ScannerRecords(paths, settings)
         self._mode_file = mode_file(paths)
         self._trading = trading_state_file(paths)
         self._prober = Prober(market)
@@ -154,7 +154,7 @@ class Scanner:
             self._conclude(suspect, verdict)
             return
         self.waiting.leave(suspect.symbol)
-        verdict = self._against_entries(verdict)
+        verdict = self._against_entries(suspect, verdict, mode)
         candidate_id = self._records.judged(suspect, verdict, row, context, mode)
         if verdict.kind == "approved":
             self._records.propose(suspect, verdict, candidate_id, mode, EFFECTS[self._mood].size)
@@ -167,14 +167,16 @@ class Scanner:
             self.view.count(code.code)
         self.view.looked(suspect, verdict)
 
-    def _against_entries(self, verdict: Verdict) -> Verdict:
-        """What the models approved, but the market's mood or a person forbids to buy now (A10)."""
+    def _against_entries(self, suspect: Suspect, verdict: Verdict, mode: Mode) -> Verdict:
+        """What the models approved, but the market's mood, a person or a rest forbids to buy now (A10, A18)."""
         if verdict.kind != "approved":
             return verdict
         if self._mood is Mood.PAUSE:
             against = Refusal.MOOD_PAUSE
         elif self._trading.load().paused:
             against = Refusal.ENTRIES_PAUSED
+        elif self._records.rests(suspect.symbol, mode, suspect.market_ms):
+            against = Refusal.RESTING
         else:
             return verdict
         return Verdict("rejected", (against, *verdict.codes), verdict.confidence, verdict.probability, "", verdict.text)

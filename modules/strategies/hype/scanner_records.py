@@ -13,10 +13,12 @@ import msgspec
 from modules.exchange.types import Mode
 from modules.learning import features
 from modules.strategies.hype.files import HypeFiles, LearningFiles
-from modules.strategies.hype.reasons import Refusal, sentence
+from modules.strategies.hype.reasons import sentence
 from modules.strategies.hype.records import Activity, Proposal, Strategy
 from modules.strategies.hype.scanner_judge import Verdict
 from modules.strategies.hype.scanner_probe import Suspect
+from modules.strategies.hype.settings import HypeSettings
+from modules.strategies.hype.trade_book import TradeBook
 from modules.supervision.messages import Inbox
 from utils.paths import Paths
 
@@ -27,10 +29,12 @@ SENDER = "scanner"
 class ScannerRecords:
     """The scanner's files and the inboxes it posts to."""
 
-    def __init__(self, paths: Paths) -> None:
+    def __init__(self, paths: Paths, settings: HypeSettings) -> None:
         self._paths = paths
         self._learning = LearningFiles(paths)
         self._files = {mode: HypeFiles(paths, mode) for mode in Mode}
+        self._books = {mode: TradeBook(files.trades, settings) for mode, files in self._files.items()}
+        self._book_sizes: dict[Mode, int] = {}
         self._tracker = Inbox(paths.inbox, "tracker")
         self._trainer = Inbox(paths.inbox, "trainer")
 
@@ -62,6 +66,7 @@ class ScannerRecords:
         """One judgement into the activity log."""
         assert suspect.figures is not None and suspect.strategy is not None
         why = "; ".join(sentence(code) for code in verdict.codes)
+        log.info("%s %s %s: %s", suspect.symbol, suspect.strategy.value, verdict.kind, why or verdict.text)
         self.note(mode, Activity(
             market_ms=suspect.market_ms, event="judged", symbol=suspect.symbol, strategy=suspect.strategy.value,
             verdict=verdict.kind, codes=tuple(code.code for code in verdict.codes), probability=verdict.probability,
@@ -92,11 +97,16 @@ class ScannerRecords:
         """Ask the trainer for the feedback model."""
         self._trainer.post("feedback", {}, SENDER)
 
+    def rests(self, symbol: str, mode: Mode, now_ms: int) -> bool:
+        """Whether the token rests after a sale (A18, X37); the history is read again only when it has grown."""
+        book = self._books[mode]
+        path = self._files[mode].trades.path
+        size = path.stat().st_size if path.exists() else 0
+        if size != self._book_sizes.get(mode):
+            book.load()
+            self._book_sizes[mode] = size
+        return book.rest(symbol).until_ms > now_ms
+
     def held(self, mode: Mode) -> frozenset[str]:
         """Symbols with a position of this mode."""
         return frozenset(self._files[mode].tracked.load())
-
-
-def refusal_text(codes: tuple[Refusal, ...]) -> str:
-    """Reasons as one sentence part."""
-    return "; ".join(sentence(code) for code in codes)

@@ -8,7 +8,8 @@ _SCREEN = (Refusal.NOT_TRADING, Refusal.API_CLOSED, Refusal.PRICE_LOW, Refusal.P
 _CLOSE_LOOK = (Refusal.NO_DATA, Refusal.SPREAD_WIDE, Refusal.DEPTH_LOW, Refusal.FADING, Refusal.SURGE_LOW,
                Refusal.NO_STRATEGY)
 _VERDICT = (Refusal.FEEDBACK_NO, Refusal.TOKEN_NO, Refusal.CONFIDENCE_LOW, Refusal.MODEL_NEVER_CAME,
-            Refusal.NO_FEEDBACK_MODEL, Refusal.NO_TOKEN_MODEL, Refusal.MOOD_PAUSE, Refusal.ENTRIES_PAUSED)
+            Refusal.NO_FEEDBACK_MODEL, Refusal.NO_TOKEN_MODEL, Refusal.MOOD_PAUSE, Refusal.ENTRIES_PAUSED,
+            Refusal.RESTING)
 _SHORT = {
     Refusal.NOT_TRADING: "halted", Refusal.API_CLOSED: "closed to API orders", Refusal.PRICE_LOW: "too cheap",
     Refusal.PRICE_HIGH: "too dear", Refusal.VOLUME_LOW: "too little volume", Refusal.SPREAD_WIDE: "spread too wide",
@@ -18,6 +19,7 @@ _SHORT = {
     Refusal.CONFIDENCE_LOW: "confidence too low", Refusal.MODEL_NEVER_CAME: "no model can be made",
     Refusal.NO_FEEDBACK_MODEL: "wait for the feedback model", Refusal.NO_TOKEN_MODEL: "wait for their own model",
     Refusal.MOOD_PAUSE: "BTC falls", Refusal.ENTRIES_PAUSED: "entries paused",
+    Refusal.RESTING: "rest after a sale",
 }
 
 
@@ -83,7 +85,7 @@ def purchases(view: View) -> Check:
     """The last purchase, as the proof that the whole way is open."""
     bought = [trade for trade in view.trades.recent if trade.side == "BUY"]
     if bought:
-        ago = span(view.now_ms - bought[-1].market_ms)
+        ago = span(max(0, view.now_ms - bought[-1].market_ms))
         return Check("Purchases", True, f"the last purchase was {bought[-1].symbol}, {ago} ago (market time).", ago)
     approved = view.report.totals.get("approved", 0)
     if not approved:

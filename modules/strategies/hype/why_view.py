@@ -83,5 +83,5 @@ def span(ms: float) -> str:
     """A stretch of market time."""
     minutes = max(0.0, ms) / 60_000
     if minutes < 1:
-        return f"{ms / 1000:.0f} s"
+        return f"{max(0.0, ms) / 1000:.0f} s"
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
