@@ -9,7 +9,7 @@ from utils.redact import masked, redact, register_secrets
     ("apiKey=mx0abc&signature=ff00", "apiKey=***&signature=***"),
     ('{"secret": "abc", "n": 1}', '{"secret": "***", "n": 1}'),
     ("POST https://api.telegram.org/bot123456789:AAE-x_y/sendMessage", "POST https://api.telegram.org/bot***/sendMessage"),
-    ("token 123456789:AAFabcdefghijklmnopqrstuvwxyz0123456 seen", "token *** seen"),
+    ("token 987654321:BBGzyxwvutsrqponmlkjihgfedcba98765 seen", "token *** seen"),
     ("smtp://me:pa55@mail.example.org:587", "smtp://me:***@mail.example.org:587"),
     ("price 0.00001234 of PEPEUSDT at 12:30:00", "price 0.00001234 of PEPEUSDT at 12:30:00"),
 ])
