@@ -12,6 +12,7 @@ from modules.strategies.hype.mood import EFFECTS, Mood, next_mood
 from modules.strategies.hype.reasons import Refusal, from_code, sentence
 from modules.strategies.hype.records import Strategy
 from modules.strategies.hype.settings import HypeSettings
+from utils.paths import PROJECT
 
 SETTINGS = HypeSettings(growth_5m_pct=3, growth_1h_pct=5, growth_24h_pct=15, volume_surge=2, max_spread_pct=0.8,
                         min_depth_usdt=300, min_quote_volume=100_000, min_price=1e-6, max_price=1000)
@@ -152,3 +153,18 @@ def test_every_reason_has_a_code_that_reads_back_and_a_sentence():
         assert sentence(reason)
     with pytest.raises(ValueError, match="no_such"):
         from_code("no_such")
+
+
+def test_the_docs_name_every_code_and_the_figures_in_force():
+    text = (PROJECT / "docs" / "STRATEGIES.md").read_text(encoding="utf-8")
+    for reason in Refusal:
+        assert reason is Refusal.NONE or f"`{reason.code}`" in text
+    plain = HypeSettings()
+    for figure in (f"≥ {plain.growth_5m_pct:g} % in 5 min", f"≥ {plain.growth_1h_pct:g} % in 1 h",
+                   f"≥ {plain.growth_24h_pct:g} % in 24 h", f"≥ {plain.min_quote_volume:,.0f} USDT",
+                   f"≤ {plain.max_spread_pct:g} %", f"≥ {plain.min_depth_usdt:g} USDT",
+                   f"`max_probes` ({plain.max_probes})", f"`max_candidates` ({plain.max_candidates})",
+                   f"fell ≥ {rules.REVIVAL_FALL_PCT:g} %", f"still ≥ {rules.REVIVAL_BELOW_HIGH_PCT:g} % below",
+                   f"≤ {rules.SAFE_ATR_PCT:g} %", f"≥ {rules.VIOLENT_5M:g}·T5", f"≥ {rules.VIOLENT_1H:g}·T1",
+                   f"≥ {rules.VIOLENT_SURGE:g}·S", f"{rules.SAFE_GROWTH_1H:g}·T1"):
+        assert figure in text, figure
