@@ -96,8 +96,6 @@ class Wire:
             await self._limiter.take(endpoint.bucket, endpoint.weight, lane, patience_s)
         except Shed as shed:
             return Failed(str(shed))
-        if endpoint.signed and not self._clock.known:
-            return Failed("the exchange's time is not known, so nothing can be signed")  # X32
         seen, problem = await self._exchanged(endpoint, params)
         if seen.status is None:
             return _lost(seen, problem)
@@ -127,7 +125,9 @@ class Wire:
             # ccxt puts the signed URL into its texts: of its own exceptions only the class is told.
             cause = problem.__cause__
             return seen, type(problem).__name__ if cause is None else redact(f"{type(cause).__name__}: {cause}")
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, Unavailable) as problem:
+        except Unavailable as unknown_time:  # X32: ccxt asked our clock for a signature's time
+            return seen, str(unknown_time)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as problem:
             return seen, redact(f"{type(problem).__name__}: {problem}")
         finally:
             _current.reset(token)
@@ -137,7 +137,7 @@ class Wire:
 def _lost(seen: _Seen, problem: str) -> Failed | Unknown:
     """No answer came: did the request leave? (X3; what may have left is unknown.)"""
     if seen.sent_at is None:
-        return Failed(f"the exchange cannot be reached ({problem})")
+        return Failed(f"nothing could be sent to the exchange ({problem})")
     return Unknown(f"the exchange did not answer ({problem})")
 
 
