@@ -1,8 +1,8 @@
 """Labelling candidates when their time has come (A8, A9): approved ones, which became trades, and refused ones alike.
 
 1. A candidate is due `label_after_h` market hours after it was judged. Its label comes from 5m candles
-   (modules/learning/labels.py); where they do not tell, it stays without a label, with the reason, and is asked for
-   again until GIVE_UP_MS after it was due.
+   (modules/learning/labels.py); where they do not tell, it stays without a label, with the reason. It is asked for
+   again for an hour, or for a day while the exchange does not answer.
 2. Rows that grew put their token into ``pending_training.json``.
 3. ``candidate_tokens.csv`` is read on from where the last look ended; cost does not grow with its length.
 """
@@ -25,6 +25,7 @@ from modules.strategies.hype.trainer_candles import between
 log = logging.getLogger(__name__)
 
 GIVE_UP_MS = 24 * 3_600_000
+LATE_CANDLES_MS = 3_600_000  # an exchange that answers without the candle an hour later will not have it any more
 BATCH = 200  # rows written at once
 SILENT = 3  # tokens in a row without an answer that end a look
 SPAN_MS = 400 * STEP_MS  # candidates of one token this near to each other share one request
@@ -134,7 +135,8 @@ class Labeller:
                 made.append({**row, "label": label.label, "price_after": repr(label.price_after),
                              "growth_pct": round(label.growth_pct, 4), "labelled_ms": now_ms})
                 continue
-            self._leave(row, label.reason, label.final, now_ms, outcome)
+            answered = now_ms - at - self._rule.after_ms > LATE_CANDLES_MS
+            self._leave(row, label.reason, label.final or answered, now_ms, outcome)
         return made
 
     def _leave(self, row: Row, reason: str, final: bool, now_ms: int, outcome: Outcome) -> None:
