@@ -26,7 +26,7 @@ def candidate(symbol: str, at: int, price: float = 100.0, verdict: str = "reject
 
 
 def rising(count: int = 400, growth: float = 0.001) -> np.ndarray:
-    return candles_of(100.0 * (1 + growth) ** np.arange(count), np.full(count, 10.0))
+    return candles_of(100.0 * (1 + growth) ** np.arange(count, dtype=np.float64), np.full(count, 10.0))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Nothing that is judged was seen, not even through a label; the figures are the textbook's."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ HOUR = 3_600_000.0
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 400), min_size=10, max_size=300), st.integers(1, 50))
 def test_every_training_label_has_ended_before_the_fold_begins(hours: list[int], horizon: int) -> None:
-    times = np.sort(np.array(hours, dtype=float)) * HOUR
+    times = np.sort(np.array(hours, dtype=np.float64)) * HOUR
     judged: list[int] = []
     for fold in validation.walk_forward(times, horizon * HOUR):
         begin = times[fold.judge].min()
@@ -25,7 +26,7 @@ def test_every_training_label_has_ended_before_the_fold_begins(hours: list[int],
 
 
 def test_without_the_purge_a_label_would_reach_into_the_fold() -> None:
-    times = np.arange(1000) * 300_000.0
+    times = np.arange(1000, dtype=np.float64) * 300_000
     fold = next(iter(validation.walk_forward(times, 6 * HOUR)))
     assert fold.judge.min() - fold.train.max() == 72, "six hours of five-minute candles lie between"
 
@@ -42,7 +43,7 @@ def measured(strength: float, seed: int = 1, count: int = 600) -> Metrics:
     edge = rng.normal(size=count)
     truth = 1 / (1 + np.exp(-(strength * edge - 1.5)))
     labels = (rng.random(count) < truth).astype(float)
-    return validation.measure(truth, np.full(count, labels.mean()), labels, np.arange(count) * HOUR, threshold=0.25,
+    return validation.measure(truth, np.full(count, labels.mean()), labels, np.arange(count, dtype=np.float64) * HOUR, threshold=0.25,
                               block_ms=6 * HOUR, trained_rows=count, fits=1, seed=7)
 
 
@@ -64,15 +65,19 @@ def test_clustered_rows_give_wider_intervals_than_their_number_suggests() -> Non
     rng = np.random.default_rng(4)
     labels = np.repeat(rng.integers(0, 2, 40), 20).astype(float)  # forty clusters of twenty equal rows
     scores = np.repeat(rng.normal(size=40), 20) + 0.8 * labels
-    times = np.repeat(np.arange(40) * 6 * HOUR, 20)
-    kwargs = {"threshold": 0.5, "trained_rows": 1, "fits": 1, "seed": 1}
-    by_block = validation.measure(scores, scores * 0 + 0.5, labels, times, block_ms=6 * HOUR, **kwargs)
-    by_row = validation.measure(scores, scores * 0 + 0.5, labels, np.arange(800) * HOUR, block_ms=1.0, **kwargs)
-    assert by_block.auc.high - by_block.auc.low > 2 * (by_row.auc.high - by_row.auc.low)
+    times = np.repeat(np.arange(40, dtype=np.float64) * 6 * HOUR, 20)
+
+    def interval(at: npt.NDArray[np.float64], block_ms: float) -> float:
+        found = validation.measure(scores, scores * 0 + 0.5, labels, at, threshold=0.5, block_ms=block_ms,
+                                   trained_rows=1, fits=1, seed=1).auc
+        return found.high - found.low
+
+    by_block, by_row = interval(times, 6 * HOUR), interval(np.arange(800, dtype=np.float64) * HOUR, 1.0)
+    assert by_block > 2 * by_row
 
 
 def test_a_class_that_is_missing_proves_nothing() -> None:
-    times = np.arange(50) * HOUR
+    times = np.arange(50, dtype=np.float64) * HOUR
     flat = validation.measure(np.full(50, 0.1), np.full(50, 0.1), np.zeros(50), times, threshold=0.2, block_ms=HOUR,
                               trained_rows=1, fits=1, seed=1)
     assert flat.auc == Interval(0.5, 0.0, 1.0) and flat.edge()
