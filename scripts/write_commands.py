@@ -3,12 +3,12 @@
 import sys
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(PROJECT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from config.crew import CREW
 from modules.telegram.commands import all_commands
 from modules.telegram.menu import reference
+from utils.paths import PROJECT
 
 
 def main() -> int:

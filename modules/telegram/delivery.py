@@ -51,6 +51,7 @@ class Delivery:
         self._outbox = outbox
         self._data = data
         self._names = tuple(channel.name for channel in channels)
+        self._turns = {name: asyncio.Lock() for name in self._names}
 
     async def run(self, channel: Channel) -> None:
         """Deliver to one channel until cancelled."""
@@ -60,6 +61,10 @@ class Delivery:
 
     async def flush(self, channel: Channel) -> bool:
         """Deliver what waits for a channel as one message; False if nothing did."""
+        async with self._turns[channel.name]:  # the last words never race the ordinary ones
+            return await self._flush(channel)
+
+    async def _flush(self, channel: Channel) -> bool:
         pending = await asyncio.to_thread(self._outbox.pending, channel.name)
         if not pending:
             return False

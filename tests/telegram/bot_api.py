@@ -137,6 +137,7 @@ class BotApiServer:
         self._port = 0
         self._started = threading.Event()
         self._runner: web.AppRunner | None = None
+        self._stopping = False
         self._thread = threading.Thread(target=self._run, name="bot api", daemon=True)
 
     # -- life
@@ -234,9 +235,14 @@ class BotApiServer:
         self._port = self._runner.addresses[0][1]
 
     async def _stop(self) -> None:
+        self._stopping = True
         self._wake.set()
         if self._runner is not None:
             await self._runner.cleanup()
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
@@ -316,7 +322,7 @@ class BotApiServer:
         for number in [number for number in self._updates if number < offset]:
             del self._updates[number]
         deadline = self._loop.time() + int(form.get("timeout", 0))
-        while not self._updates and self._loop.time() < deadline:
+        while not self._updates and not self._stopping and self._loop.time() < deadline:
             self._wake.clear()
             try:
                 async with asyncio.timeout(min(0.5, deadline - self._loop.time())):
