@@ -4,7 +4,8 @@
 2. Its id is stable: posting the same key twice says it once, also after it was delivered (the last some thousand
    delivered ids are remembered), so that a process that died after its cause may simply say it again.
 3. Delivery is at least once; a notice that a channel refuses for good goes to ``dead/`` and is counted.
-4. Saying never raises and never stops a trade: what a full disk refuses is kept in memory and written later.
+4. Saying never raises and never stops a trade: what a full disk refuses is kept in memory, is delivered from there
+   where the same process delivers, and is written as soon as the disk takes it.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from utils.wall import now_ms, stamp
 
 log = logging.getLogger(__name__)
 _counter = itertools.count()
+_unwritten: dict[Path, "Notice"] = {}  # of this process, by the file it should be
 REMEMBERED = 2000
 UNWRITTEN = 500
 
@@ -59,7 +61,6 @@ class Outbox:
         self.folder = folder
         self.source = source
         self._delivered = folder / "delivered.ids"
-        self._unwritten: list[tuple[str, Notice]] = []
         self._done: set[tuple[str, str]] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -71,29 +72,31 @@ class Outbox:
                         todo=redact(todo), source=self.source, image=image, created_ms=now_ms())
         if key and self._said(key):
             return notice.id
-        self._unwritten.append(
-            (f"{stamp()}-{os.getpid():07d}-{next(_counter):09d}-{_safe(notice.id)}.json", notice))
-        self.flush()
+        name = f"{stamp()}-{os.getpid():07d}-{next(_counter):09d}-{_safe(notice.id)}.json"
+        _unwritten[self.folder / name] = notice
+        if self.flush():
+            log.error("kept in memory, the disk refuses it: %s", notice.text())
         return notice.id
 
     def flush(self) -> int:
         """Write what a full disk refused earlier; returns how many still wait in memory."""
-        while self._unwritten:
-            name, notice = self._unwritten[0]
+        mine = [path for path in _unwritten if path.parent == self.folder]
+        for path in mine:
             try:
-                write_atomic(self.folder / name, msgspec.json.encode(notice))
-            except OSError as problem:
-                log.error("cannot be told yet (%s): %s", problem, notice.text())
-                del self._unwritten[:-UNWRITTEN]
+                write_atomic(path, msgspec.json.encode(_unwritten[path]))
+            except OSError:
+                for oldest in mine[:-UNWRITTEN]:
+                    _unwritten.pop(oldest, None)
                 break
-            del self._unwritten[0]
-        return len(self._unwritten)
+            del _unwritten[path]
+        return sum(1 for path in mine if path in _unwritten)
 
     def pending(self, channel: str) -> list[tuple[Path, Notice]]:
         """Notices that `channel` has not delivered, oldest first."""
         self.flush()
-        found: list[tuple[Path, Notice]] = []
-        for path in sorted(self.folder.glob("[0-9]*.json")):
+        found = [(path, notice) for path, notice in _unwritten.items()
+                 if path.parent == self.folder and channel not in notice.delivered]
+        for path in self.folder.glob("[0-9]*.json"):
             try:
                 notice = msgspec.json.decode(read_whole(path), type=Notice)
             except FileNotFoundError:
@@ -104,11 +107,14 @@ class Outbox:
                 continue
             if channel not in notice.delivered and (path.name, channel) not in self._done:
                 found.append((path, notice))
-        return found
+        return sorted(found, key=lambda one: one[0].name)
 
     def delivered(self, path: Path, notice: Notice, channel: str, channels: tuple[str, ...]) -> None:
         """`channel` has delivered it; once all of `channels` have, the file goes. Never raises: what the disk refuses
         to note is known in memory, or a full disk would have the same notice delivered without end."""
+        if path in _unwritten:
+            self._delivered_from_memory(path, channel, channels)
+            return
         self._done.add((path.name, channel))
         try:  # another channel may have delivered it since it was read
             notice = msgspec.json.decode(read_whole(path), type=Notice)
@@ -126,6 +132,14 @@ class Outbox:
         path.unlink(missing_ok=True)
         self._done -= {(path.name, name) for name in channels}
 
+    def _delivered_from_memory(self, path: Path, channel: str, channels: tuple[str, ...]) -> None:
+        notice = _unwritten[path]
+        done = (*notice.delivered, channel)
+        _unwritten[path] = msgspec.structs.replace(notice, delivered=done)
+        if all(name in done for name in channels):
+            del _unwritten[path]
+            self._remember(notice.id)
+
     def refuse(self, path: Path) -> None:
         """A channel refused it for good (rule 3)."""
         self._bury(path)
@@ -136,7 +150,7 @@ class Outbox:
 
     def _said(self, key: str) -> bool:
         safe = _safe(key)
-        return (any(notice.id == key for _, notice in self._unwritten)
+        return (any(notice.id == key for path, notice in _unwritten.items() if path.parent == self.folder)
                 or any(self.folder.glob(f"*-{safe}.json")) or safe in self._remembered())
 
     def _remembered(self) -> list[str]:
@@ -155,6 +169,9 @@ class Outbox:
             log.error("delivered ids cannot be noted: %s", problem)
 
     def _bury(self, path: Path) -> None:
+        _unwritten.pop(path, None)
+        if not path.exists():
+            return
         (self.folder / "dead").mkdir(exist_ok=True)
         os.replace(path, self.folder / "dead" / path.name)
 

@@ -15,4 +15,5 @@ class SupervisionSettings(BaseModel):
     restart_first_s: float = Field(0.5, gt=0, description="First wait before a restart; doubles each time")
     restart_longest_s: float = Field(60.0, gt=0, description="Longest wait before a restart")
     crash_loop_count: int = Field(5, ge=2, description="Crashes within the window that stop the restarts")
+    disk_low_mb: float = Field(200.0, ge=0, description="Free disk space below which an alert is given, MB")
     crash_loop_window_s: float = Field(300.0, gt=1, description="That window")

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from modules.storage.damage import StateError
 from modules.storage.json_state import JsonFile
 from modules.supervision.child import Registry, adopt
+from modules.supervision.disk import DiskWatch
 from modules.supervision.outbox import Level, Outbox
 from modules.supervision.registry import Service
 from modules.supervision.settings import SupervisionSettings
@@ -56,6 +57,7 @@ class Supervisor:
         self._wish: JsonFile[list[str]] = JsonFile(paths.run / "desired.json", list[str], list)
         self._slots = {service.name: Slot(service, paths, settings, command, self._tell) for service in crew}
         self._needs = {s.name: tuple(n for n in s.needs if n in self._slots) for s in crew}
+        self._disk = DiskWatch(paths.data, settings.disk_low_mb, self._tell)
         self._unguarded = False
         self._ticked = time.monotonic()
         self.desired: set[str] = self._load_desired()
@@ -152,6 +154,7 @@ class Supervisor:
                                     may_stop=not self._leaned_on(name))
         if changed:
             self._note()
+        self._disk.look(now)
 
     def _safe_tick(self) -> None:
         try:

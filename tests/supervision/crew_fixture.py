@@ -10,9 +10,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from config.settings import Settings
 from modules.supervision.registry import Service
 from modules.supervision.runner import run_service
 from modules.supervision.service import ServiceRun
@@ -24,7 +24,7 @@ QUICK: dict[str, Any] = dict(beat_every_s=0.05, stuck_after_s=1.5, ready_within_
 LIMITS = SupervisionSettings(**QUICK)
 
 
-async def good(run: ServiceRun, settings: Settings) -> None:
+async def good(run: ServiceRun, settings: object) -> None:
     """Works until asked to stop; counts its lives in a file."""
     lives = run.paths.data / f"{run.name}.lives"
     with open(lives, "a", encoding="utf-8") as out:
@@ -33,13 +33,13 @@ async def good(run: ServiceRun, settings: Settings) -> None:
     await run.stop.wait()
 
 
-async def crashing(run: ServiceRun, settings: Settings) -> None:
+async def crashing(run: ServiceRun, settings: object) -> None:
     """Fails at once."""
     run.ready()
     raise RuntimeError("the fixture broke its leg")
 
 
-async def hanging(run: ServiceRun, settings: Settings) -> None:
+async def hanging(run: ServiceRun, settings: object) -> None:
     """Blocks its own event loop after it was ready, in its first life only."""
     run.ready()
     mark = run.paths.data / "hanging.once"
@@ -49,7 +49,7 @@ async def hanging(run: ServiceRun, settings: Settings) -> None:
     await run.stop.wait()
 
 
-async def stubborn(run: ServiceRun, settings: Settings) -> None:
+async def stubborn(run: ServiceRun, settings: object) -> None:
     """Neither stop file nor signal ends it; it keeps beating."""
     if hasattr(signal, "SIGTERM"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -61,7 +61,7 @@ async def stubborn(run: ServiceRun, settings: Settings) -> None:
             continue
 
 
-async def parent(run: ServiceRun, settings: Settings) -> None:
+async def parent(run: ServiceRun, settings: object) -> None:
     """Has a worker process, which notes its pid."""
     worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     (run.paths.data / "worker.pid").write_text(str(worker.pid), encoding="utf-8")
@@ -69,12 +69,12 @@ async def parent(run: ServiceRun, settings: Settings) -> None:
     await run.stop.wait()
 
 
-async def quitting(run: ServiceRun, settings: Settings) -> None:
+async def quitting(run: ServiceRun, settings: object) -> None:
     """Returns without being asked."""
     run.ready()
 
 
-async def unready(run: ServiceRun, settings: Settings) -> None:
+async def unready(run: ServiceRun, settings: object) -> None:
     """Alive, but never ready."""
     await run.stop.wait()
 
@@ -94,7 +94,7 @@ def command(home: Path, entry: str, name: str) -> list[str]:
 
 def main(argv: list[str]) -> int:
     """The program: HOME ENTRY NAME [--supervised]."""
-    settings = Settings(supervision=LIMITS)
+    settings: Any = SimpleNamespace(supervision=LIMITS)  # all that the runner asks for, and quick to import
     return run_service(service(argv[1], argv[2]), settings, Paths(Path(argv[0])), supervised="--supervised" in argv)
 
 

@@ -128,7 +128,25 @@ def test_a_full_disk_never_stops_the_one_who_speaks(tmp_path: Path, monkeypatch:
         outbox.say("sold", key="t1")
         outbox.say("disk is full")
         assert outbox.flush() == 2
-    assert whats(outbox) == ["sold", "disk is full"]
+        assert list(tmp_path.glob("*.json")) == []
+    assert whats(outbox) == ["sold", "disk is full"] and len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_on_a_full_disk_the_same_process_delivers_from_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor, delivery = Outbox(tmp_path, "supervisor"), Outbox(tmp_path, "bot")
+    supervisor.say("first")
+    with monkeypatch.context() as patch:
+        patch.setattr("modules.supervision.outbox.write_atomic", refuse)
+        supervisor.say("disk is full", key="disk")
+        found = delivery.pending("telegram")
+        assert [notice.what for _, notice in found] == ["first", "disk is full"]
+        delivery.delivered(*found[1], "telegram", ("telegram", "console"))
+        assert whats(delivery, "telegram") == ["first"] and whats(delivery) == ["first", "disk is full"]
+    delivery.flush()
+    assert whats(delivery, "telegram") == ["first"], "what was delivered from memory is written as delivered"
+    delivery.delivered(*delivery.pending("console")[1], "console", ("telegram", "console"))
+    supervisor.say("disk is full", key="disk")
+    assert whats(delivery) == ["first"]
 
 
 def test_a_full_disk_does_not_deliver_the_same_notice_without_end(tmp_path: Path,

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from modules.supervision.deadman import ping_loop
+from modules.supervision.disk import DiskWatch
 from modules.supervision.lifetime import EXIT_OK, EXIT_RESTART, Lifetime, stop_file
 from modules.supervision.outbox import Notice
 from modules.supervision.second_channel import SecondChannel
@@ -193,6 +194,23 @@ async def test_a_password_never_goes_over_an_open_line(mail: MailServer, monkeyp
                             waits_s=())
     assert not await channel.send(ALERT)
     assert mail.mails == []
+
+
+def test_a_disk_that_fills_is_told_once_for_each_episode(tmp_path: Path) -> None:
+    free = [500.0]
+    told: list[tuple[str, str]] = []
+
+    def tell(what: str, *, why: str = "", todo: str = "", level: str = "info") -> None:
+        told.append((level, what))
+
+    watch = DiskWatch(tmp_path, 200.0, tell, lambda _: free[0])
+    for now, mb in enumerate((500, 199, 150, 210, 190, 300, 100)):
+        free[0] = mb
+        watch.look(now * 100.0)
+        watch.look(now * 100.0 + 1)
+    assert told == [("alert", "The disk is nearly full: 199 MB are free."),
+                    ("info", "The disk has room again: 300 MB are free."),
+                    ("alert", "The disk is nearly full: 100 MB are free.")]
 
 
 async def test_lifetime_ends_by_wish_by_file_and_by_signal(tmp_path: Path) -> None:
