@@ -77,6 +77,11 @@ def test_spot_never_goes_below_zero_and_the_surplus_makes_no_result() -> None:
     assert (held.quantity, held.realised, held.surplus, held.inflow) == (D(0), D(10), D(15), D(45))
 
 
+def test_within_one_millisecond_a_buy_comes_before_a_sale_on_spot() -> None:
+    held = book([fill(2, "BUY", "10", "2", at=5), fill(1, "SELL", "10", "3", at=5)])
+    assert (held.quantity, held.surplus, held.realised) == (D(0), D(0), D(10))
+
+
 def test_a_signed_holding_goes_through_zero() -> None:
     held = by_hand(fill(1, "BUY", "10", "2"), fill(2, "SELL", "25", "3"), signed=True)
     assert (held.quantity, held.average, held.realised, held.first_ms) == (D(-15), D(3), D(10), 20)
@@ -187,7 +192,7 @@ def test_a_synthetic_entry_meets_quantity_and_average_or_there_is_none(fills: li
         assert quantity <= held.quantity or quantity * average <= held.basis
         return
     assert made.id == synthetic_entry(held, quantity, average, 99).id  # type: ignore[union-attr]
-    assert made.id.startswith("synthetic-")
+    assert made.id.startswith("synthetic-") and made.price > 0
     after = apply(held, made)
     assert after.average is not None
     assert abs(after.quantity - quantity) <= TINY

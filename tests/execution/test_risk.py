@@ -214,6 +214,10 @@ def test_an_unreadable_state_refuses_entries_and_decides_nothing_else(tmp_path: 
     assert "the risk state cannot be read" in blocked(state)
 
 
+def test_a_pulled_kill_switch_blocks_whatever_the_trading_state_says() -> None:
+    assert "kill switch" in blocked(msgspec.structs.replace(fresh(), killed=True))
+
+
 def test_the_state_of_another_scope_is_not_used(tmp_path: Path) -> None:
     file = risk_file(Paths(tmp_path), "hype", Mode.LIVE)
     file.save(RiskState(scope="hype/TEST"))
