@@ -43,7 +43,7 @@ class Lifetime:
 
         for name in _SIGNALS:
             number = getattr(signal, name, None)
-            if number is not None:
+            if number is not None and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):  # nohup
                 self._before[number] = signal.signal(number, ask)
         return self
 

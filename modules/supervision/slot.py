@@ -51,7 +51,7 @@ class Slot:
         self._command = command
         self._tell = tell
         self._moved = 0.0
-        self._moved_key: tuple[int, int, int] | None = None
+        self._moved_key: int | None = None
         self._stop_step = 0
         self._stop_deadline = 0.0
         self._told_slow = False
@@ -59,6 +59,7 @@ class Slot:
         self._died_at: float | None = None
         self._looked = float("-inf")
         self._log_mark = (0, 0)
+        self._error: tuple[object, str] = (None, "")
 
     @property
     def name(self) -> str:
@@ -71,7 +72,10 @@ class Slot:
     @property
     def error(self) -> str:
         """The last words of the service, "" if it had none to say."""
-        return last_error(self._paths, self.name, self._log_mark)
+        now = (sizes(self._paths, self.name), self._log_mark)
+        if now != self._error[0]:  # /status asks often, and reading back a log takes some ms
+            self._error = now, last_error(self._paths, self.name, self._log_mark)
+        return self._error[1]
 
     def take_over(self, child: Child, now: float) -> None:
         """An adopted process fills the slot."""
@@ -142,8 +146,11 @@ class Slot:
     def _listen(self, now: float) -> None:
         """Read the heartbeat; only a movement of it counts."""
         assert self.child is not None
-        key, beat = read_moving_beat(self._paths.run, self.name)
-        if beat is None or key == self._moved_key or beat.pid != self.child.record.pid:
+        key = beat_time(self._paths.run, self.name)
+        if key is None or key == self._moved_key:
+            return
+        beat = read_beat(self._paths.run, self.name)
+        if beat is None or beat.pid != self.child.record.pid:
             return
         self._moved, self._moved_key, self.beat = now, key, beat
         if beat.ready and self.state == "starting":
@@ -245,17 +252,15 @@ class Slot:
         )
 
 
-def read_moving_beat(run_folder: Path, name: str) -> tuple[tuple[int, int, int], Beat | None]:
-    """The newest heartbeat with what changes whenever it moves: pid, count, time of the file.
+def beat_time(run_folder: Path, name: str) -> int | None:
+    """When the heartbeat's file was last written: a mark that moves, never compared with a clock.
 
-    The file's time moves also when a full disk lets nothing be written (ServiceRun.beat).
+    It moves also when a full disk takes no new file (ServiceRun.beat).
     """
     try:
-        moved = (run_folder / f"{name}.beat.json").stat().st_mtime_ns
+        return (run_folder / f"{name}.beat.json").stat().st_mtime_ns
     except OSError:
-        return (0, 0, 0), None
-    beat = read_beat(run_folder, name)
-    return ((beat.pid, beat.count, moved) if beat else (0, 0, moved)), beat
+        return None
 
 
 def _ending(code: int | None) -> str:
