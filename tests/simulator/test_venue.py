@@ -148,6 +148,18 @@ def test_a_second_taker_finds_what_the_first_one_left() -> None:
     assert bench.venue.fills[-1].price >= bench.price(asks[1][0])
 
 
+def test_fill_or_kill_is_all_or_nothing() -> None:
+    bench = Bench()
+    asks = bench.ladder(SELL)
+    limit = asks[2][0]
+    stands = sum(q for _, q in asks[:3])
+    killed = bench.place(0, BUY, OrderType.FOK, steps=stands + 1, ticks=limit)
+    assert (killed.status, killed.filled) == (Status.CANCELED, 0)
+    assert bench.accounts[0].balance("USDT").free == 1_000_000
+    partly = bench.place(0, BUY, OrderType.IOC, steps=stands + 1, ticks=limit)
+    assert (partly.status, partly.filled) == (Status.PARTIALLY_CANCELED, stands)
+
+
 def test_users_trade_with_each_other_at_the_better_price() -> None:
     bench = Bench()
     bid, ask = bench.ladder(BUY)[0][0], bench.ladder(SELL)[0][0]
