@@ -49,8 +49,8 @@ _SIMULATOR = "simulator"
 _LOCKED = (".csv", ".json", ".jsonl")
 _SEGMENT = re.compile(r"\.\d{5,}\.jsonl$")
 _FULL = re.compile(r"\.\d{5,}\.full$")
-_TRIES = 20
-_LOCK_S = 1.0
+_TRIES = 100
+_LOCK_S = 0.2  # for so long one writer may wait because another holds its lock
 
 
 @dataclass
@@ -133,9 +133,9 @@ def _read_money(paths: Paths) -> tuple[_Found, list[Path], int]:
         leaders = _leaders(paths)
         try:
             with ExitStack() as held:
+                began = time.monotonic()
                 for path in leaders:
                     held.enter_context(locked(path, timeout_s=_LOCK_S))
-                began = time.monotonic()
                 if _leaders(paths) != leaders:
                     continue  # a file was born meanwhile, whose lock is not held
                 found = _read(paths, [*leaders, *_companions(paths, leaders)])
