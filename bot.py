@@ -33,7 +33,8 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="bot.py", description="Coxswain: trading processes commanded from Telegram")
     parser.add_argument("--console", action="store_true", help="take commands here instead of from Telegram")
-    parser.add_argument("--send", metavar="COMMAND", help="run this command first, e.g. --send /startbot")
+    parser.add_argument("--send", metavar="COMMAND",
+                        help="run this command first, or hand it to the one that runs, e.g. --send /startbot")
     parts = parser.add_subparsers(dest="part", metavar="PART")
     run = parts.add_parser("run", help="run one service in the foreground")
     run.add_argument("service")
@@ -120,6 +121,8 @@ def command_process(settings: "Settings", paths: Paths, console: bool, send: str
         lock.acquire()
         sweep(paths)
     except AlreadyRunning as other:
+        if send is not None and other.owner is not None:
+            return hand_over(paths, send, other.who())
         return _fail(f"Coxswain already runs on this state ({other.who()}). Nothing was started. "
                      "Use that one, or stop it with: bot.py stop")
     try:
@@ -131,6 +134,13 @@ def command_process(settings: "Settings", paths: Paths, console: bool, send: str
     finally:
         lock.release()
     return again(console) if code == EXIT_RESTART else code
+
+
+def hand_over(paths: Paths, line: str, who: str) -> int:
+    """``--send`` while Coxswain runs: the running one gets the command."""
+    from modules.supervision.messages import Inbox
+    Inbox(paths.inbox, "bot").post("line", {"line": line}, "bot.py")
+    return _say(f"Coxswain runs ({who}) and was given: {line}. Its answer comes as a message there.")
 
 
 def sweep(paths: Paths) -> None:

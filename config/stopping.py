@@ -33,7 +33,7 @@ def stop_program(paths: Paths) -> int:
 
 def _stop_command_process(paths: Paths, lock: ProcessLock, other: AlreadyRunning) -> int:
     limit = (_limits(paths).stop_within_s + 5) * (len(CREW) + 1)
-    _say(f"{other}; asked to stop …")
+    _say(f"Coxswain ({other.who()}) is asked to stop …")
     deadline = time.monotonic() + limit
     while lock.held():
         if not stop_file(paths.run).exists():  # also again: one that is just starting clears an old wish away

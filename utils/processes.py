@@ -44,8 +44,11 @@ def leads_session(pid: int) -> bool:
         return False
 
 
-def descendants(pid: int, own_session: bool) -> list[psutil.Process]:
-    """Everything that belongs to `pid`, without itself; works also after `pid` is gone (rule 3)."""
+def descendants(pid: int, own_session: bool, started: float = 0.0) -> list[psutil.Process]:
+    """Everything that belongs to `pid`, without itself; works also after `pid` is gone (rule 3).
+
+    `started`: its mark; who is older (an orphan of an earlier process of that pid) does not belong to it.
+    """
     found: dict[int, psutil.Process] = {}
     try:
         for child in psutil.Process(pid).children(recursive=True):
@@ -53,7 +56,7 @@ def descendants(pid: int, own_session: bool) -> list[psutil.Process]:
     except psutil.NoSuchProcess:
         if os.name == "nt":  # Windows keeps the dead parent's pid in its children
             for child in psutil.process_iter(["ppid"]):
-                if child.info["ppid"] == pid:
+                if child.info["ppid"] == pid and child.create_time() >= started:
                     found[child.pid] = child
     if own_session:
         for other in _session(pid):

@@ -64,12 +64,12 @@ class Child:
 
     def kill_tree(self) -> int:
         """End it and everything that belongs to it, now. Returns how many were alive."""
-        family = descendants(self.record.pid, self.record.own_session)
+        family = descendants(self.record.pid, self.record.own_session, self.record.started)
         return kill_all([self.process, *family])
 
     def kill_leftovers(self) -> int:
         """After its end: end the workers that it left behind."""
-        return kill_all(descendants(self.record.pid, self.record.own_session))
+        return kill_all(descendants(self.record.pid, self.record.own_session, self.record.started))
 
 
 def spawn(name: str, command: list[str], paths: Paths) -> Child:

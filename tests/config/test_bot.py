@@ -131,6 +131,12 @@ def test_a_second_one_on_the_same_state_refuses_and_the_first_can_be_stopped(tmp
     assert "Nothing was running." in run(tmp_path, "stop").stdout
 
 
+def test_a_command_sent_while_one_runs_is_handed_to_it(tmp_path: Path, console: Console) -> None:
+    handed = run(tmp_path, "--send", "/version", "--console")
+    assert handed.returncode == 0 and f"PID {console.process.pid}" in handed.stdout
+    console.expect("/version: ")
+
+
 def test_after_a_kill_the_next_start_is_not_refused(tmp_path: Path, console: Console) -> None:
     console.process.kill()
     console.process.wait()
