@@ -17,12 +17,15 @@ from dataclasses import dataclass
 
 from modules.exchange.api import Account, MarketData
 from modules.exchange.types import Absent, Accepted, Failed, Lookup, OrderState, Refused, Unavailable, Unknown
+from modules.execution.crashpoints import crash_point, declare
 from modules.execution.intents import Intent
 from modules.execution.journal import Entry, Journal
 from modules.execution.order_state import Executed, advance, fold, from_order, own_fills
 from modules.execution.refusals import ID_IN_USE
 
 log = logging.getLogger(__name__)
+
+declare(__name__, "intent.written", "order.answered", "order.known", "order.ended", "result.written")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +91,13 @@ class Executor:
     async def execute(self, intent: Intent) -> Result:
         """Send an order once and see it through. Raises OSError when the intent cannot be written: nothing is sent."""
         await asyncio.to_thread(self._journal.open, intent)  # rule 1; off the loop, because it waits for the disk
+        crash_point("intent.written")
         outcome = await self._account.place(intent.request())
+        crash_point("order.answered")
         match outcome:
             case Accepted(order_id):
                 self._journal.answer(intent.id, "accepted", order_id=order_id)
+                crash_point("order.known")
                 return await self._settle(intent, None)
             case Refused(code, text) if code in ID_IN_USE:
                 self._journal.answer(intent.id, "unknown", code, text)
@@ -161,11 +167,13 @@ class Executor:
                 await self._account.cancel(intent.symbol, intent.id)  # its answer proves nothing: the state does (X9)
             await asyncio.sleep(pause)
             pause = min(2 * pause, self._patience.longest_poll_s)
+        crash_point("order.ended")
         if state.filled <= 0:
             self._journal.close(intent.id, "nothing")
             return NothingFilled()
         executed = await self._executed(intent, state)
         self._journal.settle(intent.id, executed)
+        crash_point("result.written")
         return Filled(executed)
 
     async def _executed(self, intent: Intent, state: OrderState) -> Executed:

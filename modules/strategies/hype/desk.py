@@ -20,6 +20,7 @@ import msgspec
 
 from modules.exchange.api import Account, MarketData
 from modules.exchange.types import Market, Mode, Unavailable
+from modules.execution.crashpoints import crash_point, declare
 from modules.execution.executor import Executor, Patience
 from modules.execution.journal import Entry, Journal
 from modules.strategies.hype.exits import Rules
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from modules.strategies.hype.settings import HypeSettings
 
 log = logging.getLogger(__name__)
+
+declare(__name__, "booking.begun", "trades.written", "positions.written", "intents.closed")
 
 SYSTEM = "hype"
 OPEN_RETRY_S = 5.0
@@ -64,7 +67,7 @@ class Desk:
     """One mode's trading. Built by the tracker; other rooms only read its files.
 
     `may_enter` says why the account's key must not be used for entries, or "". `urgent`: a change that a crash must
-    not take back waits for the disk.
+    not take back waits for the disk. `doubts_markets`: a refusal says that the list of markets is out of date.
     """
 
     mode: Mode
@@ -81,6 +84,7 @@ class Desk:
     attempts: dict[str, Attempts] = field(default_factory=dict)
     failures: int = 0
     urgent: bool = False
+    doubts_markets: bool = False
     _staged: list[tuple[Trade | None, str]] = field(default_factory=list)
     _dirty: bool = False
     _disk_told: bool = False
@@ -127,6 +131,10 @@ class Desk:
         """Symbols with an intent whose end is not known; nothing else may be ordered there."""
         return frozenset(entry.intent.symbol for entry in self.open_entries())
 
+    def guarded(self) -> set[str]:
+        """Symbols that prices decide about: held, and neither halted nor gone."""
+        return {symbol for symbol, position in self.positions.items() if position.state in ("open", "closing")}
+
     def exposure(self) -> Decimal:
         """What the coins still held cost, USDT."""
         return sum((position.cost_usdt * position.quantity / position.initial_quantity
@@ -167,10 +175,12 @@ class Desk:
         """Write what is staged (rules 2, 3); False where the disk refuses."""
         async with self._write_lock:
             staged = list(self._staged)
+            crash_point("booking.begun")
             try:
                 for trade, _ in staged:
                     if trade is not None:
                         await self.trades.record(trade)
+                crash_point("trades.written")
                 if self._dirty:
                     self._dirty = self.urgent = False
                     try:
@@ -178,9 +188,11 @@ class Desk:
                     except BaseException:
                         self._dirty = True
                         raise
+                crash_point("positions.written")
                 for _, intent_id in staged:
                     if intent_id:
                         self.house.journal.close(intent_id, "booked")
+                crash_point("intents.closed")
             except OSError as problem:
                 log.error("%s: state cannot be written: %s", self.mode.value, problem)
                 if not self._disk_told:

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 WIDEST_CAP = Decimal("0.5")
 ALERT_AFTER = 3
+LONGEST_WAIT_S = 2.0
 NAMES = {exits.STOP: "stop", exits.BREAK_EVEN: "break_even", exits.TRAILING: "trailing", exits.TIME: "time"}
 GUARDED = ("open", "closing")
 
@@ -142,7 +143,7 @@ async def after_exit(desk: Desk, intent: Intent, market: Market, result: Result)
         case Filled(executed):
             await book_exit(desk, intent, executed, market)
         case NothingFilled():
-            not_sent(desk, symbol, "nobody bought within the price cap")
+            not_sent(desk, symbol, "nobody bought within the price cap", wait=False)
         case Unresolved(reason):
             log.warning("%s %s: sale %s is unresolved (%s)", desk.mode.value, symbol, intent.id, reason)
         case NotPlaced(code, text):
@@ -186,10 +187,7 @@ async def on_refusal(desk: Desk, intent: Intent, market: Market, code: str, text
     if needed is Cure.CHECK_BALANCE and await shrink_to_balance(desk, symbol, market):
         return
     if needed is Cure.CHECK_MARKET:
-        try:
-            await desk.house.market.markets(refresh=True)
-        except Unavailable as problem:
-            log.warning("markets: %s", problem)
+        desk.doubts_markets = True
     not_sent(desk, symbol, text)
 
 
@@ -237,11 +235,11 @@ async def shrink_to_balance(desk: Desk, symbol: str, market: Market) -> bool:
     return True
 
 
-def not_sent(desk: Desk, symbol: str, why: str) -> None:
-    """Count a failed attempt, wait a little longer each time, tell a person after the third."""
+def not_sent(desk: Desk, symbol: str, why: str, wait: bool = True) -> None:
+    """Count a failed attempt, wait a little longer each time (not for a healthy venue), tell after the third."""
     attempts = desk.attempts.setdefault(symbol, Attempts())
     attempts.count += 1
-    attempts.not_before = time.monotonic() + min(0.1 * 2 ** min(attempts.count, 6), 5.0)
+    attempts.not_before = time.monotonic() + min(0.1 * 2 ** min(attempts.count, 6), LONGEST_WAIT_S) if wait else 0.0
     log.warning("%s %s: exit attempt %d: %s", desk.mode.value, symbol, attempts.count, why)
     position = desk.positions.get(symbol)
     if attempts.count >= ALERT_AFTER and not attempts.told and position is not None and position.state == "closing":

@@ -29,6 +29,12 @@ class UnitsError(ValueError):
     """A price that cannot be told in whole ticks: the rules could not guard it, so it must not be bought."""
 
 
+def whole_up(value: Decimal, unit: Decimal) -> int:
+    """How many whole `unit`s `value` needs, rounded up (Decimal's // would cut towards zero). For positive values."""
+    whole, rest = divmod(value, unit)
+    return int(whole) + (rest > 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Units:
     """Price step and quantity step of a market."""
@@ -58,7 +64,7 @@ class Units:
 
     def min_value(self) -> int:
         """The minimum notional in tick·steps, rounded up, at most what the rules can carry."""
-        return min(-int(-self.min_notional // (self.tick * self.step)), MOST_VALUE)
+        return min(whole_up(self.min_notional, self.tick * self.step), MOST_VALUE)
 
 
 def open_position(intent: Intent, executed: Executed, proposal: Proposal, market: Market, mode: Mode,
@@ -93,7 +99,7 @@ def check_price(price: Decimal, units: Units) -> None:
 def even_ticks(executed: Executed, units: Units) -> int:
     """The price in ticks, rounded up, at which a sale pays back the entry with both fees."""
     even = executed.cost / executed.received / (1 - units.taker_fee)
-    return -int(-even // units.tick)
+    return whole_up(even, units.tick)
 
 
 def plan_of(position: Position, rules: exits.Rules, units: Units) -> exits.Plan:
@@ -101,7 +107,7 @@ def plan_of(position: Position, rules: exits.Rules, units: Units) -> exits.Plan:
     tp = [units.ticks(price) for price in position.tp_prices]
     slices = [units.steps(quantity) for quantity in position.slices]
     even = position.cost_usdt / position.initial_quantity / (1 - units.taker_fee)
-    break_even = min(-int(-even // units.tick), tp[0] - 1) if rules.break_even and tp else 0
+    break_even = min(whole_up(even, units.tick), tp[0] - 1) if rules.break_even and tp else 0
     deadline = position.opened_ms + rules.max_hold_ms if rules.max_hold_ms else 0
     return exits.Plan(_four(tp), _four(slices), len(tp), units.ticks(position.sl_initial), break_even,
                       rules.trail_ppm, units.min_value(), deadline)

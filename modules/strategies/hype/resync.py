@@ -18,7 +18,7 @@ import msgspec
 from modules.exchange.types import Balance, Market, Mode
 from modules.strategies.hype import exits
 from modules.strategies.hype.exit_rules import ppm, rules_of, strategy_index
-from modules.strategies.hype.positions import Units
+from modules.strategies.hype.positions import Units, whole_up
 from modules.strategies.hype.records import Position, Trade
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def rebuilt(end: OpenEnd, quantity: Decimal, market: Market, settings: "HypeSett
     on_top = ZERO if buy.quantity * buy.price < buy.quote_usdt else buy.fee_usdt  # a fee in the coin is paid already
     cost = buy.quote_usdt + on_top
     entry, initial = units.ticks(buy.price), units.steps(buy.quantity)
-    even = -int(-(cost / buy.quantity / (1 - market.taker_fee)) // market.tick)
+    even = whole_up(cost / buy.quantity / (1 - market.taker_fee), market.tick)
     plan = exits.make_plan(rules, strategy_index(buy.strategy), ppm(buy.confidence), 0, entry, initial, even,
                            units.min_value(), buy.market_ms)
     stop = max(plan.stop, plan.break_even) if end.hit else plan.stop

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from modules.exchange.api import Account, MarketData
 from modules.exchange.types import Market, Mode, Unavailable
+from modules.execution.crashpoints import crash_point, declare
 from modules.execution.executor import Patience
 from modules.execution.journal import Journal
 from modules.strategies.hype import tracker_inbox, tracker_words
@@ -31,6 +32,8 @@ from modules.supervision.outbox import Level
 from modules.supervision.service import ServiceRun
 
 log = logging.getLogger(__name__)
+
+declare(__name__, "message.taken", "message.carried_out", "message.bought")
 
 FASTEST_TURN_S = 0.1
 IDLE_TURN_S = 0.25
@@ -80,7 +83,7 @@ class Tracker:
         self._queues: dict[Mode, asyncio.Queue[Queued]] = {mode: asyncio.Queue() for mode in Mode}
         self._queued: set[str] = set()
         self._markets: dict[str, Market] = {}
-        self._markets_ms = -MARKETS_EVERY_MS
+        self._markets_ms = 0
         self._day: int | None = None
         self._clocks = {name: Every(seconds) for name, seconds in (
             ("markets", MARKETS_LEAST_S), ("resolve", RESOLVE_EVERY_S), ("persist", PERSIST_EVERY_S),
@@ -150,7 +153,9 @@ class Tracker:
                 self._queues[Mode(body.mode)].put_nowait((path, message, body))
                 continue
             else:
+                crash_point("message.taken")
                 await tracker_inbox.carry_out(self, body)
+                crash_point("message.carried_out")
             self.run.inbox.done(path, message)
 
     async def buy_for(self, mode: Mode) -> None:
@@ -162,6 +167,7 @@ class Tracker:
                 await asyncio.wait({desk.busy[proposal.symbol]})
             task = desk.run(proposal.symbol, self._buy(desk, proposal, message.id))
             await asyncio.wait({task})
+            crash_point("message.bought")
             # An entry that failed unexpectedly is not tried again: its intent, if any, is looked up by `resolve_open`.
             self.run.inbox.done(path, message)
             self._queued.discard(message.id)
@@ -176,17 +182,22 @@ class Tracker:
 
     async def _refresh_markets(self) -> None:
         now_ms = self.now_ms()
-        if self._markets and now_ms - self._markets_ms < MARKETS_EVERY_MS or not self._clocks["markets"].due():
+        unknown = set().union(*(desk.guarded() for desk in self.desks.values())) - self._markets.keys()
+        if unknown and self._markets:  # just bought: what was known at the purchase is enough to guard it at once
+            known = await self.market.markets()
+            self._markets.update((symbol, known[symbol]) for symbol in unknown if symbol in known)
+        doubted = any(desk.doubts_markets or not desk.guarded() <= self._markets.keys() for desk in self.desks.values())
+        if not (doubted or now_ms - self._markets_ms >= MARKETS_EVERY_MS) or not self._clocks["markets"].due():
             return
         fresh = await self.market.markets(refresh=True)
         self._markets_ms = now_ms
         self._markets.update(fresh)  # ticks and steps of a pair that is gone stay known
         for desk in self.desks.values():
+            desk.doubts_markets = False
             self._halts.update(desk, fresh)
 
     async def _guard(self, desks: list[Desk]) -> None:
-        held = sorted({symbol for desk in desks for symbol, position in desk.positions.items()
-                       if position.state in ("open", "closing")})
+        held = sorted(set().union(*(desk.guarded() for desk in desks)))
         bids = await self.looks.look(held)
         now_ms = self.now_ms()
         for desk in desks:
