@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,7 +53,7 @@ class Voices:
 
     def card(self, name):
         if name in self.said:
-            return object()  # a manifest; the scanner only asks whether there is one
+            return SimpleNamespace(aside="")  # of a manifest the scanner reads only this
         return NoModel(f"{name} has no model", wanted=name not in self.impossible)
 
 

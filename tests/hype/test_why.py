@@ -38,7 +38,7 @@ def row(symbol: str, code: Refusal = Refusal.GROWTH_LOW, **figures: float | None
 
 REPORT = ScanReport(
     market_ms=NOW, started_ms=NOW - 3_600_000, scans=9, mode="TEST", mood="normal", btc_1h_pct=0.4,
-    feedback_model="ready", bars=BARS, funnel={"listed": 310, "growth_low": 280, "volume_low": 28, "suspects": 2},
+    feedback_ready=True, bars=BARS, funnel={"listed": 310, "growth_low": 280, "volume_low": 28, "suspects": 2},
     totals={"looked_at": 9, "surge_low": 7, "candidates": 2, "approved": 1, "rejected": 1},
     board=[row("PEPEUSDT", Refusal.NONE, growth_1h=9.0), row("DOGEUSDT"), row("BTCUSDT")],
 )
@@ -156,11 +156,19 @@ def test_limits_full(house):
     (service("trainer", "stopped"), "/starttrain"), (service("trainer", progress="feedback 40 %"), "40 %"),
 ])
 def test_the_feedback_model_is_missing(house, trainer, todo):
-    house.change(feedback_model="the feedback model is not trained yet")
+    house.change(feedback_ready=False, feedback_model="the feedback model is not trained yet")
     cause = house.cause(services=crew(trainer=trainer))
     assert cause.name == "Models"
     assert "simple and revival wait" in cause.text
     assert todo in cause.todo
+
+
+def test_a_feedback_model_that_stands_aside_is_said_and_stops_nothing(house):
+    house.change(feedback_model="its Brier score is no better than a constant's")
+    [models] = [check for check in house.why() if check.name == "Models"]
+    assert models.ok
+    assert "stands aside" in models.text
+    assert "Brier" in models.text
 
 
 def test_the_funnel_tells_where_tokens_fall(house):

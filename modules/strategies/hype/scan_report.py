@@ -39,7 +39,10 @@ class LastCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScanReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of the scanner after a scan. `funnel` is of this scan, `totals` since the scanner's start."""
+    """The state of the scanner after a scan. `funnel` is of this scan, `totals` since the scanner's start.
+
+    `feedback_model` is why there is no feedback model, or, where there is one, why it stands aside (empty: it votes).
+    """
 
     market_ms: int = 0
     started_ms: int = 0
@@ -52,6 +55,7 @@ class ScanReport(msgspec.Struct, frozen=True, kw_only=True):
     mood: str = ""
     btc_1h_pct: float | None = None
     btc_24h_pct: float | None = None
+    feedback_ready: bool = False
     feedback_model: str = ""
     error: str = ""
     bars: dict[str, float] = {}

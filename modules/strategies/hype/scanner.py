@@ -199,7 +199,8 @@ class Scanner:
             if not (isinstance(card, NoModel) and card.wanted):
                 self.waiting.model_came(model)
         feedback = self._models.card(FEEDBACK)
-        self.view.facts.feedback_model = feedback.reason if isinstance(feedback, NoModel) else "ready"
+        self.view.facts.feedback_ready = not isinstance(feedback, NoModel)
+        self.view.facts.feedback_model = feedback.reason if isinstance(feedback, NoModel) else feedback.aside
 
     # -- mood, warm-up, facts ----------------------------------------------------------------------------
 
@@ -238,6 +239,7 @@ class Scanner:
             await asyncio.gather(*(self._warm_one(name, gate) for name in names))
         finally:
             self.view.facts.warming = False
+            self.view.renew_board()
 
     async def _warm_one(self, symbol: str, gate: asyncio.Semaphore) -> None:
         async with gate:

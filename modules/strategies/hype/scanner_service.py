@@ -10,6 +10,7 @@ from modules.exchange.gateway import open_market
 from modules.exchange.types import Unavailable
 from modules.learning.predictor import Predictor
 from modules.strategies.hype.scanner import Scanner
+from modules.supervision.outbox import Level
 from modules.supervision.service import ServiceRun
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ class ScannerLoop:
         try:
             while not self._run.stop.is_set():
                 began = time.monotonic()
-                self._take_messages()
                 await self._one_scan()
                 self._tell()
                 await self._run.sleep(max(0.0, self._pace() - (time.monotonic() - began)))
@@ -62,15 +62,19 @@ class ScannerLoop:
 
     async def _one_scan(self) -> None:
         try:
+            self._take_messages()
             await self._keep_markets()
             await self._scanner.scan()
         except Unavailable as problem:
             self._failed(str(problem))
             return
+        except OSError as problem:  # what could not be written down was not proposed either
+            self._failed(f"the disk refuses to write: {problem}")
+            return
         self._good_at = time.monotonic()
         if self._outage_said:
             self._outage_said = False
-            self._run.outbox.say("The scanner reaches the exchange again.", level="info")
+            self._say("The scanner works again.", level="info")
         self._keep_warm()
 
     async def _keep_markets(self) -> None:
@@ -100,10 +104,15 @@ class ScannerLoop:
         quiet = time.monotonic() - self._good_at
         if quiet >= OUTAGE_SAID_AFTER_S and not self._outage_said:
             self._outage_said = True
-            self._run.outbox.say(
-                f"The scanner has had no data from the exchange for {quiet:.0f} s.", why=problem, level="alert",
-                todo="It keeps trying. See /status and /why; positions are the tracker's and are guarded by it.",
-            )
+            self._say(f"The scanner has finished no scan for {quiet:.0f} s.", why=problem, level="alert",
+                      todo="It keeps trying. See /status and /why; positions are the tracker's and are guarded by it.")
+
+    def _say(self, what: str, level: Level, why: str = "", todo: str = "") -> None:
+        """Tell people; a disk that refuses even this is in the log."""
+        try:
+            self._run.outbox.say(what, why=why, todo=todo, level=level)
+        except OSError as problem:
+            log.error("cannot be told to people (%s): %s %s", problem, what, why)
 
     def _take_messages(self) -> None:
         for path, message in self._run.inbox.take():

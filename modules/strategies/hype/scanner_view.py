@@ -32,6 +32,7 @@ class Facts:
     mood: str = ""
     btc_1h_pct: float | None = None
     btc_24h_pct: float | None = None
+    feedback_ready: bool = False
     feedback_model: str = ""
     error: str = ""
     bars: dict[str, float] = field(default_factory=dict)
@@ -60,6 +61,10 @@ class ScanView:
         if monotonic_s - self._tabled >= BOARD_EVERY_S:
             self._tabled = monotonic_s
             self._board = _rows(symbols, board, codes)
+
+    def renew_board(self) -> None:
+        """The next scan renews the table of the market, however young it is."""
+        self._tabled = float("-inf")
 
     def count(self, stage: str, number: int = 1) -> None:
         """One more at a stage, of this scan and since the start."""

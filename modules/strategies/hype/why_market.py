@@ -43,10 +43,12 @@ def models(view: View) -> Check:
     names = " and ".join(veto)
     if not veto:
         return Check("Models", True, "no strategy is under the models' veto.")
-    if view.report.feedback_model == "ready":
+    if view.report.feedback_ready:
+        aside = view.report.feedback_model
+        votes = f"the feedback model stands aside, it vetoes nothing: {aside}" if aside else "the feedback model votes"
         waiting = sum(1 for need in view.report.waiting.values() if need == "token")
         also = f"; {waiting} token(s) wait for a model of their own" if waiting else ""
-        return Check("Models", True, f"the feedback model is there{also}.", "ready")
+        return Check("Models", True, f"{votes}{also}.", "stands aside" if aside else "ready")
     trainer = view.services.get("trainer")
     if trainer is None or trainer.state == "stopped":
         return Check("Models", False, f"there is no feedback model and the trainer is stopped: {names} wait, the other "
