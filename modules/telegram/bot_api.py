@@ -1,7 +1,8 @@
 """The Bot API through aiogram, with its failures as types of ours: what to wait for, what was refused, what is over.
 
-Only this file imports aiogram (3 s, 100 MB): it is loaded when a token is set, never by the console. aiogram's own
-polling is not used: it ignores ``retry_after`` on getUpdates and retries a wrong token or a second poller for ever.
+Only this file imports aiogram (loaded lightly before, aiogram_lite): with a token set, never for the console.
+aiogram's own polling is not used: it ignores ``retry_after`` on getUpdates and retries a wrong token or a second
+poller for ever.
 """
 
 import logging

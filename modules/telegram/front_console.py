@@ -35,8 +35,11 @@ class Console:
     name = "console"
     gather_s = 0.0
 
-    def __init__(self, router: Router, source: TextIO | None = None, sink: TextIO | None = None) -> None:
+    def __init__(self, router: Router, source: TextIO | None = None, sink: TextIO | None = None,
+                 ending: Callable[[], bool] = bool) -> None:
+        """`ending`: whether the program ends already, so that no further line is wanted."""
         self._router = router
+        self._ending = ending
         self._in = source if source is not None else sys.stdin
         self._out = sink if sink is not None else sys.stdout
         self._terminal = self._in.isatty() and self._out.isatty()
@@ -67,6 +70,8 @@ class Console:
             if not self._terminal and line.strip():
                 self.write(f"{PROMPT}{line.strip()}")
             await self.line(line.strip()[:LONGEST_LINE])
+            if self._ending():
+                return
 
     async def line(self, text: str) -> None:
         """Carry out one line."""

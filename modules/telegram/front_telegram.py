@@ -111,6 +111,9 @@ class TelegramFront:
                              todo="Look at /status and /tracked, then send it again if you still want it.")
 
     def _load(self) -> "tuple[BotApi, SendQueue]":
+        from modules.telegram import aiogram_lite
+
+        aiogram_lite.load()  # before anything of aiogram is imported
         from modules.telegram.bot_api import BotApi
 
         api = BotApi(self._settings.token.get_secret_value(), self._settings.api_base)

@@ -79,7 +79,7 @@ class House:
 
     def add_console(self) -> None:
         """Commands from standard input."""
-        self.console = Console(self.router)
+        self.console = Console(self.router, ending=lambda: self.life.ending)
         self.channels.append(self.console)
 
     def add_telegram(self, alone: bool) -> None:

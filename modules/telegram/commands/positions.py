@@ -122,8 +122,9 @@ async def sell_preview(context: Context, request: Request) -> Preview:
 
 def _stakes(context: Context, positions: list[Position]) -> str:
     """What the positions are made of; LIVE first, it is the one that hurts."""
-    return " + ".join(stake(context, mode) for mode in (Mode.LIVE, Mode.TEST)
-                      if any(position.mode == mode for position in positions))
+    found = [stake(context, mode) for mode in (Mode.LIVE, Mode.TEST)
+             if any(position.mode == mode for position in positions)]
+    return f"At stake: {', '.join(found)}."
 
 
 def _marks(positions: list[Position]) -> str:
