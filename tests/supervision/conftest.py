@@ -10,9 +10,13 @@ from typing import Any
 import psutil
 
 from modules.supervision.outbox import Notice, Outbox
+from modules.supervision.settings import SupervisionSettings
 from modules.supervision.supervisor import Supervisor
 from tests.supervision import crew_fixture
 from utils.paths import Paths
+
+
+PATIENT = SupervisionSettings(**crew_fixture.QUICK | {"stuck_after_s": 8.0})  # the machine may be busy
 
 
 async def eventually(condition: Callable[[], object], within_s: float = 20.0) -> None:
@@ -26,7 +30,7 @@ async def eventually(condition: Callable[[], object], within_s: float = 20.0) ->
 def make(home: Path, *entries: str, needs: dict[str, tuple[str, ...]] | None = None, **more: Any) -> Supervisor:
     """A supervisor of fixture services."""
     crew = tuple(crew_fixture.service(entry, needs=(needs or {}).get(entry, ())) for entry in entries)
-    return Supervisor(Paths(home), more.pop("limits", crew_fixture.LIMITS), crew,
+    return Supervisor(Paths(home), more.pop("limits", PATIENT), crew,
                       command=lambda name: crew_fixture.command(home, name, name), **more)
 
 

@@ -7,7 +7,7 @@ import psutil
 
 from modules.supervision.settings import SupervisionSettings
 from tests.supervision.conftest import alive, eventually, notices, watched
-from tests.supervision.crew_fixture import QUICK
+from tests.supervision.crew_fixture import LIMITS, QUICK
 
 
 async def test_started_service_is_ready_and_stops(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ async def test_crash_loop_ends_with_one_alert_and_the_last_words(tmp_path: Path)
 
 
 async def test_stuck_loop_is_killed_and_replaced(tmp_path: Path) -> None:
-    async with watched(tmp_path, "hanging") as boss:
+    async with watched(tmp_path, "hanging", limits=LIMITS) as boss:
         [first] = await boss.start("hanging")
         await eventually(lambda: boss.status(load=False)[0].restarts == 1)
         await eventually(lambda: boss.status(load=False)[0].state == "ready")
@@ -68,7 +68,7 @@ async def test_stuck_loop_is_killed_and_replaced(tmp_path: Path) -> None:
 
 
 async def test_service_that_ignores_every_request_is_killed(tmp_path: Path) -> None:
-    limits = SupervisionSettings(**QUICK | {"stop_within_s": 0.3})
+    limits = SupervisionSettings(**QUICK | {"stop_within_s": 0.3, "stuck_after_s": 8.0})
     async with watched(tmp_path, "stubborn", limits=limits) as boss:
         [state] = await boss.start("stubborn")
         assert state.pid is not None
@@ -101,7 +101,7 @@ async def test_service_that_ends_by_itself_is_restarted(tmp_path: Path) -> None:
 
 
 async def test_live_but_unready_service_is_left_alone_and_told_once(tmp_path: Path) -> None:
-    limits = SupervisionSettings(**QUICK | {"ready_within_s": 1.2})
+    limits = SupervisionSettings(**QUICK | {"ready_within_s": 1.2, "stuck_after_s": 8.0})
     async with watched(tmp_path, "unready", limits=limits) as boss:
         [state] = await boss.start("unready")
         assert state.state == "starting"
