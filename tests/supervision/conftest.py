@@ -15,7 +15,6 @@ from modules.supervision.supervisor import Supervisor
 from tests.supervision import crew_fixture
 from utils.paths import Paths
 
-
 PATIENT = SupervisionSettings(**crew_fixture.QUICK | {"stuck_after_s": 8.0})  # the machine may be busy
 
 
