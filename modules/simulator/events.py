@@ -71,7 +71,7 @@ def draw_events(seed: int, day: int, hot: Floats, scale: Floats, calm: Floats, m
     kind = np.searchsorted(np.cumsum(SHARES)[:-1], rng.random(n), side="right").astype(np.int64)
     start = day * 1440.0 + np.floor(rng.random(n) * 1440.0)
     quality = rng.standard_normal(n)
-    score = -1.05 + 1.60 * quality + 0.45 * mood + 0.45 * calm[slot]
+    score = -1.20 + 2.20 * quality + 0.45 * mood + 0.45 * calm[slot]
     runs = rng.random(n) < 1.0 / (1.0 + np.exp(-score))
     tables = [np.zeros((n, KNOTS)) for _ in range(5)]
     makers = (_pump, _fake, _dump, _trend, _bleed, _rebound)
@@ -108,10 +108,10 @@ _Made = tuple[Floats, Floats, Floats, Floats, Floats]
 
 def _pump(rng: np.random.Generator, n: int, q: Floats, runs: NDArray[np.bool_], scale: Floats) -> _Made:
     """Volume first, then the first leg; then it runs on (after a pullback) or gives the move back."""
-    early = np.clip(np.exp(rng.normal(np.log(7.0) + 0.50 * q, 0.35)), 2.0, 30.0)
-    leg = np.clip(np.exp(rng.normal(np.log(5.0), 0.45)), 2.0, 18.0)
+    early = np.clip(np.exp(rng.normal(np.log(7.0) + 0.70 * q, 0.30)), 2.0, 40.0)
+    leg = np.clip(np.exp(rng.normal(np.log(5.0) + 0.25 * q, 0.40)), 2.0, 18.0)
     first = np.clip(0.046 * scale * np.exp(rng.normal(0.0, 0.40, n)), 0.012, 0.25)
-    surge = np.log(3.2) + 0.45 * q + rng.normal(0.0, 0.35, n)
+    surge = np.log(3.2) + 0.55 * q + rng.normal(0.0, 0.30, n)
     peak = np.log(13.0) + 0.40 * q + rng.normal(0.0, 0.35, n)
     pull = rng.uniform(0.10, 0.55, n) * first
     second = np.clip(0.085 * scale * np.exp(rng.normal(0.0, 0.65, n)), 0.01, 0.9)
