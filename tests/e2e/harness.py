@@ -108,12 +108,13 @@ class Program:
     def service_pid(self, name: str) -> int | None:
         """PID of a live service by its own heartbeat."""
         beat = self.beat(name)
-        if beat is None or not psutil.pid_exists(beat["pid"]):
+        try:
+            process = psutil.Process(beat["pid"]) if beat else None
+            ours = process is not None and process.status() != psutil.STATUS_ZOMBIE \
+                and process.environ().get("COXSWAIN_HOME") == str(self.home)
+        except psutil.Error:
             return None
-        process = psutil.Process(beat["pid"])
-        if process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - beat["started"]) > 1:
-            return None
-        return int(beat["pid"])
+        return process.pid if process is not None and ours else None
 
     def beat(self, name: str) -> dict[str, Any] | None:
         """The newest heartbeat of a service."""

@@ -1,0 +1,63 @@
+"""The main job: /startbot, a token bought and sold, /summary, and nothing left running."""
+
+from collections import defaultdict
+from decimal import Decimal
+from typing import Any
+
+from tests.e2e.conftest import StartProgram
+from tests.e2e.harness import Program, state_files_are_whole, wait_until
+
+
+def closed_trades(program: Program, prefix: str) -> list[dict[str, Any]]:
+    return [trade for trade in program.trades(prefix) if trade["side"] == "SELL" and trade["closes"]]
+
+
+def test_a_round_trip_in_test_mode(program: StartProgram) -> None:
+    coxswain = program()
+    coxswain.ask("/ping", r"pong|here|alive", 20)
+    coxswain.ask("/startbot", r"Running: simulated exchange, TEST mode")
+    coxswain.expect(r"\[TEST\] Bought \w+USDT for")
+    wait_until(lambda: coxswain.trades() or None, "a purchase in the history")
+    if not closed_trades(coxswain, "test_"):  # the market decides when; a trader may not want to wait
+        coxswain.ask("/sellall", r"Sell all .* at market\?")
+        coxswain.send("yes")
+    wait_until(lambda: closed_trades(coxswain, "test_"), "a closed trade in the history")
+    coxswain.ask("/testsummary", r"Summary \(paper money\).*trades? closed.*picture: .*\.png")
+    coxswain.ask("/status", r"Tracker: ready.*Scanner: ready.*Trainer: ready")
+    assert coxswain.json("trade_history.json") is None, "a test trade in the live history"
+    account = {fill["symbol"] for fill in coxswain.json("test_account.json")["fills"]}
+    assert {trade["symbol"] for trade in coxswain.trades()} <= account
+    assert all(not truth["fills"] for truth in coxswain.venue("/sim/truth")["accounts"].values())
+
+    assert coxswain.end_of_input() == 0
+    assert coxswain.left_over() == []
+    state_files_are_whole(coxswain.home)
+
+
+def test_live_balances_are_the_venues(program: StartProgram) -> None:
+    coxswain = program()
+    coxswain.ask("/startbot", r"Running: simulated exchange, TEST mode")
+    coxswain.ask("/testmode_off", r"LIVE.*yes or no")
+    coxswain.ask("yes", r"LIVE")
+    wait_until(lambda: len(coxswain.trades("")) >= 2, "live purchases")
+    coxswain.ask("/testmode_on", r"TEST")
+    if coxswain.json("tracked_tokens.json") and \
+            coxswain.ask("/sellall live", r"Nothing is held|Sell all .*LIVE.*yes or no").group(0) != "Nothing is held":
+        coxswain.send("yes")
+    wait_until(lambda: coxswain.json("tracked_tokens.json") == {}, "every live position sold")
+
+    truth = coxswain.venue("/sim/truth")["accounts"]["trader"]
+    balances = {asset: Decimal(row["free"]) + Decimal(row["locked"]) for asset, row in truth["balances"].items()}
+    ours: dict[str, Decimal] = defaultdict(Decimal)
+    cash = Decimal(10_000)
+    for trade in coxswain.trades(""):
+        sign = 1 if trade["side"] == "BUY" else -1
+        ours[trade["symbol"].removesuffix("USDT")] += sign * Decimal(trade["quantity"])
+        cash -= sign * Decimal(trade["quote_usdt"]) + Decimal(trade["fee_usdt"])
+    assert balances.pop("USDT") == cash
+    assert {asset: amount for asset, amount in balances.items() if amount} == \
+        {asset: amount for asset, amount in ours.items() if amount}
+    executed = [order for order in truth["orders"] if Decimal(order["filled_qty"])]
+    assert len(executed) == len(coxswain.trades("")), "orders that were executed and orders in our history"
+    assert coxswain.end_of_input() == 0
+    assert coxswain.left_over() == []
