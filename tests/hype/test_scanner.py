@@ -141,7 +141,7 @@ async def test_a_model_without_edge_neither_vetoes_nor_gives_confidence(tmp_path
     assert (proposal["confidence"], proposal["probability"]) == (0.80, None)
     [record] = [r for r in bench.activity() if r.event == "judged"]
     assert "stands_aside" in record.codes
-    assert "stands aside" in record.text
+    assert record.text == "feedback model and own model stand aside (no proven edge): exits of row 0.80"
 
 
 async def test_aggressive_is_never_vetoed_and_takes_the_models_confidence(tmp_path):

@@ -89,11 +89,16 @@ def _confident(first: Judgement | NoModel, second: Judgement | NoModel, veto: bo
     voices = [voice for voice in judged if not voice.stands_aside]
     codes = (Refusal.STANDS_ASIDE,) if aside else ()
     if not voices:
-        said = "; ".join(f"{voice.model} {voice.reason}" for voice in aside) or "no model yet"
+        who = " and ".join(f"{_title(voice.model)} model" for voice in aside)
+        said = f"{who} stand{'s' if len(aside) == 1 else ''} aside (no proven edge)" if aside else "no model yet"
         return Verdict("approved", codes, ROW_WITHOUT_MODEL, None, need, f"{said}: exits of row 0.80")
     lowest = min(voices, key=lambda voice: voice.confidence)
-    text = "; ".join(f"{voice.model}: {voice.reason}" for voice in judged)
+    text = "; ".join(f"{_title(voice.model)} model: {voice.reason}" for voice in judged)
     if veto and lowest.confidence < settings.min_confidence:  # A15
         return Verdict("rejected", (Refusal.CONFIDENCE_LOW,), lowest.confidence, lowest.probability, "",
                        f"confidence {lowest.confidence:.2f}, needed {settings.min_confidence:.2f}; {text}")
     return Verdict("approved", codes, lowest.confidence, lowest.probability, need, text)
+
+
+def _title(model: str) -> str:
+    return "feedback" if model == "feedback" else "own"

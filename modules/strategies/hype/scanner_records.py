@@ -13,7 +13,7 @@ import msgspec
 from modules.exchange.types import Mode
 from modules.learning import features
 from modules.strategies.hype.files import HypeFiles, LearningFiles
-from modules.strategies.hype.reasons import sentence
+from modules.strategies.hype.reasons import Refusal, sentence
 from modules.strategies.hype.records import Activity, Proposal, Strategy
 from modules.strategies.hype.scanner_judge import Verdict
 from modules.strategies.hype.scanner_probe import Suspect
@@ -65,13 +65,14 @@ class ScannerRecords:
     def activity(self, suspect: Suspect, verdict: Verdict, mode: Mode) -> None:
         """One judgement into the activity log."""
         assert suspect.figures is not None and suspect.strategy is not None
-        why = "; ".join(sentence(code) for code in verdict.codes)
-        log.info("%s %s %s: %s", suspect.symbol, suspect.strategy.value, verdict.kind, why or verdict.text)
+        why = "; ".join(sentence(code) for code in verdict.codes if code is not Refusal.STANDS_ASIDE)
+        text = ". ".join(part for part in (why, verdict.text) if part)
+        log.info("%s %s %s: %s", suspect.symbol, suspect.strategy.value, verdict.kind, text)
         self.note(mode, Activity(
             market_ms=suspect.market_ms, event="judged", symbol=suspect.symbol, strategy=suspect.strategy.value,
             verdict=verdict.kind, codes=tuple(code.code for code in verdict.codes), probability=verdict.probability,
             confidence=verdict.confidence if verdict.kind != "waiting" else None, price=suspect.figures.price,
-            text=". ".join(part for part in (why, verdict.text) if part),
+            text=text,
         ))
 
     def note(self, mode: Mode, record: Activity) -> None:

@@ -101,7 +101,7 @@ def _looked_at(view: View, seen: LastCheck) -> list[Check]:
 
 
 def _verdict(view: View, seen: LastCheck, reasons: list[Refusal], ago: str) -> Check:
-    said = "; ".join(sentence(reason) for reason in reasons)
+    said = "; ".join(sentence(reason) for reason in reasons if reason is not Refusal.STANDS_ASIDE)
     sure = "" if seen.confidence is None else f"confidence {seen.confidence:.2f}"
     text = ". ".join(part for part in (said, seen.text) if part)
     if seen.verdict == "approved":
