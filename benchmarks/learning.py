@@ -85,7 +85,7 @@ def _training() -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         recipe = jobs.recipe(Path(folder), settings, BARS)
-        job = jobs.TokenJob(recipe, "ABCUSDT", jobs.pack_candles(candles), int(candles[-1, 0]) + features.STEP_MS)
+        job = jobs.TokenJob(recipe, "ABCUSDT", jobs.pack(candles), int(candles[-1, 0]) + features.STEP_MS)
         whole = timed(lambda: jobs.run(job), 10)
     return {
         "fit_1000_rows_100_trees": timed(lambda: fit.train(table, label, settings), 20),
@@ -108,7 +108,7 @@ def _prediction(live: features.Floats) -> dict[str, Any]:
         candles = walk(1200, 3)
         recipe = jobs.recipe(folder, LearningSettings(), BARS)
         now = int(candles[-1, 0]) + features.STEP_MS
-        jobs.run(jobs.TokenJob(recipe, "ABCUSDT", jobs.pack_candles(candles), now))
+        jobs.run(jobs.TokenJob(recipe, "ABCUSDT", jobs.pack(candles), now))
         card = modelfiles.read_manifest(folder, "ABCUSDT")
         loaded = modelfiles.load(folder, "ABCUSDT")
         assert isinstance(card, modelfiles.Manifest) and isinstance(loaded, modelfiles.Loaded)

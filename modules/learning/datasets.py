@@ -1,6 +1,6 @@
 """Rows to learn from: a token's candles, past moments of hype of many tokens, and labelled candidates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -52,23 +52,14 @@ def token_rows(candles: Floats, rule: Rule, bars: Bars) -> Rows:
     return Rows(made[known], label[known], candles[known, 0] + STEP_MS, motion[known])
 
 
-def feedback_rows(history: Mapping[str, Floats], btc: Floats, labelled: Sequence[LabelledRow], rule: Rule,
-                  bars: Bars) -> FeedbackRows:
-    """Past moments of hype in `history` (candles by symbol) and labelled candidates, in order of time.
+def feedback_rows(past: Floats, labelled: Sequence[LabelledRow]) -> FeedbackRows:
+    """Rows of `past_rows` (of many tokens, in any order) and labelled candidates, in order of time.
 
     Spread and depth are not known of the past. A context column stays only if nearly all rows have it.
     """
     real = _labelled(labelled)
-    taken: dict[str, list[int]] = {}
-    for item in labelled:
-        taken.setdefault(item.symbol, []).append(item.market_ms)
-    parts = [real] if len(real) else []
-    for symbol in sorted(history):
-        past = _past(history[symbol], btc, rule, bars, taken.get(symbol, []))
-        if len(past):
-            parts.append(past)
     width = len(FEATURES) + len(CONTEXT)
-    table = np.concatenate(parts) if parts else np.empty((0, width + 2))
+    table = np.concatenate([real, past.reshape(-1, width + 2)])
     table = table[np.argsort(table[:, width + 1], kind="stable")]
     keep = np.ones(width, dtype=bool)
     if len(table):
@@ -87,11 +78,14 @@ def _labelled(items: Sequence[LabelledRow]) -> Floats:
         values = features.unpack(item.features, FEATURES + CONTEXT)
         if values is not None and item.label in (0, 1):
             made.append(np.concatenate([values, [float(item.label), float(item.market_ms)]]))
-    return np.array(made) if made else np.empty((0, len(FEATURES) + len(CONTEXT) + 2))
+    return np.array(made).reshape(-1, len(FEATURES) + len(CONTEXT) + 2)
 
 
-def _past(candles: Floats, btc: Floats, rule: Rule, bars: Bars, taken: Sequence[int]) -> Floats:
-    """Moments of hype of one token as (features, context, label, time)."""
+def past_rows(candles: Floats, btc: Floats, rule: Rule, bars: Bars, taken: Sequence[int]) -> Floats:
+    """Moments of hype in one token's closed candles, one row each: features, context, label, time.
+
+    `taken`: times (ms) of its labelled candidates, which stand for the moments near to them. `btc`: BTC's candles.
+    """
     moments = events.hype_moments(candles, bars.growth_5m_pct, bars.growth_1h_pct, bars.volume_surge)
     label = labels.label_rows(candles, rule)
     moments = moments[np.isfinite(label[moments]) & (moments >= SETTLED)]

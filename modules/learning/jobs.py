@@ -39,7 +39,7 @@ class Recipe(msgspec.Struct, frozen=True):
 
 
 class TokenJob(msgspec.Struct, frozen=True, tag="token"):
-    """Train a token's own model on its 5m candles (packed by `pack_candles`)."""
+    """Train a token's own model on its 5m candles (packed by `pack`)."""
 
     recipe: Recipe
     symbol: str
@@ -48,11 +48,10 @@ class TokenJob(msgspec.Struct, frozen=True, tag="token"):
 
 
 class FeedbackJob(msgspec.Struct, frozen=True, tag="feedback"):
-    """Train the global model on past moments of hype and labelled candidates."""
+    """Train the global model on past moments of hype (datasets.past_rows as bytes) and labelled candidates."""
 
     recipe: Recipe
-    history: dict[str, bytes]
-    btc: bytes
+    past: bytes
     labelled: list[LabelledRow]
     now_ms: int
 
@@ -78,14 +77,14 @@ def recipe(folder: Path, settings: LearningSettings, bars: Bars) -> Recipe:
                   settings.label_any_time, bars, settings.model_dump())
 
 
-def pack_candles(candles: Floats) -> bytes:
-    """Candles as bytes, for a job."""
+def pack(candles: Floats) -> bytes:
+    """A table (candles, rows) as bytes, for a job."""
     return np.ascontiguousarray(candles, dtype="<f8").tobytes()
 
 
-def unpack_candles(raw: bytes) -> Floats:
-    """`pack_candles` backwards."""
-    return np.frombuffer(raw, dtype="<f8").reshape(-1, 6).astype(np.float64)
+def unpack(raw: bytes, width: int = 6) -> Floats:
+    """`pack` backwards; 6 columns are candles."""
+    return np.frombuffer(raw, dtype="<f8").reshape(-1, width).astype(np.float64)
 
 
 def run(job: Job) -> Result:
@@ -97,7 +96,7 @@ def run(job: Job) -> Result:
 
 def _token(job: TokenJob) -> Result:
     settings = LearningSettings(**job.recipe.settings)
-    candles = features.closed(unpack_candles(job.candles), job.now_ms)
+    candles = features.closed(unpack(job.candles), job.now_ms)
     rows = datasets.token_rows(candles, job.recipe.rule, job.recipe.bars)
     try:
         fitted = fit.fit(rows, job.recipe.after_ms, settings)
@@ -109,9 +108,8 @@ def _token(job: TokenJob) -> Result:
 
 def _feedback(job: FeedbackJob) -> Result:
     settings = LearningSettings(**job.recipe.settings)
-    history = {name: features.closed(unpack_candles(raw), job.now_ms) for name, raw in job.history.items()}
-    btc = features.closed(unpack_candles(job.btc), job.now_ms)
-    made = datasets.feedback_rows(history, btc, job.labelled, job.recipe.rule, job.recipe.bars)
+    past = unpack(job.past, len(features.FEATURES) + len(features.CONTEXT) + 2)
+    made = datasets.feedback_rows(past, job.labelled)
     try:
         fitted = fit.fit(made.rows, job.recipe.after_ms, settings)
     except TooLittle as problem:

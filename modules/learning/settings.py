@@ -18,7 +18,10 @@ class LearningSettings(BaseModel):
     jobs: int = Field(1, ge=1, le=64, description="Models trained at once")
     approve_lift: float = Field(1.2, ge=1, le=5, description="A model approves above the base rate times this")
     bootstrap_symbols: int = Field(240, ge=5, le=2500, description="Tokens whose past teaches the first feedback model")
-    bootstrap_candles: int = Field(4000, ge=500, le=20_000, description="5m candles of each of them")
+    bootstrap_candles: int = Field(4000, ge=500, le=50_000, description="5m candles of each of them, at first")
+    bootstrap_most_candles: int = Field(
+        16_000, ge=500, le=50_000, description="5m candles of each at most; doubled while the model shows no edge"
+    )
     label_every_s: float = Field(300.0, gt=0, description="Market seconds between looks for candidates to label")
     pending_every_h: float = Field(6.0, gt=0, description="Hours until a token that had too little data is tried again")
     feedback_new_labels: int = Field(100, ge=1, description="New labels that start a feedback training early")

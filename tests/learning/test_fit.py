@@ -21,16 +21,24 @@ def history(tokens: int, seed: int = 0) -> dict[str, np.ndarray]:
     return {f"T{number:02d}USDT": pumps(2000, seed=seed + number)[0] for number in range(tokens)}
 
 
+def rows_of(past: dict[str, np.ndarray], btc: np.ndarray, items: list[LabelledRow]) -> datasets.FeedbackRows:
+    """As the trainer puts them together."""
+    taken = {symbol: [item.market_ms for item in items if item.symbol == symbol] for symbol in past}
+    parts = [datasets.past_rows(past[symbol], btc, RULE, BARS, taken[symbol]) for symbol in sorted(past)]
+    width = len(FEATURES) + len(CONTEXT) + 2
+    return datasets.feedback_rows(np.concatenate([np.empty((0, width)), *parts]), items)
+
+
 @pytest.fixture(scope="module")
 def known() -> datasets.FeedbackRows:
-    return datasets.feedback_rows(history(36), walk(2000, seed=99), [], RULE, BARS)
+    return rows_of(history(36), walk(2000, seed=99), [])
 
 
 def test_a_rule_in_the_market_is_learnt_and_holds_on_other_tokens(known: datasets.FeedbackRows) -> None:
     made = fit.fit(known.rows, RULE.after_ms, SETTINGS)
     assert made.metrics is not None and made.scaler.aside == ""
     assert made.metrics.auc.low > 0.75 and made.metrics.brier < made.metrics.brier_constant
-    other = datasets.feedback_rows(history(10, seed=500), walk(2000, seed=99), [], RULE, BARS).rows
+    other = rows_of(history(10, seed=500), walk(2000, seed=99), []).rows
     raw = lightgbm.Booster(model_str=made.text).predict(other.features, raw_score=True)
     approved = np.array([made.scaler.probability(score) > made.scaler.threshold for score in raw])
     assert other.labels[approved].mean() > other.labels.mean() + 0.2
@@ -53,7 +61,7 @@ def test_the_same_rows_make_the_same_model(known: datasets.FeedbackRows) -> None
 
 def test_confidence_of_unseen_candidates_is_spread_evenly(known: datasets.FeedbackRows) -> None:
     made = fit.fit(known.rows, RULE.after_ms, SETTINGS)
-    fresh = datasets.feedback_rows(history(24, seed=900), walk(2000, seed=99), [], RULE, BARS).rows
+    fresh = rows_of(history(24, seed=900), walk(2000, seed=99), []).rows
     raw = lightgbm.Booster(model_str=made.text).predict(fresh.features, raw_score=True)
     share = np.mean([made.scaler.confidence(score) >= 0.8 for score in raw])
     assert 0.08 < share < 0.40, "about a fifth of the candidates has a confidence of 0.80"
@@ -112,10 +120,10 @@ def labelled(symbol: str, at: int, label: int, context: bool = True) -> Labelled
 
 def test_labelled_candidates_replace_the_same_moment_of_the_past() -> None:
     past = history(1)
-    alone = datasets.feedback_rows(past, np.empty((0, 6)), [], RULE, BARS)
+    alone = rows_of(past, np.empty((0, 6)), [])
     at = int(alone.rows.times[3])
     item = labelled("T00USDT", at + 60_000, 1)
-    both = datasets.feedback_rows(past, np.empty((0, 6)), [item], RULE, BARS)
+    both = rows_of(past, np.empty((0, 6)), [item])
     assert both.labelled == 1 and len(both.rows) <= len(alone.rows)
     assert at not in both.rows.times.tolist() and at + 60_000 in both.rows.times.tolist()
     assert (np.diff(both.rows.times) >= 0).all()
@@ -123,18 +131,18 @@ def test_labelled_candidates_replace_the_same_moment_of_the_past() -> None:
 
 def test_context_that_history_lacks_is_left_out_until_it_is_there() -> None:
     btc = walk(2000, seed=99)
-    past = datasets.feedback_rows(history(2), btc, [], RULE, BARS)
+    past = rows_of(history(2), btc, [])
     assert "btc_1h_pct" in past.names and "change_24h_pct" in past.names and "spread_pct" not in past.names
     assert past.rows.features.shape[1] == len(past.names)
     items = [labelled("AUSDT", START_MS + i * 1000, i % 2) for i in range(50)]
-    assert datasets.feedback_rows({}, btc, items, RULE, BARS).names == FEATURES + CONTEXT
+    assert rows_of({}, btc, items).names == FEATURES + CONTEXT
     bare = [labelled("AUSDT", START_MS + i * 1000, i % 2, context=False) for i in range(50)]
-    assert datasets.feedback_rows({}, btc, bare, RULE, BARS).names == FEATURES
+    assert rows_of({}, btc, bare).names == FEATURES
 
 
 def test_btc_is_taken_as_it_was_known_then() -> None:
     btc = walk(2000, seed=99)
-    made = datasets.feedback_rows(history(1), btc, [], RULE, BARS)
+    made = rows_of(history(1), btc, [])
     column = made.rows.features[:, made.names.index("btc_1h_pct")]
     for value, at in zip(column, made.rows.times, strict=True):
         seen = btc[btc[:, 0] + STEP_MS <= at]
@@ -144,5 +152,5 @@ def test_btc_is_taken_as_it_was_known_then() -> None:
 def test_rows_of_another_version_are_left_out() -> None:
     good = labelled("AUSDT", START_MS, 1)
     old = LabelledRow("AUSDT", START_MS, good.features.replace('"v":1', '"v":0'), 1)
-    assert datasets.feedback_rows({}, np.empty((0, 6)), [good, old], RULE, BARS).labelled == 1
-    assert len(datasets.feedback_rows({}, np.empty((0, 6)), [], RULE, BARS).rows) == 0
+    assert rows_of({}, np.empty((0, 6)), [good, old]).labelled == 1
+    assert len(rows_of({}, np.empty((0, 6)), []).rows) == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -17,19 +18,21 @@ from modules.learning.jobs import Job, Result
 from modules.learning.modelfiles import Manifest, NoneNow
 from modules.learning.settings import LearningSettings
 from modules.learning.workers import WorkerFailed
-from modules.strategies.hype import trainer_service
+from modules.strategies.hype import trainer_jobs, trainer_service
 from modules.strategies.hype.files import LearningFiles
 from modules.strategies.hype.settings import HypeSettings
 from modules.strategies.hype.trainer_service import Trainer
 from modules.supervision.messages import Inbox
 from modules.supervision.service import ServiceRun
 from tests.learning.market import START_MS, pumps, walk
+from tests.learning.models import small_model
 from tests.learning.test_labeller import candidate
 from tests.learning.venue import MemoryMarket
 from utils.paths import Paths
 
 NOW = START_MS + 1999 * 300_000 + 1000
-LEARNING = LearningSettings(trees=15, bootstrap_symbols=30, bootstrap_candles=1990, min_rows=100)
+LEARNING = LearningSettings(trees=15, bootstrap_symbols=30, bootstrap_candles=1990, bootstrap_most_candles=1990,
+                            min_rows=100)
 
 
 class HereWorkers:
@@ -38,6 +41,7 @@ class HereWorkers:
     def __init__(self) -> None:
         self.done: list[Job] = []
         self.broken: Exception | None = None
+        self.answer: Result | None = None
         self.hold: asyncio.Event | None = None
 
     async def run(self, job: Job) -> Result:
@@ -46,7 +50,7 @@ class HereWorkers:
             await self.hold.wait()
         if self.broken is not None:
             raise self.broken
-        return await asyncio.to_thread(jobs.run, job)
+        return self.answer or await asyncio.to_thread(jobs.run, job)
 
     async def trim(self) -> None:
         return None
@@ -245,6 +249,32 @@ async def test_the_feedback_model_is_trained_anew_by_schedule(stage: Stage, monk
         await until(lambda: age() > NOW)
         stage.market.hand.now = NOW - 3_600_000  # the market has begun anew
         await asyncio.sleep(0)
+
+
+async def test_a_model_without_edge_is_trained_again_from_a_longer_past(stage: Stage) -> None:
+    deeper = LEARNING.model_copy(update={"bootstrap_candles": 500, "bootstrap_most_candles": 1990})
+    stage.settings = SimpleNamespace(learning=deeper, hype=HypeSettings())
+    stage.workers.answer = Result("feedback", True, "Learnt little.", aside="its AUC is 0.51")
+    async with stage.living():
+        await until(lambda: len(stage.heard()) == 3)
+        await until(lambda: not stage.run.inbox.waiting())
+    depths = {limit and (NOW - since) // 300_000 for symbol, limit, since in stage.market.calls
+              if symbol == "T01USDT" and limit == 500 and since is not None}
+    assert {500, 1000, 1990} <= {round(depth, -1) for depth in depths if depth}
+    assert sum("trained again now, from a longer past" in text for text in stage.said()) == 2
+
+
+def test_a_later_training_begins_as_deep_as_the_standing_model(stage: Stage) -> None:
+    learning = LearningSettings(bootstrap_candles=1000, bootstrap_most_candles=5000)
+    work = trainer_jobs.TrainerJobs(stage.market, stage.files, learning, HypeSettings(), stage.workers.run)
+    card = small_model(1)[1]
+    spans = {candles: msgspec.structs.replace(card, from_ms=0, trained_ms=candles * 300_000)
+             for candles in (900, 1000, 2000, 4800, 9999)}
+    assert work.first_depth(None) == 1000
+    assert {candles: work.first_depth(card) for candles, card in spans.items()} == {
+        900: 1000, 1000: 1000, 2000: 2000, 4800: 4000, 9999: 5000}
+    assert [work.deeper(depth) for depth in (1000, 2000, 4000, 5000)] == [2000, 4000, 5000, 0]
+    assert work.first_depth(msgspec.structs.replace(spans[9999], origin="labelled")) == 1000
 
 
 async def test_collected_candles_are_used_and_only_the_rest_is_fetched(stage: Stage) -> None:

@@ -43,8 +43,9 @@ def measured(strength: float, seed: int = 1, count: int = 600) -> Metrics:
     edge = rng.normal(size=count)
     truth = 1 / (1 + np.exp(-(strength * edge - 1.5)))
     labels = (rng.random(count) < truth).astype(float)
-    return validation.measure(truth, np.full(count, labels.mean()), labels, np.arange(count, dtype=np.float64) * HOUR, threshold=0.25,
-                              block_ms=6 * HOUR, trained_rows=count, fits=1, seed=7)
+    times = np.arange(count, dtype=np.float64) * HOUR
+    return validation.measure(truth, np.full(count, labels.mean()), labels, times, threshold=0.25, block_ms=6 * HOUR,
+                              trained_rows=count, fits=1, seed=7)
 
 
 def test_a_real_edge_is_seen_and_none_is_not() -> None:

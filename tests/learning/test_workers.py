@@ -21,7 +21,7 @@ from utils.paths import PROJECT
 def token_job(folder: Path, symbol: str = "PEPEUSDT", count: int = 1072) -> TokenJob:
     candles = pumps(count, seed=3)[0]
     recipe = jobs.recipe(folder, LearningSettings(trees=20), Bars(3.0, 5.0, 2.0))
-    return TokenJob(recipe, symbol, jobs.pack_candles(candles), int(candles[-1, 0]) + 300_000)
+    return TokenJob(recipe, symbol, jobs.pack(candles), int(candles[-1, 0]) + 300_000)
 
 
 async def gone(pid: int) -> None:

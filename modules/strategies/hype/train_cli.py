@@ -106,7 +106,13 @@ async def _label(settings: "Settings", paths: Paths, say: Say) -> int:
 
 async def _feedback(trainer: TrainerJobs, say: Say) -> int:
     words = _Words(say)
-    result = await trainer.feedback(words.progress)
+    before = modelfiles.read_manifest(trainer.files.paths.models, modelfiles.FEEDBACK)
+    depth = trainer.first_depth(before if isinstance(before, modelfiles.Manifest) else None)
+    result = await trainer.feedback(words.progress, depth)
+    while (result.aside or not result.made) and (depth := trainer.deeper(depth)):
+        say(f"feedback: {result.text}")
+        say("It is trained again from a longer past.")
+        result = await trainer.feedback(words.progress, depth)
     say(f"feedback: {result.text}" if result.made else f"No feedback model can be made: {result.text}")
     return 0 if result.made else 1
 

@@ -4,12 +4,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+import numpy as np
+
 from modules.exchange.api import MarketData
 from modules.exchange.types import Unavailable
 from modules.learning import jobs, modelfiles
-from modules.learning.datasets import Bars, LabelledRow
-from modules.learning.features import Floats
+from modules.learning.datasets import Bars, LabelledRow, past_rows
+from modules.learning.features import STEP_MS, Floats
 from modules.learning.jobs import FeedbackJob, Recipe, Result, TokenJob
+from modules.learning.modelfiles import Manifest
 from modules.learning.settings import LearningSettings
 from modules.storage.csv_table import Row
 from modules.strategies.hype.files import LearningFiles
@@ -51,7 +54,7 @@ class TrainerJobs:
         # the label looks ahead, so the newest rows have none: they come on top
         count = self.learning.candles + int(self.learning.label_after_h * 12) + 1
         candles = await history(self.market, symbol, count, now, self.files.paths.market_data)
-        return TokenJob(self.recipe, symbol, jobs.pack_candles(candles), now)
+        return TokenJob(self.recipe, symbol, jobs.pack(candles), now)
 
     async def token(self, symbol: str) -> Result:
         """Train a token's own model. Raises Unavailable, WorkerFailed."""
@@ -77,20 +80,37 @@ class TrainerJobs:
                 group.create_task(one(symbol))
         return results
 
-    async def feedback(self, progress: Progress) -> Result:
-        """Train the global model: labelled candidates, and past moments of hype until there are enough of those."""
+    async def feedback(self, progress: Progress, depth: int) -> Result:
+        """Train the global model: labelled candidates, and past moments of hype until there are enough of those.
+
+        `depth`: candles of each token in which moments are looked for.
+        """
         labelled = await asyncio.to_thread(self.labelled)
         now = self.market.clock.now_ms()
-        past: dict[str, Floats] = {}
+        past: list[Floats] = []
         if len(labelled) < ENOUGH_LABELLED:
-            past = await self._past(now, progress)
-        packed = {symbol: jobs.pack_candles(candles) for symbol, candles in past.items()}
-        btc = packed.get(BTC, b"")
-        del past
+            past = await self._past(now, depth, labelled, progress)
         progress("feedback: training", 0, 1)
-        result = await self._train(FeedbackJob(self.recipe, packed, btc, labelled, now))
+        packed = jobs.pack(np.concatenate(past)) if past else b""
+        result = await self._train(FeedbackJob(self.recipe, packed, labelled, now))
         progress("feedback: training", 1, 1)
         return result
+
+    def first_depth(self, card: Manifest | None) -> int:
+        """Candles to begin with: as many as the standing model was learnt from, or `bootstrap_candles`."""
+        depth = self.learning.bootstrap_candles
+        if card is not None and card.origin != "labelled":
+            while depth * STEP_MS * 1.25 < card.trained_ms - card.from_ms:
+                further = self.deeper(depth)
+                if not further:
+                    break
+                depth = further
+        return depth
+
+    def deeper(self, depth: int) -> int:
+        """The next depth to try for a model that has shown no edge; 0 where there is none."""
+        most = self.learning.bootstrap_most_candles
+        return min(depth * 2, most) if depth < most else 0
 
     def labelled(self) -> list[LabelledRow]:
         """The newest labelled candidates, refused ones and trades alike (A9)."""
@@ -98,10 +118,15 @@ class TrainerJobs:
         return [LabelledRow(row["symbol"], int(row["market_ms"]), row["features"], int(row["label"]))
                 for row in rows if _usable(row)]
 
-    async def _past(self, now_ms: int, progress: Progress) -> dict[str, Floats]:
-        """Candles of a sample of the venue's tokens, and of BTC."""
+    async def _past(self, now_ms: int, depth: int, labelled: list[LabelledRow], progress: Progress) -> list[Floats]:
+        """Past moments of hype of a sample of the venue's tokens; candles go as soon as their rows are made."""
+        folder = self.files.paths.market_data
         symbols = sample(await tradable(self.market, self.hype.min_quote_volume), self.learning.bootstrap_symbols)
-        symbols = [BTC, *(symbol for symbol in symbols if symbol != BTC)]
+        symbols = [symbol for symbol in symbols if symbol != BTC]
+        btc = await self._of_btc(depth, now_ms)
+        taken: dict[str, list[int]] = {}
+        for row in labelled:
+            taken.setdefault(row.symbol, []).append(row.market_ms)
         turns = asyncio.Semaphore(FETCHES)
         found: dict[str, Floats] = {}
         tried = 0
@@ -110,19 +135,28 @@ class TrainerJobs:
             nonlocal tried
             async with turns:
                 try:
-                    found[symbol] = await history(self.market, symbol, self.learning.bootstrap_candles, now_ms,
-                                                  self.files.paths.market_data)
-                except Unavailable as problem:
-                    log.warning("no candles of %s: %s", symbol, problem)
+                    candles = await history(self.market, symbol, depth, now_ms, folder)
+                    found[symbol] = await asyncio.to_thread(past_rows, candles, btc, self.recipe.rule, self.recipe.bars,
+                                                            taken.get(symbol, []))
+                except (Unavailable, ValueError) as problem:
+                    log.warning("the past of %s is left out: %s", symbol, problem)
                 tried += 1
                 progress("feedback: candles", tried, len(symbols))
 
         async with asyncio.TaskGroup() as group:
             for symbol in symbols:
                 group.create_task(one(symbol))
-        if not found:
+        if symbols and not found:
             raise Unavailable("the exchange gave candles of no token")
-        return found
+        return [found[symbol] for symbol in sorted(found)]
+
+    async def _of_btc(self, depth: int, now_ms: int) -> Floats:
+        """BTC's candles; none where the venue does not give them (the rows then do not know BTC's move)."""
+        try:
+            return await history(self.market, BTC, depth, now_ms, self.files.paths.market_data)
+        except Unavailable as problem:
+            log.warning("the past of %s is left out: %s", BTC, problem)
+            return np.empty((0, 6))
 
     def note(self, result: Result) -> None:
         """Keep ``pending_training.json`` in step with what came of a token's training."""

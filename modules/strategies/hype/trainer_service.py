@@ -268,21 +268,28 @@ class Trainer:
         self.run.tell(labelled=self.labeller.total, waiting_for_label=self.labeller.waiting)
 
     async def _feedback(self, _: str) -> None:
-        first = not isinstance(modelfiles.read_manifest(self.run.paths.models, FEEDBACK), Manifest)
-        if first:
+        """Train the global model; one without a proven edge is trained again from a longer past, while there is one."""
+        before = modelfiles.read_manifest(self.run.paths.models, FEEDBACK)
+        card = before if isinstance(before, Manifest) else None
+        if card is None:
             self.run.outbox.say("The feedback model is being trained for the first time",
                                 why="Until it is there, tokens that need its judgement wait.")
         self._feedback_began = time.monotonic()
-        labels = self.labeller.total
-        result = await self.jobs.feedback(self._progress)
-        self._labels_at_training = labels
-        self._announce(result)
-        if result.made:
-            self.run.outbox.say("Feedback model trained", why=result.text)
-        else:
-            self._due["feedback"] = self.market.clock.now_ms() + HOUR_MS
-            self.run.outbox.say("No feedback model can be made yet", why=result.text, level="warning",
-                                todo="It is tried again every hour of market time, and with every new label.")
+        depth = self.jobs.first_depth(card)
+        while depth:
+            labels = self.labeller.total
+            result = await self.jobs.feedback(self._progress, depth)
+            self._labels_at_training = labels
+            self._announce(result)
+            unproven = bool(result.aside) or not result.made
+            depth = self.jobs.deeper(depth) if unproven else 0
+            longer = "It is trained again now, from a longer past." if depth else ""
+            if result.made:
+                self.run.outbox.say("Feedback model trained", why=result.text, todo=longer)
+            elif not depth:
+                self._due["feedback"] = self.market.clock.now_ms() + HOUR_MS
+                self.run.outbox.say("No feedback model can be made yet", why=result.text, level="warning",
+                                    todo="It is tried again every hour of market time, and with every new label.")
 
     async def _pending(self, _: str) -> None:
         symbols = sorted(self.files.pending.load())
