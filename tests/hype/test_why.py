@@ -192,13 +192,14 @@ def test_a_token_that_has_not_grown_is_told_with_figures(house, typed):
     checks = house.why(typed)
     [growth] = [check for check in checks if check.name == "Growth"]
     assert not growth.ok
-    assert "+0.20 % in 1h (needs 5.0)" in growth.text
-    assert headline(checks, "DOGEUSDT").startswith("DOGEUSDT is not bought because it grew")
+    assert growth.value == "5m +0.10 %, 1h +0.20 %, 24h +0.30 %"
+    assert growth.limit == "one of 5m 3 %, 1h 5 %, 24h 15 %"
+    assert headline(checks, "DOGEUSDT").startswith("DOGEUSDT is not bought because it has not grown enough: 5m +0.10 %")
 
 
 def test_an_unknown_token_gets_the_nearest_names(house):
     cause = house.cause("pepee")
-    assert cause.text == "PEPEEUSDT is not listed."
+    assert cause.text == "the exchange lists no PEPEEUSDT."
     assert cause.todo == "Did you mean PEPEUSDT?"
 
 

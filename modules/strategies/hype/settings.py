@@ -26,7 +26,7 @@ class HypeSettings(BaseModel):
     max_candidates: int = Field(8, ge=1, le=100, description="Candidates judged in one scan, strongest first")
     rejudge_after_s: float = Field(900.0, ge=0, description="Market seconds before a refused token is judged again")
     max_probes: int = Field(12, ge=1, le=200, description="Suspects whose candles and book one scan fetches, at most")
-    warmup_symbols: int = Field(150, ge=0, le=2500, description="Symbols whose last hour is fetched at the start")
+    warmup_symbols: int = Field(300, ge=0, le=2500, description="Symbols whose last hour is fetched at the start")
     # models
     veto_strategies: tuple[Literal["simple", "aggressive", "revival", "momentum_safe"], ...] = Field(
         ("simple", "revival"), description="Strategies that the models may veto (A3)"

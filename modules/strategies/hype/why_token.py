@@ -27,7 +27,7 @@ def _unknown(view: View, typed: str, near: list[str]) -> Check:
     if not view.report.board:
         return Check("Symbol", False, "no scan has seen the market yet.", typed, "", "Send /startbot, or wait.")
     todo = f"Did you mean {', '.join(near)}?" if near else "Check the name, e.g. PEPEUSDT."
-    return Check("Symbol", False, f"{universe.symbol_of(typed)} is not listed.", typed, "", todo)
+    return Check("Symbol", False, f"the exchange lists no {universe.symbol_of(typed)}.", typed, "", todo)
 
 
 def _held(view: View, symbol: str) -> Check:
@@ -49,8 +49,8 @@ def _screened(view: View, row: BoardRow) -> list[Check]:
     """The filters of the whole-market screening with this token's figures."""
     bars, codes = view.report.bars, Refusal(row.code)
     price, volume, spread = row.price, row.quote_volume, row.spread_pct
-    grown = [f"{pct(value)} in {over} (needs {bars.get(f'growth_{over}_pct', 0):.1f})"
-             for over, value in (("5m", row.growth_5m), ("1h", row.growth_1h), ("24h", row.growth_24h))]
+    grown = ", ".join(f"{over} {pct(value)}" for over, value in _growths(row))
+    needed = ", ".join(f"{over} {bars.get(f'growth_{over}_pct', 0):g} %" for over, _ in _growths(row))
     listed = Check("Listed and trading", codes is not Refusal.NOT_TRADING, f"{row.symbol} " + (
         sentence(Refusal.NOT_TRADING) if codes is Refusal.NOT_TRADING else "is listed and trades") + ".")
     if codes is Refusal.NOT_TRADING:
@@ -61,21 +61,26 @@ def _screened(view: View, row: BoardRow) -> list[Check]:
         listed,
         Check("Open to API orders", codes is not Refusal.API_CLOSED, f"{row.symbol} " + (
             sentence(Refusal.API_CLOSED) if codes is Refusal.API_CLOSED else "takes orders through the API") + "."),
-        Check("Price", price is not None and low <= price <= high, f"its price is {price} USDT.", f"{price}",
-              f"{low:g} … {high:g}", "hype.min_price, hype.max_price"),
+        Check("Price", price is not None and low <= price <= high, f"its price of {price} USDT lies outside {low:g} … "
+              f"{high:g}.", f"{price}", f"{low:g} … {high:g}", "hype.min_price and hype.max_price set the range."),
         Check("Volume 24 h", volume is not None and volume >= least, f"it trades {usdt(volume)} in 24 h, "
-              f"{usdt(least)} are needed.", usdt(volume), usdt(least), "hype.min_quote_volume"),
+              f"{usdt(least)} are needed.", usdt(volume), usdt(least), "hype.min_quote_volume sets the bar."),
         Check("Spread", spread is not None and spread <= widest, f"its spread is {pct(spread).lstrip('+')}, at most "
-              f"{widest:.2f} % is allowed.", pct(spread).lstrip("+"), f"{widest:.2f} %", "hype.max_spread_pct"),
+              f"{widest:.2f} % is allowed.", pct(spread).lstrip("+"), f"{widest:.2f} %",
+              "hype.max_spread_pct sets the bar."),
     ]
-    return [*rows, Check("Growth", _over(row, bars),
-                         f"it grew {', '.join(grown)}.", grown[1], "any of the three", "Wait for it to move.")]
+    return [*rows, Check("Growth", _over(row, bars), f"it has not grown enough: {grown}.", grown, f"one of {needed}",
+                         "Wait for it to move, or lower hype.growth_*.")]
+
+
+def _growths(row: BoardRow) -> tuple[tuple[str, float | None], ...]:
+    return ("5m", row.growth_5m), ("1h", row.growth_1h), ("24h", row.growth_24h)
 
 
 def _over(row: BoardRow, bars: dict[str, float]) -> bool:
     """Whether any of the three growths reaches its bar."""
-    pairs = ((row.growth_5m, "growth_5m_pct"), (row.growth_1h, "growth_1h_pct"), (row.growth_24h, "growth_24h_pct"))
-    return any(value is not None and value >= bars.get(name, float("inf")) for value, name in pairs)
+    return any(value is not None and value >= bars.get(f"growth_{over}_pct", float("inf"))
+               for over, value in _growths(row))
 
 
 def _looked_at(view: View, seen: LastCheck) -> list[Check]:
@@ -88,9 +93,9 @@ def _looked_at(view: View, seen: LastCheck) -> list[Check]:
     needed = f"{bars.get('surge', 0):.1f} ×"
     found = [
         Check("Depth", Refusal.DEPTH_LOW not in reasons, f"{usdt(depth)} stand within 1 % of its price, {usdt(least)} "
-              "are needed.", usdt(depth), usdt(least), "hype.min_depth_usdt"),
+              "are needed.", usdt(depth), usdt(least), "hype.min_depth_usdt sets the bar."),
         Check("Volume surge", Refusal.SURGE_LOW not in reasons, f"its last hour traded {hour} its usual, the last "
-              f"15 min {quarter}; {needed} are needed.", hour, needed, "hype.volume_surge"),
+              f"15 min {quarter}; {needed} are needed.", hour, needed, "hype.volume_surge sets the bar."),
     ] if figures else []
     if not seen.strategy:
         said = "; ".join(sentence(reason) for reason in reasons)
