@@ -105,6 +105,7 @@ class Universe:
         self._phase = rng.integers(0, 700, count)
         self._names = rng.permutation(len(_SYLLABLES) ** 2)
         self._calendar_cached = lru_cache(maxsize=64)(self._make_calendar)
+        self.halt = lru_cache(maxsize=20_000)(self._halt)
         self._token_cached: dict[tuple[int, int], Token] = {}
 
     def generation(self, slot: int, day: int) -> int:
@@ -130,7 +131,8 @@ class Universe:
         found = self._token_cached.get((slot, generation))
         if found is None:
             found = _major(slot) if slot < len(MAJORS) else self._make_token(slot, generation)
-            self._token_cached[(slot, generation)] = found
+            self.halt = lru_cache(maxsize=20_000)(self._halt)
+        self._token_cached[(slot, generation)] = found
         return found
 
     def calendar(self, day: int) -> Calendar:
@@ -199,7 +201,7 @@ class Universe:
             delist_ms=last * DAY_MS + int(rng.integers(6, 20)) * 3_600_000,
         )
 
-    def halt(self, slot: int, day: int) -> tuple[int, int] | None:
+    def _halt(self, slot: int, day: int) -> tuple[int, int] | None:
         """Minutes [from, to) of the day in which trading of the slot's pair stands still, if any."""
         if slot < len(MAJORS):
             return None

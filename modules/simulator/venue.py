@@ -96,6 +96,10 @@ class Venue:
             raise Refused(Reason.BAD_SYMBOL, symbol)
         return token
 
+    def rests(self, slot: int) -> bool:
+        """Whether any order of a user stands on a pair."""
+        return slot in self._resting
+
     def resting(self, slot: int, side: str) -> list[Order]:
         """Users' open orders of one side of a pair."""
         return [order for order in self._resting.get(slot, ()) if order.side == side]

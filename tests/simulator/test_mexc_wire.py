@@ -7,7 +7,10 @@ from typing import Any
 
 import ccxt.async_support as ccxt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from modules.simulator.dialects.mexc_format import units
 from tests.simulator.conftest import Running
 
 
@@ -237,3 +240,9 @@ async def test_order_test_places_nothing(venue: Running) -> None:
     await client.create_order("BTC/USDT", "market", "buy", 0.01, 60000, {"test": True})
     assert (await client.fetch_balance())["total"] == {"USDT": 10_000}
     assert await client.fetch_orders("BTC/USDT") == []
+
+
+@given(st.integers(0, 10**17), st.integers(0, 12))
+def test_numbers_are_written_digit_by_digit(value: int, scale: int) -> None:
+    assert Decimal(units(value, scale)) == Decimal(value).scaleb(-scale)
+    assert "e" not in units(value, scale).lower()

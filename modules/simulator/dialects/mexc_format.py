@@ -15,10 +15,15 @@ from modules.simulator.universe import QUOTE, Token
 _STATUS = {PairState.ONLINE: "1", PairState.SELL_ONLY: "1", PairState.HALTED: "2", PairState.OFFLINE: "3"}
 
 
+_EXACT = 2**51
+
+
 def units(value: int, scale: int) -> str:
     """An integer count of 10^-scale as plain text."""
     if scale == 0:
         return str(value)
+    if value < _EXACT:  # the fast way; a double still holds every digit
+        return f"{value / 10**scale:.{scale}f}"
     whole, part = divmod(value, 10**scale)
     return f"{whole}.{part:0{scale}d}"
 

@@ -172,8 +172,10 @@ class _Public:
 
     def _best(self, token: Token, board_bid: int, board_ask: int) -> tuple[int, int]:
         """Best prices with the users' own resting orders counted in."""
-        bids = [o.price for o in self._venue.resting(token.slot, BUY) if o.price is not None]
-        asks = [o.price for o in self._venue.resting(token.slot, SELL) if o.price is not None]
+        if not self._venue.rests(token.slot):
+            return board_bid, board_ask
+        bids = [o.limit for o in self._venue.resting(token.slot, BUY)]
+        asks = [o.limit for o in self._venue.resting(token.slot, SELL)]
         return max([board_bid, *bids]), min([board_ask, *asks])
 
     def _tops(self, token: Token, ms: int) -> list[tuple[str, str]]:
