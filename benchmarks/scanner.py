@@ -21,7 +21,7 @@ import numpy as np
 
 from modules.exchange.api import MarketData
 from modules.exchange.types import Candles, Market, Ticker
-from modules.learning import features, jobs
+from modules.learning import datasets, features, jobs
 from modules.learning.datasets import Bars
 from modules.learning.predictor import Predictor
 from modules.learning.settings import LearningSettings
@@ -116,9 +116,10 @@ def judging(repeat: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as home:
         folder, bars = Path(home), Bars(0.5, 1.0, 1.0)
         recipe = jobs.recipe(folder, LearningSettings(min_rows=100), bars)
-        packed, end = jobs.pack_candles(candles), int(candles[-1, 0]) + 600_000
-        jobs.run(jobs.TokenJob(recipe, "PEPEUSDT", packed, end))
-        jobs.run(jobs.FeedbackJob(recipe, {"PEPEUSDT": packed}, packed, [], end))
+        end = int(candles[-1, 0]) + 600_000
+        past = datasets.past_rows(candles, candles, recipe.rule, bars, ())
+        jobs.run(jobs.TokenJob(recipe, "PEPEUSDT", jobs.pack(candles), end))
+        jobs.run(jobs.FeedbackJob(recipe, jobs.pack(past), [], end))
         models, settings, last = Predictor(folder), HypeSettings(), candles[-500:]
         assert not hasattr(models.card("feedback"), "wanted"), "the feedback model was not made"
         assert not hasattr(models.card("PEPEUSDT"), "wanted"), "the token's model was not made"
