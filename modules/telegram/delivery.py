@@ -65,12 +65,12 @@ class Delivery:
             return await self._flush(channel)
 
     async def _flush(self, channel: Channel) -> bool:
-        pending = await asyncio.to_thread(self._outbox.pending, channel.name)
+        pending = self._outbox.pending(channel.name)
         if not pending:
             return False
         if len(pending) == 1 and pending[0][1].level == "info":
             await asyncio.sleep(channel.gather_s)  # an info seldom comes alone: gather its neighbours
-            pending = await asyncio.to_thread(self._outbox.pending, channel.name)
+            pending = self._outbox.pending(channel.name)
         if pending:
             await self._send(channel, next_batch(pending))
         return True
@@ -102,9 +102,9 @@ class Delivery:
             return
         while True:
             if down_for_s() > after_s:
-                for path, notice in await asyncio.to_thread(self._outbox.pending, self._names[0]):
+                for path, notice in self._outbox.pending(self._names[0]):
                     if notice.level == "alert" and SECOND not in notice.delivered and await second.send(notice):
-                        self._mark(path, SECOND)
+                        self._outbox.delivered(path, notice, SECOND, self._names)
             await asyncio.sleep(5.0)
 
     async def _send(self, channel: Channel, batch: Batch) -> None:
@@ -114,19 +114,16 @@ class Delivery:
         except Undeliverable as problem:
             log.error("%s refuses a notice for good: %s", channel.name, problem)
             for path, notice in batch.notices:
-                await asyncio.to_thread(self._bury, path, notice)
-        for path, _ in batch.notices:
-            self._mark(path, channel.name)
+                self._bury(path, notice)
+        for path, notice in batch.notices:
+            self._outbox.delivered(path, notice, channel.name, self._names)
 
     def _bury(self, path: Path, notice: Notice) -> None:
         """A copy among the dead letters; the notice itself stays for the other channels (rule 3)."""
-        write_atomic(self._outbox.folder / "dead" / path.name, msgspec.json.encode(notice))
-
-    def _mark(self, path: Path, channel: str) -> None:
-        """Read again before marking: another channel may have marked it since."""
-        notice = _read(path)
-        if notice is not None and channel not in notice.delivered:
-            self._outbox.delivered(path, notice, channel, self._names)
+        try:
+            write_atomic(self._outbox.folder / "dead" / path.name, msgspec.json.encode(notice))
+        except OSError as problem:
+            log.error("the dead letter cannot be kept (%s): %s", problem, notice.text())
 
 
 def _read(path: Path) -> Notice | None:

@@ -91,7 +91,7 @@ class TelegramFront:
             self.state = "stopped: the token is wrong"
             log.error("Telegram refuses the token: polling has ended")
             self._outbox.say("Telegram refuses the bot's token; no command from Telegram is served.", level="alert",
-                             todo="Get the token from @BotFather, set TELEGRAM_TOKEN, start again.", key="wrong token")
+                             todo="Get the token from @BotFather, set TELEGRAM_TOKEN, start again.")
             return "Telegram refuses the token"
 
     async def _open(self) -> None:

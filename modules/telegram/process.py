@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 _LOCAL = Sender(user="local", channel="local", name="start")
 _LAST_WORDS_S = 4.0
 _LONGEST_WAIT_S = 60.0
+_TELL_AGAIN_S = 600.0
 
 
 async def main(paths: Paths, settings: "Settings", console: bool, send: Sequence[str] = (),
@@ -75,6 +76,7 @@ class House:
         self.telegram: TelegramFront | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._code: int | None = None
+        self._told: dict[str, float] = {}
         self._gate = gate
 
     def add_console(self) -> None:
@@ -102,7 +104,7 @@ class House:
         for line in send:
             answer = await self.router.line(_LOCAL, line)
             if answer is not None:
-                self.outbox.say(f"{line}: {_first(answer.text)}", key=f"sent {line} {time.monotonic_ns()}")
+                self.outbox.say(f"{line}: {_first(answer.text)}")
         code = await self.life.ended()
         await self._end(delivery, code)
         return code if self._code is None or code == EXIT_RESTART else self._code
@@ -171,11 +173,12 @@ class House:
         self._tasks.append(asyncio.create_task(forever(), name=name))
 
     def _tell_failure(self, name: str) -> None:
-        try:
+        """Once in ten minutes for each part."""
+        now = time.monotonic()
+        if now - self._told.get(name, float("-inf")) > _TELL_AGAIN_S:
+            self._told[name] = now
             self.outbox.say(f"{name} had an error and is started again.", level="alert",
-                            todo="/logs bot has the details.", key=f"failed {name} {time.monotonic() // 600:.0f}")
-        except OSError as problem:
-            log.error("cannot be told: %s", problem)
+                            todo="/logs bot has the details.")
 
     async def _end(self, delivery: Delivery, code: int) -> None:
         """Stop the crew (unless it lives on), say the last words, end the parts."""

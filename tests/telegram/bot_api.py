@@ -122,6 +122,7 @@ class BotApiServer:
         self.name = name
         self.sent: list[Sent] = []
         self.calls: list[tuple[str, dict[str, str]]] = []
+        self.called_at: dict[str, list[float]] = defaultdict(list)
         self.menus: dict[int, list[str]] = {}
         self.answered: list[str] = []
         self.known: set[int] = set()
@@ -247,6 +248,7 @@ class BotApiServer:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         form = await self._form(request)
+        self.called_at[method].append(time.monotonic())
         self.calls.append((method, {key: value for key, value in form.items() if isinstance(value, str)}))
         if request.match_info["token"] != self.token:
             return _refusal(401, "Unauthorized")

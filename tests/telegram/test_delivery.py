@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,6 +94,20 @@ async def test_notices_of_channels_no_longer_in_use_are_swept(tmp_path: Path) ->
     alone.sweep()
     assert [notice.what for _, notice in outbox.pending("one")] == ["after"]
     assert len(list(outbox.folder.glob("*.json"))) == 1
+
+
+async def test_a_full_disk_delivers_once_from_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = Wall()
+    outbox, post = delivery(tmp_path, wall)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("modules.supervision.outbox.write_atomic", full)
+    monkeypatch.setattr("modules.supervision.outbox.append_synced", full)
+    outbox.say("The disk is full", level="alert")
+    assert await post.flush(wall) and not await post.flush(wall)
+    assert [text for text, _, _ in wall.read] == ["🚨 The disk is full"]
 
 
 async def test_a_picture_goes_along_and_a_missing_one_does_not_hold_the_words(tmp_path: Path) -> None:
