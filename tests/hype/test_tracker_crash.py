@@ -88,6 +88,8 @@ def books_add_up(house: House) -> None:
     held = sum((position.quantity for position in house.test.positions.values()), D(0))
     assert bought - sold == held == account.coins.get("AAA", D(0))
     assert house.on_disk() == house.test.positions
+    told = [notice.id for notice in house.notices("trade")]
+    assert sorted(told) == sorted(trade.id for trade in trades)
     assert house.test.open_entries() == []
     placed = [request.client_id for request in account.placed]
     assert len(set(placed)) == len(placed)

@@ -1,8 +1,9 @@
 """A desk: everything of one mode (TEST or LIVE): its account, files, positions, orders under way.
 
 1. There is one desk a mode, and no code that asks which it is.
-2. What changes is staged in memory and written in one order: trades, then positions, then the intent is closed. A
-   crash in between leaves the intent open, and the next start books it again, once (`Position.applied`, trade ids).
+2. What changes is staged in memory and written in one order: trades, positions, the notice to people, then the intent
+   is closed. A crash in between leaves the intent open, and the next start books it again, once
+   (`Position.applied`, trade ids), and tells it under the same id (X39).
 3. Several changes at one time share one write. A disk that refuses loses nothing: it stays staged, a person is told,
    the next pass tries again, and no order is repeated (X7).
 4. One order at a time a symbol (X8): `busy` holds the task that sees it through.
@@ -62,6 +63,15 @@ class Attempts:
     told: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What one order leaves to be written (rule 2)."""
+
+    trade: Trade | None
+    intent_id: str
+    words: dict[str, Any] | None
+
+
 @dataclass(slots=True)
 class Desk:
     """One mode's trading. Built by the tracker; other rooms only read its files.
@@ -85,7 +95,7 @@ class Desk:
     failures: int = 0
     urgent: bool = False
     doubts_markets: bool = False
-    _staged: list[tuple[Trade | None, str]] = field(default_factory=list)
+    _staged: list[Staged] = field(default_factory=list)
     _dirty: bool = False
     _disk_told: bool = False
     _write_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -162,9 +172,9 @@ class Desk:
         self.attempts.pop(symbol, None)
         self._dirty = True
 
-    def stage(self, trade: Trade | None, intent_id: str = "") -> None:
-        """Have a trade written and an intent closed with the next `flush` (rule 2)."""
-        self._staged.append((trade, intent_id))
+    def stage(self, trade: Trade | None, intent_id: str = "", words: dict[str, Any] | None = None) -> None:
+        """Have a trade written, a person told and an intent closed with the next `flush` (rule 2)."""
+        self._staged.append(Staged(trade, intent_id, words))
 
     @property
     def unwritten(self) -> bool:
@@ -177,9 +187,9 @@ class Desk:
             staged = list(self._staged)
             crash_point("booking.begun")
             try:
-                for trade, _ in staged:
-                    if trade is not None:
-                        await self.trades.record(trade)
+                for item in staged:
+                    if item.trade is not None:
+                        await self.trades.record(item.trade)
                 crash_point("trades.written")
                 if self._dirty:
                     self._dirty = self.urgent = False
@@ -189,9 +199,10 @@ class Desk:
                         self._dirty = True
                         raise
                 crash_point("positions.written")
-                for _, intent_id in staged:
-                    if intent_id:
-                        self.house.journal.close(intent_id, "booked")
+                await asyncio.to_thread(self._tell, [item.words for item in staged if item.words])
+                for item in staged:
+                    if item.intent_id:
+                        self.house.journal.close(item.intent_id, "booked")
                 crash_point("intents.closed")
             except OSError as problem:
                 log.error("%s: state cannot be written: %s", self.mode.value, problem)
@@ -203,6 +214,10 @@ class Desk:
             del self._staged[:len(staged)]
             self._disk_told = False
             return True
+
+    def _tell(self, notices: list[dict[str, Any]]) -> None:
+        for words in notices:
+            self.house.outbox.say(**words, mode=self.mode.value)
 
     def say(self, what: str, **parts: Any) -> None:
         """Tell a person, with this desk's mode. A disk that refuses is logged; trading goes on."""

@@ -174,6 +174,6 @@ async def book_entry(desk: Desk, intent: Intent, executed: Executed, market: Mar
         desk.stage(None, intent.id)
         await desk.flush()
         return
-    desk.stage(buy_record(known, executed, intent.reason), intent.id)
+    words = {**tracker_words.bought(known), "key": intent.id}
+    desk.stage(buy_record(known, executed, intent.reason), intent.id, words)
     await desk.flush()
-    desk.say(**tracker_words.bought(known), key=intent.id)

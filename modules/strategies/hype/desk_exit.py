@@ -154,14 +154,13 @@ async def book_exit(desk: Desk, intent: Intent, executed: Executed, market: Mark
     """Book a sale once, write it, tell it."""
     position = desk.positions.get(intent.symbol)
     if position is None or position.id != intent.position_id or intent.id in position.applied:
-        if not desk.trades.has(intent.id):
-            desk.say(f"{intent.symbol}: a sale of {executed.quantity} has no position to book it on", level="alert",
-                     why=f"Order {intent.id}, {executed.quote:.2f} USDT", todo="Check with /resync.")
-        desk.stage(None, intent.id)
+        trade = desk.trades.find(intent.id)
+        words = tracker_words.sold_before(trade) if trade else tracker_words.stray_sale(intent, executed)
+        desk.stage(None, intent.id, {**words, "key": intent.id})
         await desk.flush()
         return
     after, trade = book_sale(position, intent, executed, market)
-    desk.stage(trade, intent.id)
+    desk.stage(trade, intent.id, {**tracker_words.sold(after, trade), "key": intent.id})
     if trade.closes:
         desk.drop(intent.symbol)
     else:
@@ -169,7 +168,6 @@ async def book_exit(desk: Desk, intent: Intent, executed: Executed, market: Mark
         attempts = desk.attempts.setdefault(intent.symbol, Attempts())
         attempts.count = 0 if trade.reason.startswith("tp") else attempts.count + 1
     await desk.flush()
-    desk.say(**tracker_words.sold(after, trade), key=intent.id)
 
 
 async def on_refusal(desk: Desk, intent: Intent, market: Market, code: str, text: str) -> None:
@@ -250,7 +248,6 @@ def not_sent(desk: Desk, symbol: str, why: str, wait: bool = True) -> None:
 async def end_as(desk: Desk, position: Position, reason: str) -> None:
     """End a position that cannot be sold (rule 5)."""
     trade = write_off(position, reason, desk.house.market.clock.now_ms())
-    desk.stage(trade)
+    desk.stage(trade, words={**tracker_words.written_off(position, trade), "key": trade.id})
     desk.drop(position.symbol)
     await desk.flush()
-    desk.say(**tracker_words.written_off(position, trade), key=trade.id)

@@ -156,7 +156,7 @@ class Tracker:
                 crash_point("message.taken")
                 await tracker_inbox.carry_out(self, body)
                 crash_point("message.carried_out")
-            self.run.inbox.done(path, message)
+            await asyncio.to_thread(self.run.inbox.done, path, message)
 
     async def buy_for(self, mode: Mode) -> None:
         """Carry out one desk's proposals one after the other, so that limits see each other's effect."""
@@ -169,7 +169,7 @@ class Tracker:
             await asyncio.wait({task})
             crash_point("message.bought")
             # An entry that failed unexpectedly is not tried again: its intent, if any, is looked up by `resolve_open`.
-            self.run.inbox.done(path, message)
+            await asyncio.to_thread(self.run.inbox.done, path, message)
             self._queued.discard(message.id)
 
     async def _buy(self, desk: Desk, proposal: Proposal, cause: str) -> None:

@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
+from modules.execution.intents import Intent
+from modules.execution.order_state import Executed
 from modules.strategies.hype.records import Position, Trade
 
 REASONS = {
@@ -52,6 +54,20 @@ def sold(position: Position, trade: Trade) -> dict[str, Any]:
         "what": f"Sold {share:.0f} % of {trade.symbol} at {price(trade.price)}: {pnl:+.2f} USDT{pct}",
         "why": reason_text(trade.reason), "todo": rest, "level": "trade",
     }
+
+
+def sold_before(trade: Trade) -> dict[str, Any]:
+    """A sale that was booked just before a crash, told after it."""
+    pct = f" ({trade.pnl_pct:+.1f} %)" if trade.pnl_pct is not None else ""
+    return {"what": f"Sold {trade.symbol} at {price(trade.price)}: {trade.pnl_usdt or Decimal(0):+.2f} USDT{pct}",
+            "why": reason_text(trade.reason), "todo": "Closed" if trade.closes else "The rest is guarded",
+            "level": "trade"}
+
+
+def stray_sale(intent: Intent, executed: Executed) -> dict[str, Any]:
+    """A sale of ours whose position is not on record."""
+    return {"what": f"{intent.symbol}: a sale of {executed.quantity.normalize():f} has no position to book it on",
+            "why": f"Order {intent.id}, {executed.quote:.2f} USDT", "todo": "Check with /resync.", "level": "alert"}
 
 
 def _next_step(position: Position) -> str:

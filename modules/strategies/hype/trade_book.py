@@ -66,9 +66,9 @@ class TradeBook:
                 del self.recent[:NEWEST]
             return True
 
-    def has(self, trade_id: str) -> bool:
-        """Whether a trade is recorded."""
-        return trade_id in self._ids
+    def find(self, trade_id: str) -> Trade | None:
+        """A trade that is recorded."""
+        return next((trade for trade in reversed(self.recent) if trade.id == trade_id), None)
 
     def closed(self, position_id: str) -> bool:
         """Whether a position has ended."""
