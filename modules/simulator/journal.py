@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from modules.simulator.accounts import Account, Balance, Fill, Order, OrderType, Status
+from modules.simulator.universe import QUOTE
 from modules.simulator.venue import Change
 from utils.files import write_atomic
 
@@ -62,12 +63,14 @@ def _fill(data: dict[str, Any]) -> Fill:
 
 def change_to_json(change: Change) -> dict[str, Any]:
     """A change as plain values."""
+    moved = {QUOTE, *(order.base for order in change.orders)}
     return {
         "ms": change.ms, "next": change.next_seq,
         "orders": [_dump(order) for order in change.orders],
         "fills": [_dump(fill) for fill in change.fills],
         "balances": {
-            account.name: {a: [str(b.free), str(b.locked)] for a, b in account.balances.items()}
+            account.name: {
+                a: [str(b.free), str(b.locked)] for a, b in account.balances.items() if change.whole or a in moved}
             for account in change.accounts
         },
     }
@@ -186,8 +189,8 @@ def _apply(restored: Restored, data: dict[str, Any]) -> None:
         restored.orders[order["id"]] = _order(order)
     restored.fills += [_fill(fill) for fill in data["fills"]]
     for name, balances in data["balances"].items():
-        restored.balances[name] = {
-            asset: Balance(Decimal(free), Decimal(locked)) for asset, (free, locked) in balances.items()}
+        restored.balances.setdefault(name, {}).update({
+            asset: Balance(Decimal(free), Decimal(locked)) for asset, (free, locked) in balances.items()})
     restored.next_seq = max(restored.next_seq, data["next"])
     restored.ms = max(restored.ms, data["ms"])
 

@@ -113,10 +113,13 @@ class Simulator:
         for account in accounts:
             account.balances.update(self._restored.balances.get(account.name, {}))
         kept = self._restored
+        whole = Change(
+            kept.ms, tuple(kept.orders.values()), tuple(kept.fills), tuple(accounts), kept.next_seq, whole=True)
         try:
-            self._journal.compact(
-                Change(kept.ms, tuple(kept.orders.values()), tuple(kept.fills), tuple(accounts), kept.next_seq))
+            self._journal.compact(whole)
             self._journal.open()
+            if not kept.balances:  # the first start fixes what the accounts begin with
+                self._journal.append(whole)
         except OSError as problem:
             raise StartError(
                 f"state folder {folder}: cannot be written ({problem}). Give another --state.") from problem

@@ -30,13 +30,17 @@ _FEE_STEP = Decimal("1e-12")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One durable step: orders and fills as they are now, and the accounts whose balances moved."""
+    """One durable step: orders and fills as they are now, and the accounts whose balances moved.
+
+    Only the coins of the orders (and USDT) can have moved; `whole` says that every balance counts.
+    """
 
     ms: int
     orders: tuple[Order, ...]
     fills: tuple[Fill, ...]
     accounts: tuple[Account, ...]
     next_seq: int
+    whole: bool = False
 
 
 class Venue:

@@ -101,12 +101,12 @@ def _simulator(folder: Path, **options: Any) -> Simulator:
     return Simulator(SimulatorSettings(**settings), elapsed=HandClock())
 
 
-def _buy(simulator: Simulator, usdt: int) -> None:
+def _buy(simulator: Simulator, usdt: int, symbol: str = "BTCUSDT") -> None:
     from modules.simulator.accounts import OrderType
     from modules.simulator.rules import NewOrder
 
     account = simulator.venue.by_key["sim-key"]
-    simulator.venue.place(account, NewOrder("BTCUSDT", "BUY", OrderType.MARKET, None, Decimal(usdt), None, None))
+    simulator.venue.place(account, NewOrder(symbol, "BUY", OrderType.MARKET, None, Decimal(usdt), None, None))
 
 
 def test_a_torn_tail_is_cut_off_kept_aside_and_what_was_before_counts(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_torn_tail_is_cut_off_kept_aside_and_what_was_before_counts(tmp_path: 
     second = _simulator(tmp_path)
     assert second.venue.by_key["sim-key"].balance("USDT").free == kept
     assert len(second.venue.orders) == 1
-    assert (tmp_path / "journal.damaged").read_bytes() == content.splitlines(keepends=True)[1][:-20]
+    assert (tmp_path / "journal.damaged").read_bytes() == content.splitlines(keepends=True)[2][:-20]
     _buy(second, 10)
     second.close()
     third = _simulator(tmp_path)
@@ -133,8 +133,8 @@ def test_a_long_journal_is_rewritten_at_the_start_and_says_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = _simulator(tmp_path)
-    for _ in range(5):
-        _buy(first, 20)
+    for pair in ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BTCUSDT", "XRPUSDT"):
+        _buy(first, 20, pair)
     first.close()
     size = (tmp_path / "journal.jsonl").stat().st_size
     monkeypatch.setattr("modules.simulator.journal.COMPACT_BYTES", 100)
@@ -168,7 +168,9 @@ def test_a_state_folder_belongs_to_one_market_and_one_process(tmp_path: Path) ->
     first.close()
     with pytest.raises(StartError, match="seed=1 tokens=4.*seed=2"):
         _simulator(tmp_path, seed=2)
-    _simulator(tmp_path).close()
+    second = _simulator(tmp_path, start_usdt=5.0)
+    assert second.venue.by_key["sim-key"].balance("USDT").free == 10_000, "only the first start gives money"
+    second.close()
 
 
 def test_an_unreadable_clock_is_refused(tmp_path: Path) -> None:
