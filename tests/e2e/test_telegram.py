@@ -64,7 +64,7 @@ def test_a_day_on_the_phone(program: StartProgram, api: BotApiServer) -> None:
     wait_until(lambda: any("Everything is stopped" in text or "Stop everything" in text for text in api.texts(OWNER)),
                "the answer to /stopall")
     if not any("Everything is stopped" in text for text in api.texts(OWNER)):
-        api.press(OWNER, "Stop")
+        api.press(OWNER, "Stop all, unguarded")
     heard(api, OWNER, "Everything is stopped")
     wait_until(lambda: len(coxswain.left_over()) <= 1, "the crew gone")
     log = (coxswain.home / "data" / "logs" / "bot.log").read_text("utf-8")
