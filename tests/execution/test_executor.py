@@ -168,8 +168,9 @@ async def test_a_partial_fill_counts_what_was_filled(executor, account):
 async def test_an_order_that_rests_is_cancelled(executor, account):
     def rests(stub, request):
         now = stub.venue.clock.ms
-        stub.orders[request.client_id] = OrderState(request.client_id, "o-1", request.symbol, request.side, request.type,
-                                                    OrderStatus.NEW, request.quantity, D(0), D(0), now, now)
+        stub.orders[request.client_id] = OrderState(request.client_id, "o-1", request.symbol, request.side,
+                                                    request.type, OrderStatus.NEW, request.quantity, D(0), D(0), now,
+                                                    now)
         return Accepted("o-1")
 
     account.faults = deque([rests])
@@ -207,8 +208,8 @@ async def test_fees_by_the_asset_they_are_paid_in(executor, account, asset, fee,
     def with_fee(stub, request):
         stub.orders[request.client_id] = OrderState(request.client_id, "o", request.symbol, request.side, request.type,
                                                     OrderStatus.FILLED, D(10), D(10), D(20), START_MS, START_MS)
-        stub.executions.append(Fill("f", request.symbol, "o", request.client_id, request.side, D(2), D(10), D(fee), asset,
-                                    START_MS))
+        stub.executions.append(Fill("f", request.symbol, "o", request.client_id, request.side, D(2), D(10), D(fee),
+                                    asset, START_MS))
         return Accepted("o")
 
     account.faults = deque([with_fee])

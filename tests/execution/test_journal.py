@@ -38,8 +38,8 @@ def test_an_intent_and_all_that_became_of_it_survive(tmp_path):
     journal.open(intent("a", cause="message"))
     journal.open(intent("b"))
     journal.answer(intent("a").id, "accepted", order_id="7")
-    journal.settle(intent("a").id, Executed(order_id="7", quantity=Decimal(5), quote=Decimal(6), fee_usdt=Decimal("0.1"),
-                                            fill_ids=("x",), market_ms=2_000))
+    journal.settle(intent("a").id, Executed(order_id="7", quantity=Decimal(5), quote=Decimal(6),
+                                            fee_usdt=Decimal("0.1"), fill_ids=("x",), market_ms=2_000))
     journal.close(intent("b").id, "refused")
     again = loaded(path)
     assert [entry.intent for entry in again.open_entries("hype", "TEST")] == [intent("a", cause="message")]

@@ -33,6 +33,7 @@ from modules.exchange.types import (
 
 START_MS = 1_700_000_000_000
 D = Decimal
+WHOLE = D(1)
 
 
 @dataclass
@@ -143,7 +144,7 @@ class AccountStub:
         outcome = fault(self, request) if fault else None
         return outcome if outcome is not None else self.execute(request)
 
-    def execute(self, request: OrderRequest, share: Decimal = D(1)) -> Outcome:
+    def execute(self, request: OrderRequest, share: Decimal = WHOLE) -> Outcome:
         """What an honest venue does: fill up to the depth, at the best price, if the limit allows."""
         market = self.venue.listed.get(request.symbol)
         if market is None or not market.trading:
@@ -152,7 +153,9 @@ class AccountStub:
         price = self.venue.ask(request.symbol) if request.side is Side.BUY else bid
         assert request.quantity is not None
         quantity = min(request.quantity, depth) * share // market.step * market.step
-        if request.price is not None and (price > request.price) is (request.side is Side.BUY) and price != request.price:
+        worse = request.price is not None and (
+            price > request.price if request.side is Side.BUY else price < request.price)
+        if worse:
             quantity = D(0)
         if request.quantity * price < market.min_notional:
             return Refused("30002", "the order is under the pair's minimum")
