@@ -28,6 +28,7 @@ _STYLE: dict[str, Any] = {
     "axes.spines.top": False, "axes.spines.left": False, "axes.spines.right": False, "axes.grid": True,
     "grid.linewidth": 0.8, "xtick.major.size": 0, "ytick.major.size": 0, "lines.solid_capstyle": "round",
 }
+KEPT = 100  # pictures left in data/pictures
 WIDTH_IN, HEIGHT_IN, DPI = 9.0, 8.0, 125  # 1125 × 1000 px
 
 
@@ -61,6 +62,8 @@ def save(figure: Figure, paths: Paths, name: str) -> str:
     path = Path("pictures") / f"{name}-{stamp()}.png"
     figure.savefig(paths.data / path, dpi=DPI)
     plt.close(figure)
+    for old in sorted(folder.glob("*.png"), key=lambda found: found.stat().st_mtime)[:-KEPT]:
+        old.unlink(missing_ok=True)
     return path.as_posix()
 
 

@@ -9,6 +9,7 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +18,7 @@ import msgspec
 
 from modules.supervision.outbox import Notice, Outbox
 from modules.supervision.second_channel import SecondChannel
+from modules.telegram.figures import duration
 from modules.telegram.notices import Batch, next_batch
 from utils.files import write_atomic
 
@@ -51,6 +53,7 @@ class Delivery:
         self._outbox = outbox
         self._data = data
         self._names = tuple(channel.name for channel in channels)
+        self.alerts: deque[tuple[float, str]] = deque(maxlen=3)  # the newest: when (monotonic), what
         self._turns = {name: asyncio.Lock() for name in self._names}
 
     async def run(self, channel: Channel) -> None:
@@ -74,6 +77,13 @@ class Delivery:
         if pending:
             await self._send(channel, next_batch(pending))
         return True
+
+    def told(self) -> str:
+        """For /status: the newest alerts, and how much waits for its channel."""
+        now = time.monotonic()
+        parts = [f"{what} ({duration(now - at)} ago)" for at, what in reversed(self.alerts)]
+        waiting = max((len(self._outbox.pending(name)) for name in self._names), default=0)
+        return "; ".join([*parts, *([f"{waiting} waiting to be delivered"] if waiting else [])])
 
     async def drain(self, within_s: float) -> None:
         """Deliver what is left, at most that long: the last words before the process ends."""
@@ -116,6 +126,8 @@ class Delivery:
             for path, notice in batch.notices:
                 self._bury(path, notice)
         for path, notice in batch.notices:
+            if notice.level == "alert" and channel.name == self._names[0]:
+                self.alerts.append((time.monotonic(), notice.what))
             self._outbox.delivered(path, notice, channel.name, self._names)
 
     def _bury(self, path: Path, notice: Notice) -> None:

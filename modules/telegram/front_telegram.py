@@ -89,6 +89,7 @@ class TelegramFront:
             return await self._poll()
         except WrongToken:
             self.state = "stopped: the token is wrong"
+            self.down.failed("the token is wrong")
             log.error("Telegram refuses the token: polling has ended")
             self._outbox.say("Telegram refuses the bot's token; no command from Telegram is served.", level="alert",
                              todo="Get the token from @BotFather, set TELEGRAM_TOKEN, start again.")

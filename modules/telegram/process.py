@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _LOCAL = Sender(user="local", channel="local", name="start")
-_LAST_WORDS_S = 4.0
+_LAST_WORDS_S, _LAST_WORDS_DOWN_S = 4.0, 0.5
 _LONGEST_WAIT_S = 60.0
 _TELL_AGAIN_S = 600.0
 
@@ -91,20 +91,21 @@ class House:
         self.telegram = TelegramFront(self.settings.telegram, self.context, self.router, self.outbox)
         self.channels += self.telegram.channels()
         self._alone = alone
-        self.context.facts.lines["Strangers"] = lambda: plural(self._gate.refused, "message") + " not served"
+        self.context.facts.lines["Strangers"] = lambda: (
+            plural(self._gate.refused, "message") + " not served" if self._gate.refused else "")
 
     async def live(self, send: Sequence[str]) -> int:
         """From start to end (rule 3)."""
         if not self.channels:
             self.channels.append(LogChannel())
         delivery = Delivery(self.outbox, self.context.paths.data, self.channels)
-        await asyncio.to_thread(delivery.sweep)
+        delivery.sweep()
+        self.context.facts.lines["Alerts"] = delivery.told
+        self.context.facts.lines["Faults of commands"] = lambda: str(self.router.failures or "")
         self._greet()
         self._begin(delivery)
-        for line in send:
-            answer = await self.router.line(_LOCAL, line)
-            if answer is not None:
-                self.outbox.say(f"{line}: {_first(answer.text)}")
+        if send:
+            self._keep("first commands", lambda: self._first_commands(send))
         code = await self.life.ended()
         await self._end(delivery, code)
         return code if self._code is None or code == EXIT_RESTART else self._code
@@ -118,14 +119,21 @@ class House:
         for channel in self.channels:
             self._keep(f"delivery to {channel.name}", partial(delivery.run, channel))
         if self.console is not None:
-            self._keep("console", self._console, once=True)
+            self._keep("console", self._console)
         if self.telegram is not None:
-            self._keep("Telegram", self._telegram, once=True)
+            self._keep("Telegram", self._telegram)
             second = SecondChannel(report.webhook_url.get_secret_value(), report.smtp_url.get_secret_value(),
                                    report.email_to)
             down = self.telegram.down
             self._keep("second channel", lambda: delivery.second_channel(
                 second, down.seconds, self.settings.telegram.second_after_s))
+
+    async def _first_commands(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            answer = await self.router.line(_LOCAL, line)
+            if answer is not None:
+                head, _, rest = plain(answer.text).partition("\n")
+                self.outbox.say(f"{line}: {head}", why=rest)
 
     async def _console(self) -> None:
         assert self.console is not None
@@ -153,7 +161,7 @@ class House:
             "Coxswain is here." + (f" {found[0].upper()}{found[1:]}." if found else ""), mode=mode.value,
             todo="" if found else "/startbot begins, /help lists the commands.")
 
-    def _keep(self, name: str, work: Callable[[], Awaitable[None]], once: bool = False) -> None:
+    def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run a part until the end; one that fails is started again (rule 4), one that returns is done."""
         async def forever() -> None:
             wait = 0.5
@@ -194,10 +202,7 @@ class House:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await delivery.drain(_LAST_WORDS_S)
+        down = self.telegram is not None and self.telegram.down.seconds() > 0
+        await delivery.drain(_LAST_WORDS_DOWN_S if down else _LAST_WORDS_S)
         if self.telegram is not None:
             await self.telegram.close()
-
-
-def _first(text: str) -> str:
-    return plain(text).split("\n", 1)[0]

@@ -52,6 +52,13 @@ def test_lines_of_a_position_are_drawn(tmp_path: Path, scale: float) -> None:
         assert share(full, color) > share(bare, color) + 0.001
 
 
+def test_old_pictures_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modules.telegram.chart_style.KEPT", 2)
+    kept = [draw(Paths(tmp_path), candles(True), SPEC) for _ in range(4)][-2:]
+    assert sorted(path.name for path in (tmp_path / "data" / "pictures").iterdir()) == \
+        sorted(Path(name).name for name in kept)
+
+
 async def test_the_equity_curve(tmp_path: Path) -> None:
     spec = {"mode": "TEST", "zone": "Europe/Riga", "now_ms": NOW_MS, "unrealised": -1.0,
             "points": [(NOW_MS - 7_200_000, 3.0), (NOW_MS - 3_600_000, -2.0)]}

@@ -96,6 +96,15 @@ async def test_notices_of_channels_no_longer_in_use_are_swept(tmp_path: Path) ->
     assert len(list(outbox.folder.glob("*.json"))) == 1
 
 
+async def test_status_knows_the_newest_alerts_and_what_waits(tmp_path: Path) -> None:
+    wall, shut = Wall(), Wall("shut", Closed())
+    outbox, post = delivery(tmp_path, wall, shut)
+    assert post.told() == ""
+    outbox.say("Tracker is down", level="alert")
+    await post.flush(wall)
+    assert post.told() == "Tracker is down (0s ago); 1 waiting to be delivered"
+
+
 async def test_a_full_disk_delivers_once_from_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wall = Wall()
     outbox, post = delivery(tmp_path, wall)

@@ -36,7 +36,7 @@ async def status(context: Context, request: Request) -> Answer:
     return Answer(lines(
         b(f"[{mode}] {venue(context)}") + f", {stake(context, mode)}", "",
         *(_service(one) for one in crew), "",
-        *files, *(f"{esc(name)}: {esc(tell())}" for name, tell in context.facts.lines.items()),
+        *files, *(f"{esc(name)}: {esc(said)}" for name, tell in context.facts.lines.items() if (said := tell())),
         f"Command process: up {up}",
         esc(context.facts.found_at_start) or None,
         _advice(crew)))
