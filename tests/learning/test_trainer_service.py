@@ -50,7 +50,9 @@ class HereWorkers:
             await self.hold.wait()
         if self.broken is not None:
             raise self.broken
-        return self.answer or await asyncio.to_thread(jobs.run, job)
+        if self.answer is not None:
+            return self.answer
+        return await asyncio.to_thread(jobs.run, job)
 
     async def trim(self) -> None:
         return None
@@ -119,6 +121,21 @@ async def test_the_first_start_trains_the_feedback_model_from_the_past(stage: St
     said = stage.said()
     assert any("first time" in text for text in said)
     assert any("base rate" in text and "AUC" in text and "constant" in text for text in said)
+
+
+async def test_who_asks_while_it_is_being_made_is_told_with_the_first(stage: Stage) -> None:
+    stage.workers.hold = asyncio.Event()
+    async with stage.living():
+        await until(lambda: stage.workers.done)
+        stage.market.hand.now += 10 * 60_000  # the schedule looks again
+        for _ in range(3):
+            stage.post("feedback", sender="scanner")
+        await until(lambda: stage.run.inbox.waiting() == 3)
+        await asyncio.sleep(0.1)
+        stage.workers.hold.set()
+        await until(lambda: not stage.run.inbox.waiting())
+        await until(lambda: stage.run._info["state"] == "idle")
+    assert sum(isinstance(job, jobs.FeedbackJob) for job in stage.workers.done) == 1
 
 
 async def test_a_token_that_a_candidate_waits_for_is_trained_and_told(stage: Stage) -> None:

@@ -160,9 +160,9 @@ class Trainer:
             done()
 
     def _queue(self, lane: str, kind: str, symbol: str, done: Done | None = None) -> None:
-        """Queue work once; those who ask again while it waits are told with the first."""
+        """Queue work once; those who ask again while it waits or runs are told with the first."""
         key = (kind, symbol)
-        waiting = self._queued.get(key)
+        waiting = self._queued.get(key, self._running.get(key))
         if waiting is None:
             waiting = self._queued[key] = []
             self._lanes[lane].put_nowait((kind, symbol, waiting))
