@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from modules.exchange.types import Accepted, Fill, OrderState, OrderStatus, OrderType, Refused, Side
+from modules.exchange.types import Absent, Accepted, Fill, OrderState, OrderStatus, OrderType, Refused, Side
 from modules.execution.executor import Executor, Filled, NothingFilled, NotPlaced, Patience, Unresolved
 from modules.execution.intents import FeeTerms, Intent, client_id
 from modules.execution.journal import Journal
@@ -112,6 +112,25 @@ async def test_absence_is_believed_only_after_the_window_and_twice(executor, acc
     window_ms = 1000 * (QUICK.window_s + QUICK.margin_s)
     assert sum(1 for ms in asked if ms + 10 >= START_MS + window_ms) >= 2
     assert len(account.placed) == 1 and journal.open_entries("hype", "TEST") == []
+
+
+async def test_an_order_that_shows_late_is_found_by_asking_again(executor, account, venue):
+    account.faults = deque([lost_before])
+    honest, absences = account.order, 0
+
+    async def order(symbol, identity):
+        nonlocal absences
+        venue.clock.pass_s(0.01)
+        found = await honest(symbol, identity)
+        if isinstance(found, Absent) and venue.clock.ms >= START_MS + 1000 * (QUICK.window_s + QUICK.margin_s):
+            absences += 1
+            if absences == 1:
+                account.execute(account.placed[0])  # it was on its way all the time
+        return found
+
+    account.order = order  # type: ignore[method-assign]
+    assert isinstance(await executor.execute(buy()), Filled)
+    assert len(account.placed) == 1
 
 
 async def test_while_the_exchanges_window_is_open_absence_proves_nothing(executor, account, journal):

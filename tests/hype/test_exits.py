@@ -131,6 +131,13 @@ def test_a_slice_below_the_minimum_joins_the_next():
     assert exits.step(plan, state, 110_000, 0)[:2] == (exits.TARGET, 500)
 
 
+def test_a_slice_of_no_steps_sells_nothing_and_still_counts_as_reached():
+    state = exits.State(2, 97_500, 100_000, 0, 0)
+    plan = plan_at(0.9, initial=2)
+    code, quantity, state = exits.step(plan, state, 105_000, 0)
+    assert (code, quantity, state.hit, state.quantity) == (exits.HOLD, 0, 1, 2)
+
+
 def test_a_remainder_too_small_to_be_sold_goes_with_the_slice():
     assert follow(plan_at(min_value=150 * 100_000), [109_000]) == [(exits.TARGET, 1_000)]
 

@@ -203,7 +203,7 @@ def step(plan: Plan, state: State, bid: int, now_ms: int) -> tuple[int, int, Sta
     if hit >= plan.levels:
         stop = max(stop, trail_stop(peak, plan.trail_ppm))
     due = min(due, state.quantity)
-    if due < ceil_div(plan.min_value, bid):  # rule 3
+    if due < max(ceil_div(plan.min_value, bid), 1):  # rule 3; a slice of a few steps may come to none at all
         return HOLD, 0, State(state.quantity, stop, peak, hit, 0 if hit >= plan.levels else due)
     rest = state.quantity - due
     if 0 < rest < ceil_div(plan.min_value, max(stop, 1)):  # rule 4
