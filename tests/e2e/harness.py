@@ -206,7 +206,12 @@ def state_files_are_whole(home: Path) -> None:
                 json.loads(path.read_text("utf-8"))
             except FileNotFoundError:
                 continue
+            except ValueError as problem:
+                raise AssertionError(f"{path} is not JSON: {problem}") from None
         for path in folder.rglob("*.jsonl"):
-            for line in path.read_text("utf-8").splitlines():
-                json.loads(line)
+            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+                try:
+                    json.loads(line)
+                except ValueError as problem:
+                    raise AssertionError(f"{path}, line {number} is not JSON: {problem}") from None
         assert not list(folder.rglob("*.damaged-*")), list(folder.rglob("*.damaged-*"))
