@@ -33,4 +33,5 @@ def program(tmp_path: Path) -> Iterator[StartProgram]:
 
     yield start
     for one in made:
+        print(f"--- printed by {one.home.name}:\n{one.output[-5000:]}\n{one.logs()}")  # shown when the test fails
         one.kill_all()

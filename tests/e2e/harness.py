@@ -209,6 +209,8 @@ def state_files_are_whole(home: Path) -> None:
             except ValueError as problem:
                 raise AssertionError(f"{path} is not JSON: {problem}") from None
         for path in folder.rglob("*.jsonl"):
+            if "simulator" in path.parts:  # the venue's own journal: sums before its lines
+                continue
             for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
                 try:
                     json.loads(line)
