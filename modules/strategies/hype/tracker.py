@@ -39,7 +39,8 @@ FASTEST_TURN_S = 0.1
 IDLE_TURN_S = 0.25
 FAILED_TURN_S = 1.0
 MARKETS_EVERY_MS = 60_000
-MARKETS_LEAST_S = 2.0
+MARKETS_LEAST_S = 10.0
+DOUBTS_LEAST_S = 2.0
 RESOLVE_EVERY_S = 2.0
 PERSIST_EVERY_S = 3.0
 EQUITY_EVERY_S = 20.0
@@ -86,7 +87,7 @@ class Tracker:
         self._markets_ms = 0
         self._day: int | None = None
         self._clocks = {name: Every(seconds) for name, seconds in (
-            ("markets", MARKETS_LEAST_S), ("resolve", RESOLVE_EVERY_S), ("persist", PERSIST_EVERY_S),
+            ("markets", MARKETS_LEAST_S), ("doubts", DOUBTS_LEAST_S), ("resolve", RESOLVE_EVERY_S), ("persist", PERSIST_EVERY_S),
             ("equity", EQUITY_EVERY_S))}
         self._counts = {"bought": 0, "refused": 0}
 
@@ -187,7 +188,8 @@ class Tracker:
             known = await self.market.markets()
             self._markets.update((symbol, known[symbol]) for symbol in unknown if symbol in known)
         doubted = any(desk.doubts_markets or not desk.guarded() <= self._markets.keys() for desk in self.desks.values())
-        if not (doubted or now_ms - self._markets_ms >= MARKETS_EVERY_MS) or not self._clocks["markets"].due():
+        old = now_ms - self._markets_ms >= MARKETS_EVERY_MS and self._clocks["markets"].due()
+        if not old and not (doubted and self._clocks["doubts"].due()):
             return
         fresh = await self.market.markets(refresh=True)
         self._markets_ms = now_ms
@@ -233,7 +235,7 @@ class Tracker:
             positions_test=len(test.positions), positions_live=len(live.positions),
             unresolved=len(test.unresolved()) + len(live.unresolved()), unguarded=self._stale.count,
             paused=self.trading.reason if self.trading.paused else "", exchange="ok", failed_looks=self.looks.failed,
-            closed_test=test.entries_closed, failures=test.failures + live.failures, **self._counts,
+            closed_test=test.entries_closed, closed_live=live.entries_closed if live.account else "", failures=test.failures + live.failures, **self._counts,
             **self.looks.figures(),
         )
 
