@@ -3,22 +3,22 @@
 1. HTTP 5xx: unknown, whatever the body says (X4; MEXC's documentation says the same).
 2. HTTP 429 and 418, or a code for too many requests: refused, nothing happened.
 3. A body that is not a JSON object or array (HTML, empty, cut off): unknown (WIRE trap 4).
-4. A JSON object with a code other than 0 or 200: what `mexc_codes` says of that code.
+4. A JSON object with a code other than success: what the venue's table says of that code.
 5. HTTP 2xx with anything else: an answer. Other statuses without a known code: unknown.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 
-from modules.exchange import mexc_codes
-from modules.exchange.mexc_codes import Kind
+from modules.exchange.codes import CodeTable, Kind
 from modules.exchange.types import Refused, Unknown
 from utils.redact import redact
 
 MAX_TEXT = 200
-SUCCESS = ("0", "200")
+LONGEST_RETRY_S = 86_400 * 3 + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +28,29 @@ class Answer:
     body: str
 
 
-class _Head(msgspec.Struct):
-    """What refusals have in common; success answers rarely have any of it."""
+# What decoding raises for bytes of strangers: no JSON, another type, broken surrogates, brackets without end.
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
-    code: int | str | None = None
-    msg: str | None = None
-    message: str | None = None
-
-
-_head = msgspec.json.Decoder(_Head)
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _anything = msgspec.json.Decoder(msgspec.Raw)
+_code = msgspec.json.Decoder(int | str | None)
+_text = msgspec.json.Decoder(str | None)
 
 
-def classify(status: int, headers: Mapping[str, str], body: str) -> Answer | Refused | Unknown:
+def classify(status: int, headers: Mapping[str, str], body: str, table: CodeTable) -> Answer | Refused | Unknown:
     """The outcome of a request that was answered."""
-    head = _read_head(body)
-    code = "" if head is None or head.code is None else str(head.code)
-    text = "" if head is None else (head.msg or head.message or "")
+    head = _read_head(body, table)
+    code, text = ("", "") if head is None else head
     if status >= 500:
         return Unknown(f"the exchange answered HTTP {status}{_quote(code, text)}")
-    kind = mexc_codes.kind_of(code) if code and code not in SUCCESS else None
-    if status in (418, 429) or kind is Kind.LIMITED:
-        return Refused(code or str(status), _sentence(code or str(status), text), _retry_after(headers))
+    kind = table.kind_of(code) if code and code not in table.success else None
+    if status in (table.banned_status, table.limited_status) or kind is Kind.LIMITED:
+        found = code or str(status)
+        return Refused(found, _sentence(found, text, table), _retry_after(headers))
     if kind is Kind.UNKNOWN:
         return Unknown(f"the exchange answered HTTP {status}{_quote(code, text)}")
     if kind is not None:
-        return Refused(code, _sentence(code, text))
+        return Refused(code, _sentence(code, text, table))
     if not 200 <= status < 300:
         return Unknown(f"the exchange answered HTTP {status} without a code")
     if head is None and not _is_json_array(body):
@@ -61,14 +58,18 @@ def classify(status: int, headers: Mapping[str, str], body: str) -> Answer | Ref
     return Answer(body)
 
 
-def _read_head(body: str) -> _Head | None:
+def _read_head(body: str, table: CodeTable) -> tuple[str, str] | None:
     """The code and text of a JSON object; None where the body is not a whole JSON object of that form."""
     if not body.lstrip().startswith("{"):
         return None
     try:
-        return _head.decode(body)
-    except msgspec.MsgspecError:
+        fields = _object.decode(body)
+        codes = [_code.decode(fields[name]) for name in table.code_names if name in fields]
+        texts = [_text.decode(fields[name]) for name in table.text_names if name in fields]
+    except UNREADABLE:
         return None
+    code = next((str(code) for code in codes if code is not None), "")
+    return code, next((text for text in texts if text), "")
 
 
 def _is_json_array(body: str) -> bool:
@@ -76,20 +77,26 @@ def _is_json_array(body: str) -> bool:
         return False
     try:
         _anything.decode(body)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return False
     return True
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def header(headers: Mapping[str, str], wanted: str) -> float | None:
+    """A number of seconds or weight in a header; None where it is absent or not such a number."""
     for name, value in headers.items():
-        if name.lower() == "retry-after":
+        if name.lower() == wanted:
             try:
-                seconds = float(value)
+                found = float(value)
             except ValueError:
-                return None  # a date; nobody here sends one, the limiter's own pause applies
-            return seconds if 0 <= seconds < 86_400 * 3 else None
+                return None  # a date; nobody here sends one, the limiter's own rest applies
+            return found if math.isfinite(found) and found >= 0 else None
     return None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    seconds = header(headers, "retry-after")
+    return seconds if seconds is not None and seconds < LONGEST_RETRY_S else None
 
 
 def _quote(code: str, text: str) -> str:
@@ -97,8 +104,8 @@ def _quote(code: str, text: str) -> str:
     return f" ({said})" if said else ""
 
 
-def _sentence(code: str, text: str) -> str:
-    plain, said = mexc_codes.meaning(code), redact(text)[:MAX_TEXT]
+def _sentence(code: str, text: str, table: CodeTable) -> str:
+    plain, said = table.meaning(code), redact(text)[:MAX_TEXT]
     if plain and said:
         return f"{plain} ({said})"
     return plain or said or f"code {code}"

@@ -7,7 +7,7 @@ can and the history was not denied: the error that is safe is to refuse a harmle
 
 from dataclasses import dataclass
 
-from modules.exchange.mexc_codes import meaning
+from modules.exchange.mexc_codes import MEXC
 from modules.exchange.types import Denied
 from modules.exchange.venue_mexc import MexcAccount
 
@@ -28,7 +28,7 @@ async def key_report(account: MexcAccount) -> KeyReport:
         can_trade, account_can_withdraw = await account.rights()
         can_withdraw = account_can_withdraw and await account.sees_withdrawals()
     except Denied as denied:
-        why = meaning(denied.code) or str(denied)
+        why = MEXC.meaning(denied.code) or str(denied)
         return KeyReport(False, False, False, f"The exchange does not accept the key: {why} (code {denied.code}).")
     return KeyReport(can_trade, can_withdraw, can_trade and not can_withdraw, _text(can_trade, can_withdraw))
 

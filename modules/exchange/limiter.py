@@ -1,36 +1,33 @@
-"""Request weight, shared out by lanes (X31): cancel and protect, exits, entries, data.
+"""Lets requests out by lane and weight (X31). The weight is counted for all processes together (`budget`).
 
-1. Every endpoint has a bucket of weight that refills evenly over the venue's window; a faster market refills faster.
-2. A lane leaves a reserve in the bucket for those above it, and waits behind every waiter above it.
-3. Who would wait longer than his patience is shed at once: data soonest, protection last.
-4. After a refusal for too many requests all lanes pause for as long as the venue says; data is shed meanwhile.
-   Waiting lanes then go in their order.
-
-`Budget` is the part that several processes will share; here it is counted in this process alone.
+1. In this process a lane waits behind every waiter above it, then in order of arrival.
+2. Who would wait longer than his patience is shed at once: data soonest, protection last.
+3. After a refusal for too many requests the venue's rest is kept (`budget`, rule 4); data is shed meanwhile.
+4. Where the shared page stays locked for `STUCK_S` (a process halted in the middle of it), what guards positions goes
+   uncounted; entries and data wait.
 """
 
 import asyncio
 import itertools
+import logging
+import random
 import time
 from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Protocol
 
+from modules.exchange.budget import SHEDS, Budget, Ticket, Wait
+from modules.exchange.lanes import GUARDING, Lane
+from modules.exchange.page import Busy
 
-class Lane(IntEnum):
-    """Who goes first."""
+log = logging.getLogger(__name__)
 
-    PROTECT = 0
-    EXIT = 1
-    ENTRY = 2
-    DATA = 3
-
-
-RESERVE = {Lane.PROTECT: 0.0, Lane.EXIT: 0.05, Lane.ENTRY: 0.15, Lane.DATA: 0.30}
-DEFAULT_PAUSE_S = 5.0
-MAX_PAUSE_S = 600.0
+DEFAULT_REST_S = 5.0
+DEFAULT_BAN_S = 120.0  # the shortest ban that MEXC documents
+LONGEST_REST_S = 600.0  # for a 429 that asks for more; a ban is kept whole
+STUCK_S = 1.0
+POLL_S = 0.05  # other processes may have given weight back earlier than they had to
+BUSY_S = 0.001
 
 
 class Shed(Exception):
@@ -41,55 +38,6 @@ class Shed(Exception):
         self.wait_s = wait_s
 
 
-class Budget(Protocol):
-    """Who counts the weight."""
-
-    def delay(self, key: str, weight: int, reserve: float) -> float:
-        """Seconds until `weight` can be spent in bucket `key` with the share `reserve` left over; 0 for now."""
-
-    def spend(self, key: str, weight: int) -> None:
-        """Take it."""
-
-    def empty(self, key: str) -> None:
-        """The venue says that nothing is left in this bucket."""
-
-
-class LocalBudget:
-    """Buckets counted in this process, each of `burst` weight, refilled by `refill` in `window_s` of the venue's time.
-
-    Whatever window the venue counts in, at most burst + refill falls into it: keep that under the venue's limit.
-    """
-
-    def __init__(self, burst: float, refill: float, window_s: float, speed: Callable[[], float],
-                 monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._capacity = burst
-        self._refill = refill
-        self._window_s = window_s
-        self._speed = speed
-        self._monotonic = monotonic
-        self._levels: dict[str, tuple[float, float]] = {}
-
-    def delay(self, key: str, weight: int, reserve: float) -> float:
-        weight_or_all = min(float(weight), self._capacity * (1 - reserve))
-        missing = weight_or_all + self._capacity * reserve - self._level(key)
-        return max(0.0, missing / self._rate())
-
-    def spend(self, key: str, weight: int) -> None:
-        self._levels[key] = (self._level(key) - weight, self._monotonic())
-
-    def empty(self, key: str) -> None:
-        self._levels[key] = (min(self._level(key), 0.0), self._monotonic())
-
-    def _rate(self) -> float:
-        return self._refill * self._speed() / self._window_s
-
-    def _level(self, key: str) -> float:
-        if key not in self._levels:
-            return self._capacity
-        level, at = self._levels[key]
-        return min(self._capacity, level + (self._monotonic() - at) * self._rate())
-
-
 @dataclass(order=True, frozen=True, slots=True)
 class _Waiter:
     lane: Lane
@@ -97,50 +45,87 @@ class _Waiter:
 
 
 class Limiter:
-    """Lets requests through by lane and weight."""
+    """Turns, one at a time for each endpoint."""
 
     def __init__(self, budget: Budget, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._budget = budget
         self._monotonic = monotonic
-        self._paused_until = 0.0
         self._numbers = itertools.count()
         self._waiting: dict[str, list[_Waiter]] = {}
         self._changed: dict[str, asyncio.Event] = {}
+        self._busy_since: float | None = None
 
-    async def take(self, key: str, weight: int, lane: Lane, patience_s: float) -> None:
-        """Wait for the turn in bucket `key`. Raises Shed when it would take longer than `patience_s`."""
+    async def take(self, key: str, weight: int, lane: Lane, patience_s: float, lease_s: float) -> Ticket | None:
+        """Wait for the turn at endpoint `key`; None: go uncounted (rule 4). Give the ticket to `done` afterwards.
+
+        `lease_s`: longest time that the request may live. Raises Shed when the turn is over `patience_s` away.
+        """
         deadline = self._monotonic() + patience_s
         me = _Waiter(lane, next(self._numbers))
         queue = self._waiting.setdefault(key, [])
         insort(queue, me)
         try:
             while True:
-                delay = self._delay(key, weight, lane)
-                if queue[0] == me and delay <= 0:
-                    self._budget.spend(key, weight)
-                    return
-                if self._monotonic() + delay > deadline:
-                    raise Shed(lane, delay)
-                # Behind another waiter only his going can help; in front only time can.
+                first = queue[0] == me
+                found = self._ask(key, weight, lane, lease_s if first else None)
+                if not isinstance(found, Wait):
+                    return found
                 left = deadline - self._monotonic()
-                await self._wait(key, min(max(delay, 0.001), left) if queue[0] == me else left)
+                if found.seconds > left or left <= 0:
+                    self._budget.count(SHEDS)
+                    raise Shed(lane, found.seconds)
+                # Behind another waiter only his going can help; in front only time can.
+                await self._wait(key, min(found.seconds, POLL_S, left) if first else left)
         finally:
             queue.remove(me)
             self._wake(key)
 
-    def pause(self, key: str, seconds: float | None) -> None:
-        """The venue refused for too many requests: all lanes rest (rule 4)."""
-        rest = DEFAULT_PAUSE_S if seconds is None else min(max(seconds, 0.05), MAX_PAUSE_S)
-        self._paused_until = max(self._paused_until, self._monotonic() + rest)
-        self._budget.empty(key)
+    def done(self, ticket: Ticket | None) -> None:
+        """The answer to this request came, or none will."""
+        if ticket is not None:
+            self._budget.settle(ticket)
+
+    def refused(self, key: str, retry_after_s: float | None, *, banned: bool) -> None:
+        """The venue refused for too many requests, or bans this address altogether (rule 3)."""
+        seconds = retry_after_s if retry_after_s is not None else DEFAULT_BAN_S if banned else DEFAULT_REST_S
+        try:
+            self._budget.rest(key, max(seconds, 0.05) if banned else min(max(seconds, 0.05), LONGEST_REST_S),
+                              everything=banned)
+        except Busy:
+            log.warning("a rest of %.1f s could not be written down for the other processes", seconds)
+
+    def told(self, key: str, used: float) -> None:
+        """The venue's own count of the weight used in its present window."""
+        try:
+            self._budget.correct(key, used)
+        except Busy:
+            return  # the next answer tells it again
 
     @property
     def paused_s(self) -> float:
-        """Seconds of the present pause that are left."""
-        return max(0.0, self._paused_until - self._monotonic())
+        """Seconds that entries and data have to rest still."""
+        return self._budget.rest_s(Lane.DATA)
 
-    def _delay(self, key: str, weight: int, lane: Lane) -> float:
-        return max(self.paused_s, self._budget.delay(key, weight, RESERVE[lane]))
+    def _ask(self, key: str, weight: int, lane: Lane, lease_s: float | None) -> Ticket | Wait | None:
+        """A ticket, or the wait for one. Without `lease_s` nothing is taken."""
+        try:
+            if lease_s is None:
+                found: Ticket | Wait = Wait(self._budget.delay(key, weight, lane))
+            else:
+                found = self._budget.claim(key, weight, lane, lease_s)
+        except Busy:
+            return self._while_busy(lane, take=lease_s is not None)
+        self._busy_since = None
+        return found
+
+    def _while_busy(self, lane: Lane, *, take: bool) -> Wait | None:
+        now = self._monotonic()
+        if self._busy_since is None:
+            self._busy_since = now
+        if take and lane in GUARDING and now - self._busy_since > STUCK_S:
+            log.error("the shared request budget is held by a process that does not go on; sent uncounted")
+            return None
+        return Wait(BUSY_S * random.uniform(1.0, 5.0))
 
     async def _wait(self, key: str, seconds: float) -> None:
         """Until the time has come, or the queue has changed."""

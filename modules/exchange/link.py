@@ -9,33 +9,44 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import aiohttp
 import certifi
 import msgspec
 
 from modules.exchange.address import Address, Resolve
+from modules.exchange.breaker import Breakers, Episode
+from modules.exchange.budget import PAGE_SIZE, Budget
 from modules.exchange.ccxt_lite import load_class
-from modules.exchange.classify import Answer
+from modules.exchange.classify import UNREADABLE, Answer
 from modules.exchange.clock import VenueClock
-from modules.exchange.limiter import Lane, Limiter, LocalBudget
-from modules.exchange.mexc_codes import CLOCK, Kind, kind_of
+from modules.exchange.codes import Kind
+from modules.exchange.episodes import Episodes
+from modules.exchange.lanes import Lane, task_lane
+from modules.exchange.limiter import Limiter
+from modules.exchange.mexc_codes import MEXC
+from modules.exchange.mexc_parse import Unreadable
+from modules.exchange.page import Page
 from modules.exchange.settings import ExchangeSettings
-from modules.exchange.types import Denied, Failed, Refused, Unavailable
-from modules.exchange.wire import Endpoint, Reply, Wire, describe, trace
+from modules.exchange.types import Denied, Failed, NotSent, Refused, Unavailable
+from modules.exchange.wire import BoundedResponse, Endpoint, Reply, Shared, Wire, describe, trace
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 TIME = Endpoint("spotPublicGetTime", "time", 1)
-# MEXC allows 500 per endpoint and 10 s. At most 160 + 240 of it are used here, because processes beside this one on
-# the same address need some too.
-BURST, REFILL, WINDOW_S = 160.0, 240.0, 10.0
+# MEXC allows 500 per endpoint and 10 s, to an address and to an account. The rest is for strangers at this address: a
+# browser, another installation.
+LIMIT, WINDOW_S = 450.0, 10.0
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 3.0
 RESYNC_EVERY_S = 60.0
+RESYNC_SOON_S = 2.0  # while the time is unknown or the venue fails: this is also what notices that it is well again
+LISTEN_EVERY_S = 1.0
 DATA_PATIENCE_S = 3.0
+FIRST_MS, LAST_MS = 10**12, 10**13  # 2001 to 2286
 
 
 class _Time(msgspec.Struct):
@@ -44,18 +55,34 @@ class _Time(msgspec.Struct):
 
 def _server_ms(body: str) -> int:
     try:
-        return msgspec.json.decode(body, type=_Time, strict=False).serverTime
-    except msgspec.MsgspecError as problem:
+        found = msgspec.json.decode(body, type=_Time, strict=False).serverTime
+    except UNREADABLE as problem:
         raise Unavailable(f"The exchange's time could not be read ({problem}).") from problem
+    if not FIRST_MS < found < LAST_MS:
+        raise Unavailable(f"The exchange tells a time that cannot be: {str(found)[:30]} ms.")
+    return found
 
 
 class Link:
-    """Everything between us and one venue."""
+    """Everything between us and one venue.
 
-    def __init__(self, settings: ExchangeSettings, resolve: Resolve) -> None:
+    `page` is shared with other processes; without one, this process counts for itself. `listen` hears of breakers
+    that open and close, once an episode among all processes. `lane` is that of market data asked for here.
+    """
+
+    def __init__(self, settings: ExchangeSettings, resolve: Resolve, *, page: Page | None = None,
+                 listen: Callable[[Episode], None] | None = None, lane: Lane = Lane.DATA) -> None:
         self.settings = settings
         self.clock = VenueClock()
-        self.limiter = Limiter(LocalBudget(BURST, REFILL, WINDOW_S, lambda: self.clock.speed))
+        self.codes = MEXC
+        self.unsound = Episodes(log)
+        self._page = page or Page(PAGE_SIZE)
+        self.limiter = Limiter(Budget(self._page, LIMIT, WINDOW_S, lambda: self.clock.speed))
+        self.breakers = Breakers(self._page)
+        self._shared = Shared(self.clock, self.limiter, self.breakers, self.codes, settings.timeout_s + 1.0)
+        self._listen = listen
+        self._lane = lane
+        self._tasks: list[asyncio.Task[None]] = []
         self._resolve = resolve
         self._address = Address("", 1.0)
         self._session: aiohttp.ClientSession | None = None
@@ -63,7 +90,6 @@ class Link:
         self._finding = asyncio.Lock()
         self._syncing = asyncio.Lock()
         self._public: Wire | None = None
-        self._keeper: asyncio.Task[None] | None = None
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -71,7 +97,8 @@ class Link:
         """Find the venue and its time. Raises Unavailable; nothing is left open then."""
         context = tls_context(self.settings.ca_file)
         connector = aiohttp.TCPConnector(ssl=context, keepalive_timeout=10.0, limit=32)
-        self._session = aiohttp.ClientSession(connector=connector, trace_configs=[trace()])
+        self._session = aiohttp.ClientSession(connector=connector, trace_configs=[trace()],
+                                              response_class=BoundedResponse)
         try:
             self._address = await self._resolve(self._session)
             self.clock.restart(self._address.speed)
@@ -80,21 +107,24 @@ class Link:
         except BaseException:
             await self.close()
             raise
-        self._keeper = asyncio.create_task(self._keep_time(), name="exchange clock")
+        self._tasks.append(asyncio.create_task(self._keep_time(), name="exchange clock"))
+        if self._listen is not None:
+            self._tasks.append(asyncio.create_task(self._keep_listening(self._listen), name="exchange breakers"))
         return self
 
     async def close(self) -> None:
         """Release connections. May be called twice."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
-            self._keeper = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
         for exchange in self._exchanges:
             await exchange.close()
         self._exchanges.clear()
         if self._session is not None:
             await self._session.close()
             self._session = None
+        self._page.close()
 
     def wire(self, api_key: str, secret: str) -> Wire:
         """Requests with this key; without one, public requests."""
@@ -115,7 +145,7 @@ class Link:
         exchange.ssl_context = False  # the session has its own; ccxt would load the certificates once more
         self._exchanges.append(exchange)
         self._point(exchange)
-        return Wire(exchange, self.clock, self.limiter)
+        return Wire(exchange, self._shared)
 
     def _point(self, exchange: Any) -> None:
         url = self._address.url
@@ -128,7 +158,7 @@ class Link:
         """A public query's body (see `ask`)."""
         if self._public is None:
             raise Unavailable("The connection to the exchange is closed.")
-        return await self.ask(self._public, endpoint, params, Lane.DATA)
+        return await self.ask(self._public, endpoint, params, min(self._lane, task_lane()))
 
     async def ask(self, wire: Wire, endpoint: Endpoint, params: Mapping[str, str | int], lane: Lane) -> str:
         """A query's body. Raises Denied when the venue refuses it, Unavailable when no answer came in time."""
@@ -140,9 +170,10 @@ class Link:
             if isinstance(reply, Answer):
                 return reply.body
             if isinstance(reply, Refused):
-                if reply.code in CLOCK and not resynced:
+                kind = self.codes.kind_of(reply.code)
+                if kind is Kind.CLOCK and not resynced:
                     resynced = True  # X32: one resync
-                elif kind_of(reply.code) is not Kind.LIMITED:
+                elif kind is not Kind.LIMITED:
                     raise Denied(self.unavailable(endpoint, reply), reply.code)
             pause_s = wait_s * random.uniform(0.5, 1.5)
             if time.monotonic() + pause_s >= deadline:
@@ -151,10 +182,21 @@ class Link:
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)
             await self.recover(reply)
 
+    def readable(self, read: Callable[[], T], endpoint: Endpoint) -> T:
+        """A parsed body. Raises Unavailable where it is not what the venue documents (X15); logged once an episode."""
+        try:
+            found = read()
+        except Unreadable as problem:
+            text = f"The exchange's answer to {endpoint.path} cannot be trusted: {problem}."
+            self.unsound.bad(endpoint.path, text)
+            raise Unavailable(f"{text} It is asked again by itself.") from problem
+        self.unsound.good(endpoint.path)
+        return found
+
     async def recover(self, reply: Reply) -> None:
         """After a failure: find the venue again, learn its time again. A failure here waits for the next try."""
         try:
-            if isinstance(reply, Failed):
+            if isinstance(reply, Failed) and reply.code is NotSent.CONNECTION:
                 await self._find_again()
             if not self.clock.known:
                 await self.sync()
@@ -195,17 +237,23 @@ class Link:
                 self._point(exchange)
 
     async def _keep_time(self) -> None:
-        """Resync now and then; a failure is reported once an episode."""
-        failing = False
+        """Resync now and then, soon while something is wrong; a failure is reported once an episode."""
         while True:
-            await asyncio.sleep(RESYNC_EVERY_S if self.clock.known else FIRST_WAIT_S * 10)
+            well = self.clock.known and not self.breakers.venue.open
+            await asyncio.sleep(RESYNC_EVERY_S if well else RESYNC_SOON_S)
             try:
                 await self.sync()
-                failing = False
+                self.unsound.good("clock")
             except Unavailable as problem:
-                if not failing:
-                    log.warning("%s", problem)
-                failing = True
+                self.unsound.bad("clock", str(problem))
+                await self.recover(Failed(str(problem)))
+
+    async def _keep_listening(self, listen: Callable[[Episode], None]) -> None:
+        """Hear of breakers (rule 5 there)."""
+        while True:
+            for episode in self.breakers.untold():
+                listen(episode)
+            await asyncio.sleep(LISTEN_EVERY_S)
 
 
 def tls_context(ca_file: str) -> ssl.SSLContext:

@@ -1,26 +1,6 @@
-"""What each of MEXC's codes means for an order, by MEXC's own code (WIRE trap 5; never by ccxt's exception class).
+"""MEXC's codes (its documentation's error tables and recorded answers), for `codes.CodeTable`."""
 
-1. REFUSED: the venue said no, nothing happened.
-2. ABSENT: the venue says that it has no such order; for an order that is sent, or cancelled, that is a refusal.
-3. CLOCK: refused for its time stamp; the clock must be set anew before anything else is signed (X32).
-4. LIMITED: refused for too many requests; nothing happened.
-5. UNKNOWN: the venue itself failed; nobody knows whether the order stands (X4).
-
-A code that is not in this table is UNKNOWN too (X3): asking once more is cheap, ordering twice is not.
-"""
-
-from enum import StrEnum
-
-
-class Kind(StrEnum):
-    """What a code says of the request that it answers."""
-
-    REFUSED = "refused"
-    ABSENT = "absent"
-    CLOCK = "clock"
-    LIMITED = "limited"
-    UNKNOWN = "unknown"
-
+from modules.exchange.codes import CodeTable
 
 REFUSED: dict[str, str] = {
     "-1121": "the exchange does not know this symbol",
@@ -49,7 +29,6 @@ REFUSED: dict[str, str] = {
     "10007": "the symbol is unknown or closed to API orders",
     "10015": "the account's id is missing",
     "10072": "the key is unknown: check EXCHANGE_API_KEY",
-    "10073": "the request's time is invalid",
     "10095": "the quantity is missing",
     "10096": "the quantity has too many decimals",
     "10097": "the quantity is wrong",
@@ -86,6 +65,7 @@ REFUSED: dict[str, str] = {
     "700001": "the key's format is wrong or it has expired",
     "700002": "the signature is wrong: check EXCHANGE_API_SECRET",
     "700004": "a required parameter is missing",
+    "700005": "the request's window is too long: lower EXCHANGE_RECV_WINDOW_MS",
     "700006": "this machine's address is not on the key's list",
     "700007": "the key has no permission for this",
     "700008": "a parameter has illegal characters",
@@ -103,9 +83,9 @@ ABSENT: dict[str, str] = {
     "22222": "the exchange has no such record",
 }
 CLOCK: dict[str, str] = {
+    "10073": "the request's time is invalid",
     "-1021": "the request's time is outside of the window",
     "700003": "the request's time is outside of the window",
-    "700005": "the request's window is too long",
 }
 LIMITED: dict[str, str] = {
     "429": "too many requests",
@@ -125,24 +105,4 @@ UNKNOWN: dict[str, str] = {
     "730000": "the exchange failed inside",
 }
 
-_ALL: dict[str, tuple[Kind, str]] = {
-    code: (kind, text)
-    for kind, table in (
-        (Kind.REFUSED, REFUSED),
-        (Kind.ABSENT, ABSENT),
-        (Kind.CLOCK, CLOCK),
-        (Kind.LIMITED, LIMITED),
-        (Kind.UNKNOWN, UNKNOWN),
-    )
-    for code, text in table.items()
-}
-
-
-def kind_of(code: str) -> Kind:
-    """What `code` means; UNKNOWN for a code that nobody listed (X3)."""
-    return _ALL[code][0] if code in _ALL else Kind.UNKNOWN
-
-
-def meaning(code: str) -> str:
-    """The code in plain words; empty for a code that nobody listed."""
-    return _ALL[code][1] if code in _ALL else ""
+MEXC = CodeTable("MEXC", REFUSED, ABSENT, CLOCK, LIMITED, UNKNOWN, success=frozenset({"0", "200"}))

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from modules.exchange.api import MarketData
+from modules.exchange.lanes import Lane, in_lane
 from modules.exchange.paper_ledger import Ledger, refused
 from modules.exchange.paper_state import Money, PaperState, balances_of
 from modules.exchange.settings import ExchangeSettings
@@ -30,9 +31,11 @@ from modules.exchange.types import (
     Lookup,
     Market,
     Mode,
+    NotSent,
     OrderRequest,
     OrderState,
     Outcome,
+    Side,
     Unavailable,
     Unknown,
 )
@@ -127,7 +130,8 @@ class PaperAccount:
             return refused("30026", request.client_id)
         self._arriving.add(request.client_id)
         try:
-            return await self._place(request)
+            with in_lane(Lane.ENTRY if request.side is Side.BUY else Lane.EXIT):  # as the venue's account does (X31)
+                return await self._place(request)
         finally:
             self._arriving.discard(request.client_id)
 
@@ -140,7 +144,7 @@ class PaperAccount:
                 return refused("-1121", request.symbol)
             book = await self._market.book(request.symbol, BOOK_LEVELS)
         except Unavailable as problem:
-            return Failed(f"the paper order was not taken: {problem}")
+            return Failed(f"the paper order was not taken: {problem}", NotSent.PAPER)
         now_ms = max(self._market.clock.now_ms(), book.market_ms)
         outcome = self._ledger.submit(request, market, book, now_ms)  # nothing is awaited from book to booking
         return await self._answer(outcome)
@@ -152,7 +156,7 @@ class PaperAccount:
             await self._look_quietly(symbol)
             now_ms = self._market.clock.now_ms()
         except Unavailable as problem:
-            return Failed(f"the paper order was not cancelled: {problem}")
+            return Failed(f"the paper order was not cancelled: {problem}", NotSent.PAPER)
         return await self._answer(self._ledger.cancel(symbol, client_id, now_ms))
 
     async def _travel(self) -> None:

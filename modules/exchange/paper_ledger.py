@@ -15,7 +15,7 @@ from decimal import ROUND_UP, Decimal, localcontext
 
 from msgspec.structs import replace
 
-from modules.exchange.mexc_codes import meaning
+from modules.exchange.mexc_codes import MEXC
 from modules.exchange.paper_depth import Depth, Leg, walk
 from modules.exchange.paper_state import KEEP_FILLS, KEEP_ORDERS, Money, PaperOrder, PaperState
 from modules.exchange.types import (
@@ -38,7 +38,7 @@ PRECISION = 60  # digits: 1e15 coins at 1e-12 with their products stay exact (X1
 
 def refused(code: str, detail: str = "") -> Refused:
     """A refusal with the venue's code."""
-    return Refused(code, f"{meaning(code)}{f': {detail}' if detail else ''}")
+    return Refused(code, f"{MEXC.meaning(code)}{f': {detail}' if detail else ''}")
 
 
 class Ledger:

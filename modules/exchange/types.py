@@ -175,11 +175,22 @@ class Refused:
     retry_after_s: float | None = None
 
 
+class NotSent(StrEnum):
+    """Why a request did not leave (X10: a reason code, not a sentence)."""
+
+    CONNECTION = "NO_CONNECTION"
+    LIMITED = "TOO_MANY_REQUESTS"
+    BREAKER = "EXCHANGE_FAILING"
+    CLOCK = "CLOCK_UNKNOWN"
+    PAPER = "PAPER_UNAVAILABLE"
+
+
 @dataclass(frozen=True, slots=True)
 class Failed:
     """It never left this machine: nothing happened at the venue."""
 
     reason: str
+    code: NotSent = NotSent.CONNECTION
 
 
 @dataclass(frozen=True, slots=True)

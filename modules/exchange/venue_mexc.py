@@ -4,19 +4,17 @@ mexc has no stop orders: a stop price in an order would be passed through and se
 is built here from five fields and nothing else; stops are the bot's own.
 """
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TypeVar
 
 import numpy as np
 
 from modules.exchange import mexc_parse as parse
 from modules.exchange.api import MarketClock
 from modules.exchange.classify import Answer
-from modules.exchange.limiter import Lane
+from modules.exchange.codes import Kind
+from modules.exchange.lanes import Lane
 from modules.exchange.link import Link
-from modules.exchange.mexc_codes import ABSENT
 from modules.exchange.types import (
     Absent,
     Accepted,
@@ -39,9 +37,6 @@ from modules.exchange.types import (
 )
 from modules.exchange.wire import Endpoint
 
-log = logging.getLogger(__name__)
-T = TypeVar("T")
-
 INFO = Endpoint("spotPublicGetExchangeInfo", "exchangeInfo", 10)
 API_SYMBOLS = Endpoint("spotPublicGetDefaultSymbols", "defaultSymbols", 1)
 TICKERS = Endpoint("spotPublicGetTicker24hr", "ticker/24hr", 40)
@@ -49,8 +44,8 @@ KLINES = Endpoint("spotPublicGetKlines", "klines", 1)
 DEPTH = Endpoint("spotPublicGetDepth", "depth", 1)
 TRADES = Endpoint("spotPublicGetAggTrades", "aggTrades", 1)
 ACCOUNT = Endpoint("spotPrivateGetAccount", "account", 10, signed=True)
-PLACE = Endpoint("spotPrivatePostOrder", "order (new)", 1, signed=True)
-CANCEL = Endpoint("spotPrivateDeleteOrder", "order (cancel)", 1, signed=True)
+PLACE = Endpoint("spotPrivatePostOrder", "order (new)", 1, signed=True, bucket="order", places=True)
+CANCEL = Endpoint("spotPrivateDeleteOrder", "order (cancel)", 1, signed=True, bucket="order")
 ORDER = Endpoint("spotPrivateGetOrder", "order", 2, signed=True)
 OPEN_ORDERS = Endpoint("spotPrivateGetOpenOrders", "openOrders", 3, signed=True)
 MY_TRADES = Endpoint("spotPrivateGetMyTrades", "myTrades", 10, signed=True)
@@ -76,21 +71,21 @@ class MexcMarket:
         self.link = link
         self.clock: MarketClock = link.clock
         self._markets: dict[str, Market] = {}
-        self._dropped = False
 
     async def markets(self, refresh: bool = False) -> dict[str, Market]:
         if refresh or not self._markets:
             info = await self.link.ask_public(INFO, {})
             allowed = await self.link.ask_public(API_SYMBOLS, {})
-            self._markets = readable(lambda: parse.markets(info, allowed), INFO)
+            self._markets = self.link.readable(lambda: parse.markets(info, allowed), INFO)
         return self._markets
 
     async def tickers(self) -> dict[str, Ticker]:
         body = await self.link.ask_public(TICKERS, {})
-        found, dropped = readable(lambda: parse.tickers(body), TICKERS)
-        if dropped and not self._dropped:  # once an episode
-            log.warning("%d tickers dropped, first: %s", len(dropped), dropped[0])
-        self._dropped = bool(dropped)
+        found, dropped = self.link.readable(lambda: parse.tickers(body), TICKERS)
+        if dropped:
+            self.link.unsound.bad("rows of ticker/24hr", f"{len(dropped)} tickers dropped, first: {dropped[0]}")
+        else:
+            self.link.unsound.good("rows of ticker/24hr")
         return found
 
     async def candles(self, symbol: str, interval: str, limit: int, since_ms: int | None = None) -> Candles:
@@ -137,28 +132,18 @@ class MexcMarket:
         if start is not None and end is not None:
             params |= {"startTime": start, "endTime": end}
         body = await self.link.ask_public(KLINES, params)
-        return readable(lambda: parse.candles(body), KLINES)
+        return self.link.readable(lambda: parse.candles(body), KLINES)
 
     async def book(self, symbol: str, limit: int = 50) -> Book:
         body = await self.link.ask_public(DEPTH, {"symbol": symbol, "limit": limit})
-        return readable(lambda: parse.book(symbol, body, self.clock.now_ms()), DEPTH)
+        return self.link.readable(lambda: parse.book(symbol, body, self.clock.now_ms()), DEPTH)
 
     async def trades(self, symbol: str, limit: int = 500) -> Sequence[Print]:
         body = await self.link.ask_public(TRADES, {"symbol": symbol, "limit": limit})
-        return readable(lambda: parse.prints(body), TRADES)
+        return self.link.readable(lambda: parse.prints(body), TRADES)
 
     async def close(self) -> None:
         await self.link.close()
-
-
-def readable(read: Callable[[], T], endpoint: Endpoint) -> T:
-    """The parsed body. Raises Unavailable where it is not what the venue documents (X15)."""
-    try:
-        return read()
-    except parse.Unreadable as problem:
-        raise Unavailable(
-            f"The exchange's answer to {endpoint.path} cannot be trusted: {problem}. It is asked again by itself."
-        ) from problem
 
 
 class MexcAccount:
@@ -175,7 +160,7 @@ class MexcAccount:
 
     async def balances(self) -> dict[str, Balance]:
         body = await self._ask(ACCOUNT, {}, Lane.EXIT)
-        return readable(lambda: parse.balances(body), ACCOUNT)
+        return self._link.readable(lambda: parse.balances(body), ACCOUNT)
 
     async def place(self, request: OrderRequest) -> Outcome:
         """Send an order, once (X4). A buy goes in the lane of entries, a sell in that of exits (X31)."""
@@ -193,9 +178,9 @@ class MexcAccount:
         reply = await self._wire.send(endpoint, params, lane, patience_s)
         if isinstance(reply, Answer):
             try:
-                return Accepted(parse.placed(reply.body, symbol))
-            except parse.Unreadable as problem:
-                return Unknown(f"the exchange's answer cannot be read: {problem}")
+                return Accepted(self._link.readable(lambda: parse.placed(reply.body, symbol), endpoint))
+            except Unavailable as problem:
+                return Unknown(str(problem))
         await self._link.recover(reply)  # for whoever comes next; this order is not sent again
         return reply
 
@@ -204,17 +189,18 @@ class MexcAccount:
 
     async def _lookup(self, symbol: str, client_id: str) -> Lookup:
         try:
-            body = await self._ask(ORDER, {"symbol": symbol, "origClientOrderId": client_id}, Lane.PROTECT)
-            return readable(lambda: parse.order(body, symbol, client_id), ORDER)
+            body = await self._ask(ORDER, {"symbol": symbol, "origClientOrderId": client_id}, Lane.LOOKUP)
+            return self._link.readable(lambda: parse.order(body, symbol, client_id), ORDER)
         except Denied as denied:
-            return Absent(client_id) if denied.code in ABSENT else Unknown(str(denied))
+            absent = self._link.codes.kind_of(denied.code) is Kind.ABSENT
+            return Absent(client_id) if absent else Unknown(str(denied))
         except Unavailable as problem:
             return Unknown(str(problem))
 
     async def open_orders(self, symbol: str | None = None) -> Sequence[OrderState]:
         params = {} if symbol is None else {"symbol": symbol}
         body = await self._ask(OPEN_ORDERS, params, Lane.EXIT)
-        return readable(lambda: parse.orders(body), OPEN_ORDERS)
+        return self._link.readable(lambda: parse.orders(body), OPEN_ORDERS)
 
     async def fills(self, symbol: str, since_ms: int) -> Sequence[Fill]:
         end_ms = self._link.clock.now_ms() + FILLS_AHEAD_MS
@@ -226,7 +212,7 @@ class MexcAccount:
         """A full page may lack some on either side: such a window is halved until its pages are not full."""
         params: dict[str, str | int] = {"symbol": symbol, "startTime": start, "endTime": end, "limit": FILLS_A_CALL}
         body = await self._ask(MY_TRADES, params, Lane.EXIT)
-        found = readable(lambda: parse.fills(body, symbol), MY_TRADES)
+        found = self._link.readable(lambda: parse.fills(body, symbol), MY_TRADES)
         if len(found) < FILLS_A_CALL:
             return found
         if end - start < 2:
@@ -237,7 +223,7 @@ class MexcAccount:
     async def rights(self) -> tuple[bool, bool]:
         """(may trade, account may withdraw) as the venue tells them. Raises Unavailable."""
         body = await self._ask(ACCOUNT, {}, Lane.DATA)
-        return readable(lambda: parse.rights(body), ACCOUNT)
+        return self._link.readable(lambda: parse.rights(body), ACCOUNT)
 
     async def sees_withdrawals(self) -> bool:
         """Whether the key may ask for withdrawals. Raises Unavailable."""

@@ -10,38 +10,78 @@ No order is ever repeated here (X4): ccxt is made without retries, and this file
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
+from modules.exchange.breaker import Breakers
 from modules.exchange.ccxt_lite import error_class
-from modules.exchange.classify import Answer, classify
+from modules.exchange.classify import Answer, classify, header
 from modules.exchange.clock import Sample, VenueClock
-from modules.exchange.limiter import Lane, Limiter, Shed
-from modules.exchange.mexc_codes import CLOCK
-from modules.exchange.types import Failed, Refused, Unavailable, Unknown
+from modules.exchange.codes import CodeTable, Kind
+from modules.exchange.lanes import Lane
+from modules.exchange.limiter import Limiter, Shed
+from modules.exchange.types import Failed, NotSent, Refused, Unavailable, Unknown
 from utils.redact import redact
 
 log = logging.getLogger(__name__)
 
 Reply = Answer | Refused | Failed | Unknown
+BIGGEST_BODY = 32 * 2**20  # the longest honest answer, every pair of MEXC, is about 3 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One call of ccxt's implicit API, with the venue's weight and the bucket that it is counted in."""
+    """One call of ccxt's implicit API, with the venue's weight. `path` is what people read.
+
+    `bucket`: the URL that the weight is counted for, where other methods use it too.
+    """
 
     method: str
     path: str
     weight: int
     signed: bool = False
+    bucket: str = ""
+    places: bool = False
 
     @property
-    def bucket(self) -> str:
-        return f"{'uid' if self.signed else 'ip'} {self.method} {self.path}"
+    def counted_as(self) -> str:
+        return self.bucket or self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all requests to one venue have in common."""
+
+    clock: VenueClock
+    limiter: Limiter
+    breakers: Breakers
+    codes: CodeTable
+    lease_s: float  # longest life of a request
+
+
+class BoundedResponse(aiohttp.ClientResponse):
+    """A body over `BIGGEST_BODY` is no answer, whatever it says: reading stops there."""
+
+    async def read(self) -> bytes:
+        """The whole body. Raises ClientPayloadError for one that is too long."""
+        if self._body is None:
+            chunks: list[bytes] = []
+            size = 0
+            try:
+                async for chunk in self.content.iter_any():
+                    size += len(chunk)
+                    if size > BIGGEST_BODY:
+                        raise aiohttp.ClientPayloadError("the answer is longer than any honest one")
+                    chunks.append(chunk)
+            except BaseException:
+                self.close()
+                raise
+            self._body = b"".join(chunks)
+        return await super().read()
 
 
 @dataclass(slots=True)
@@ -53,6 +93,7 @@ class _Seen:
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
+    unsigned: bool = False
 
 
 _current: ContextVar[_Seen] = ContextVar("request")
@@ -80,37 +121,62 @@ def _arrived(code: int, reason: str, url: str, method: str, headers: Mapping[str
 
 
 class Wire:
-    """Requests of one identity (public, or one key) to one venue. Clock and limiter are shared with others."""
+    """Requests of one identity (public, or one key) to one venue."""
 
-    def __init__(self, exchange: Any, clock: VenueClock, limiter: Limiter) -> None:
+    def __init__(self, exchange: Any, shared: Shared) -> None:
         exchange.on_rest_response = _arrived
-        exchange.nonce = clock.venue_ms  # ccxt signs with our clock, at any speed (X32)
+        exchange.nonce = shared.clock.venue_ms  # ccxt signs with our clock, at any speed (X32)
         self._exchange = exchange
         self._ccxt_error = error_class()
-        self._clock = clock
-        self._limiter = limiter
+        self._shared = shared
 
     async def send(self, endpoint: Endpoint, params: Mapping[str, str | int], lane: Lane, patience_s: float) -> Reply:
         """Send once, when the lane's turn comes; never raises for what the venue or the network does."""
+        shared, key = self._shared, endpoint.counted_as
+        held_s = shared.breakers.admit(lane)
+        if held_s > 0:
+            return Failed(f"the exchange fails at present; tried again in {held_s:.1f} s", NotSent.BREAKER)
+        if endpoint.signed and not shared.clock.known:  # X32, before any weight is spent
+            return Failed("the exchange's time is not known; it is asked again", NotSent.CLOCK)
         try:
-            await self._limiter.take(endpoint.bucket, endpoint.weight, lane, patience_s)
+            ticket = await shared.limiter.take(key, endpoint.weight, lane, patience_s, shared.lease_s)
         except Shed as shed:
-            return Failed(str(shed))
-        seen, problem = await self._exchanged(endpoint, params)
-        if seen.status is None:
-            return _lost(seen, problem)
-        reply = classify(seen.status, seen.headers, seen.body)
-        if isinstance(reply, Refused):
-            if reply.code in CLOCK:
-                self._clock.distrust()
-            if seen.status in (418, 429) or reply.retry_after_s is not None:
-                self._limiter.pause(endpoint.bucket, reply.retry_after_s)
+            return Failed(str(shed), NotSent.LIMITED)
+        try:
+            seen, problem = await self._exchanged(endpoint, params)
+        finally:
+            shared.limiter.done(ticket)
+        reply = self._outcome(seen, problem)
+        self._learn(endpoint, seen, reply)
         return reply
 
-    async def time(self, endpoint: Endpoint, read: Any) -> Sample:
+    def _outcome(self, seen: "_Seen", problem: str) -> Reply:
+        if seen.status is not None:
+            return classify(seen.status, seen.headers, seen.body, self._shared.codes)
+        return _lost(seen, problem)
+
+    def _learn(self, endpoint: Endpoint, seen: "_Seen", reply: Reply) -> None:
+        """What an answer teaches clock, limiter and breakers."""
+        shared, codes = self._shared, self._shared.codes
+        limited = seen.status in (codes.banned_status, codes.limited_status)
+        if isinstance(reply, Refused):
+            if codes.kind_of(reply.code) is Kind.CLOCK:
+                shared.clock.distrust()
+            if limited or codes.kind_of(reply.code) is Kind.LIMITED:
+                shared.limiter.refused(endpoint.counted_as, reply.retry_after_s,
+                                       banned=seen.status == codes.banned_status)
+        if codes.used_header:
+            used = header(seen.headers, codes.used_header)
+            if used is not None:
+                shared.limiter.told(endpoint.counted_as, used)
+        if not (isinstance(reply, Failed) and reply.code is NotSent.CLOCK):  # that says nothing of the venue
+            shared.breakers.note(good=isinstance(reply, Answer | Refused), placing=endpoint.places)
+
+    async def time(self, endpoint: Endpoint, read: Callable[[str], int]) -> Sample:
         """One sample for the clock. `read` turns the body into server milliseconds. Raises Unavailable."""
         seen, problem = await self._exchanged(endpoint, {})
-        reply = _lost(seen, problem) if seen.status is None else classify(seen.status, seen.headers, seen.body)
+        reply = self._outcome(seen, problem)
+        self._learn(endpoint, seen, reply)
         if not isinstance(reply, Answer) or seen.sent_at is None:
             raise Unavailable(f"The exchange's time could not be read: {describe(reply)}.")
         return Sample(seen.sent_at, seen.received_at, read(reply.body))
@@ -126,6 +192,7 @@ class Wire:
             cause = problem.__cause__
             return seen, type(problem).__name__ if cause is None else redact(f"{type(cause).__name__}: {cause}")
         except Unavailable as unknown_time:  # X32: ccxt asked our clock for a signature's time
+            seen.unsigned = True
             return seen, str(unknown_time)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as problem:
             return seen, redact(f"{type(problem).__name__}: {problem}")
@@ -136,6 +203,8 @@ class Wire:
 
 def _lost(seen: _Seen, problem: str) -> Failed | Unknown:
     """No answer came: did the request leave? (X3; what may have left is unknown.)"""
+    if seen.unsigned:
+        return Failed(problem, NotSent.CLOCK)
     if seen.sent_at is None:
         return Failed(f"nothing could be sent to the exchange ({problem})")
     return Unknown(f"the exchange did not answer ({problem})")

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from modules.exchange import mexc_codes
 from modules.exchange.classify import Answer, classify
-from modules.exchange.mexc_codes import Kind, kind_of
+from modules.exchange.codes import CodeTable, Kind
+from modules.exchange.mexc_codes import MEXC
 from modules.exchange.types import (
     Absent,
     Accepted,
@@ -87,21 +87,23 @@ async def test_every_answer_on_the_wire_is_one_outcome(
     assert venue.count("POST", "order") == 1  # X4: sent once
 
 
-@pytest.mark.parametrize("code", sorted(mexc_codes.REFUSED))
+@pytest.mark.parametrize("code", sorted(c for c, k in MEXC.codes.items() if k is Kind.REFUSED))
 def test_a_refusal_is_a_refusal_by_its_code(code: str) -> None:
-    found = classify(400, {}, f'{{"code":{code},"msg":"x"}}')
-    assert isinstance(found, Refused) and found.code == code and found.text == f"{mexc_codes.meaning(code)} (x)"
+    found = classify(400, {}, f'{{"code":{code},"msg":"x"}}', MEXC)
+    assert isinstance(found, Refused) and found.code == code and found.text == f"{MEXC.meaning(code)} (x)"
 
 
-@pytest.mark.parametrize("code", sorted(mexc_codes.UNKNOWN))
+@pytest.mark.parametrize("code", sorted(c for c, k in MEXC.codes.items() if k is Kind.UNKNOWN))
 def test_a_failure_of_the_venue_is_unknown(code: str) -> None:
-    assert isinstance(classify(400, {}, f'{{"code":{code},"msg":"x"}}'), Unknown)
+    assert isinstance(classify(400, {}, f'{{"code":{code},"msg":"x"}}', MEXC), Unknown)
 
 
-def test_the_kinds_of_codes_do_not_overlap() -> None:
-    tables = [mexc_codes.REFUSED, mexc_codes.ABSENT, mexc_codes.CLOCK, mexc_codes.LIMITED, mexc_codes.UNKNOWN]
-    assert len(set().union(*tables)) == sum(len(table) for table in tables)
-    assert kind_of("-2013") is Kind.ABSENT and kind_of("nobody listed this") is Kind.UNKNOWN
+def test_a_code_is_listed_once() -> None:
+    with pytest.raises(ValueError, match="listed twice"):
+        CodeTable("X", {"1": "a"}, {}, {}, {}, {"1": "b"}, success=frozenset({"0"}))
+    with pytest.raises(ValueError, match="listed twice"):
+        CodeTable("X", {"0": "a"}, {}, {}, {}, {}, success=frozenset({"0"}))
+    assert MEXC.kind_of("-2013") is Kind.ABSENT and MEXC.kind_of("nobody listed this") is Kind.UNKNOWN
 
 
 @pytest.mark.parametrize(("headers", "seconds"), [
@@ -109,14 +111,14 @@ def test_the_kinds_of_codes_do_not_overlap() -> None:
     ({"Retry-After": "-1"}, None), ({"Retry-After": "nan"}, None), ({}, None),
 ])
 def test_retry_after_is_told_where_it_can_be_read(headers: dict[str, str], seconds: float | None) -> None:
-    found = classify(429, headers, "")
+    found = classify(429, headers, "", MEXC)
     assert isinstance(found, Refused) and found.retry_after_s == seconds
 
 
 def test_answers_keep_their_text() -> None:
-    assert classify(200, {}, '[{"code": 1}]') == Answer('[{"code": 1}]')
-    assert classify(200, {}, '{"code":0,"data":[]}') == Answer('{"code":0,"data":[]}')
-    assert classify(200, {}, '{"code":200,"data":[]}') == Answer('{"code":200,"data":[]}')
+    assert classify(200, {}, '[{"code": 1}]', MEXC) == Answer('[{"code": 1}]')
+    assert classify(200, {}, '{"code":0,"data":[]}', MEXC) == Answer('{"code":0,"data":[]}')
+    assert classify(200, {}, '{"code":200,"data":[]}', MEXC) == Answer('{"code":200,"data":[]}')
 
 
 @pytest.mark.parametrize("reply", [Reply(drop=True), Reply(hang=True)])
