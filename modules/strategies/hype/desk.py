@@ -27,8 +27,8 @@ from modules.execution.journal import Entry, Journal
 from modules.strategies.hype.exits import Rules
 from modules.strategies.hype.files import HypeFiles
 from modules.strategies.hype.records import Position, Trade
+from modules.strategies.hype.tracker_teller import Teller
 from modules.strategies.hype.trade_book import TradeBook
-from modules.supervision.outbox import Outbox
 
 if TYPE_CHECKING:
     from modules.strategies.hype.settings import HypeSettings
@@ -50,7 +50,7 @@ class House:
     settings: "HypeSettings"
     rules: Rules
     patience: Patience
-    outbox: Outbox
+    teller: Teller
 
 
 @dataclass(slots=True)
@@ -199,7 +199,8 @@ class Desk:
                         self._dirty = True
                         raise
                 crash_point("positions.written")
-                await asyncio.to_thread(self._tell, [item.words for item in staged if item.words])
+                words = [{**item.words, "mode": self.mode.value} for item in staged if item.words]
+                await self.house.teller.write(words)
                 for item in staged:
                     if item.intent_id:
                         self.house.journal.close(item.intent_id, "booked")
@@ -215,16 +216,9 @@ class Desk:
             self._disk_told = False
             return True
 
-    def _tell(self, notices: list[dict[str, Any]]) -> None:
-        for words in notices:
-            self.house.outbox.say(**words, mode=self.mode.value)
-
     def say(self, what: str, **parts: Any) -> None:
-        """Tell a person, with this desk's mode. A disk that refuses is logged; trading goes on."""
-        try:
-            self.house.outbox.say(what, mode=self.mode.value, **parts)
-        except OSError as problem:
-            log.error("a notice could not be written (%s): %s", problem, what)
+        """Tell a person, with this desk's mode."""
+        self.house.teller.say(what, mode=self.mode.value, **parts)
 
     def run(self, symbol: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """See an order of `symbol` through in the background (rule 4)."""

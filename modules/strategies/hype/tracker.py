@@ -25,6 +25,7 @@ from modules.strategies.hype.files import HypeFiles, mode_file, trading_state_fi
 from modules.strategies.hype.records import Proposal
 from modules.strategies.hype.settings import HypeSettings
 from modules.strategies.hype.tracker_looks import Looks
+from modules.strategies.hype.tracker_teller import Teller
 from modules.strategies.hype.tracker_watch import Halts, Stale, Unguarded, close_days
 from modules.strategies.hype.trade_book import TradeBook, day_start
 from modules.supervision.messages import Message
@@ -39,11 +40,9 @@ FASTEST_TURN_S = 0.1
 IDLE_TURN_S = 0.25
 FAILED_TURN_S = 1.0
 MARKETS_EVERY_MS = 60_000
-MARKETS_LEAST_S = 10.0
-DOUBTS_LEAST_S = 2.0
-RESOLVE_EVERY_S = 2.0
-PERSIST_EVERY_S = 3.0
-EQUITY_EVERY_S = 20.0
+# What is not done with every turn, seconds of monotonic time: `markets` when MARKETS_EVERY_MS have passed as well,
+# `doubts` when a refusal says that they are out of date.
+CLOCKS = {"markets": 10.0, "doubts": 2.0, "resolve": 2.0, "persist": 3.0, "equity": 20.0}
 STOP_WITHIN_S = 5.0
 
 OpenAccount = Callable[[Mode], Awaitable[Account]]
@@ -73,7 +72,8 @@ class Tracker:
         self.run = run
         self.market = market
         self.journal = Journal(run.paths.data / "intents.jsonl")
-        house = House(market, self.journal, settings, rules_of(settings), patience, run.outbox)
+        self.teller = Teller(run.outbox)
+        house = House(market, self.journal, settings, rules_of(settings), patience, self.teller)
         self.desks = {mode: _desk(mode, house, run, open_account, may_enter[mode]) for mode in Mode}
         self.trading_file = trading_state_file(run.paths)
         self.trading = self.trading_file.load()
@@ -86,9 +86,7 @@ class Tracker:
         self._markets: dict[str, Market] = {}
         self._markets_ms = 0
         self._day: int | None = None
-        self._clocks = {name: Every(seconds) for name, seconds in (
-            ("markets", MARKETS_LEAST_S), ("doubts", DOUBTS_LEAST_S), ("resolve", RESOLVE_EVERY_S), ("persist", PERSIST_EVERY_S),
-            ("equity", EQUITY_EVERY_S))}
+        self._clocks = {name: Every(seconds) for name, seconds in CLOCKS.items()}
         self._counts = {"bought": 0, "refused": 0}
 
     def now_ms(self) -> int:
@@ -97,7 +95,7 @@ class Tracker:
 
     def say(self, what: str, *, why: str = "", todo: str = "", level: Level = "info") -> None:
         """Tell a person something that concerns both modes."""
-        self.run.outbox.say(what, why=why, todo=todo, level=level)
+        self.teller.say(what, why=why, todo=todo, level=level)
 
     def load(self) -> None:
         """Read all state. Raises StateError where it is damaged beyond its copies: then the process must not trade."""
@@ -235,7 +233,8 @@ class Tracker:
             positions_test=len(test.positions), positions_live=len(live.positions),
             unresolved=len(test.unresolved()) + len(live.unresolved()), unguarded=self._stale.count,
             paused=self.trading.reason if self.trading.paused else "", exchange="ok", failed_looks=self.looks.failed,
-            closed_test=test.entries_closed, closed_live=live.entries_closed if live.account else "", failures=test.failures + live.failures, **self._counts,
+            closed_test=test.entries_closed, closed_live=live.entries_closed if live.account else "",
+            failures=test.failures + live.failures, **self._counts,
             **self.looks.figures(),
         )
 
@@ -254,7 +253,7 @@ class Tracker:
             await desk.flush()
         counts = {mode.value: len(desk.positions) for mode, desk in self.desks.items()}
         if any(counts.values()):
-            self.run.outbox.say(**tracker_words.stays_unguarded(counts), level="warning")
+            self.teller.say(**tracker_words.stays_unguarded(counts), level="warning")
 
     async def close(self) -> None:
         """Release the accounts, then the market's connection that they use."""
@@ -264,6 +263,7 @@ class Tracker:
             if desk.account is not None:
                 await desk.account.close()
         await self.market.close()
+        await asyncio.to_thread(self.teller.close)
 
 
 def _desk(mode: Mode, house: House, run: ServiceRun, open_account: OpenAccount, may_enter: MayEnter) -> Desk:
