@@ -46,7 +46,7 @@ def test_a_day_on_the_phone(program: StartProgram, api: BotApiServer) -> None:
     api.say(OWNER, "/startbot")
     heard(api, OWNER, "Running: simulated exchange")
     coxswain.wait_ready("tracker")
-    bought = heard(api, OWNER, "Bought")
+    bought = heard(api, OWNER, "] Bought")
     assert "TEST" in bought
 
     api.say(OWNER, "/sellall test")
