@@ -111,6 +111,16 @@ class Fill:
     client_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Money that the owner moved into an account, or (negative) out of it."""
+
+    account: str
+    asset: str
+    amount: Decimal
+    ms: int
+
+
 @dataclass(slots=True)
 class Balance:
     """A coin of an account."""

@@ -45,6 +45,7 @@ class ModelBook:
         self._market = market
         self._key = key64(market.source.key, "book")
         self._sides: dict[tuple[int, str], _Side] = {}
+        self.grids: dict[str, int] = {}  # symbol → ticks between two prices, where an act has made them coarser
 
     def ladder(self, slot: int, ms: int, side: str, levels: int = LEVELS) -> list[tuple[int, int]]:
         """(price in ticks, amount in steps) from the best level outwards; empty levels left out."""
@@ -72,7 +73,9 @@ class ModelBook:
         cells = (np.int64(bucket) * 8192 + slot) * 256 + np.arange(LEVELS) * 2 + (side == BUY)
         worth *= np.exp(1.8 * (uniform_cells(self._key, cells) - 0.5))
         price = np.maximum(ticks, 1) * float(calendar.tick[slot])
-        return ticks, np.floor(worth / price / float(calendar.step[slot]))
+        steps = np.floor(worth / price / float(calendar.step[slot]))
+        grid = self.grids.get(calendar.tokens[slot].symbol, 1) if self.grids else 1
+        return _on_grid(ticks, steps, side, grid) if grid > 1 else (ticks, steps)
 
     def _lean(self, slot: int, ms: int, side: str) -> float:
         """Multiplier of one side's depth: slow noise, the events' pressure, and retreat after a wild minute."""
@@ -111,3 +114,13 @@ class ModelBook:
         taken.holes[tick] = _Hole(left + steps, ms)
         taken.fatigue = taken.fatigue * 0.5 ** ((ms - taken.ms) / REFILL_MS) + worth
         taken.ms = ms
+
+
+def _on_grid(
+    ticks: NDArray[np.int64], steps: NDArray[np.float64], side: str, grid: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Levels on coarser prices, bids rounded down and asks up; those that meet are added."""
+    coarse = ticks // grid * grid if side == BUY else -(-ticks // grid) * grid
+    levels, place = np.unique(coarse, return_inverse=True)
+    sums = np.bincount(place, weights=steps).astype(np.float64)
+    return (levels[::-1], sums[::-1]) if side == BUY else (levels, sums)

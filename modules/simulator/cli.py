@@ -37,6 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--start", type=_moment, default=None, help="market time at the start, ISO 8601 (default: now)")
     add("--replay", type=Path, default=None, metavar="DIR", help="recorded candles instead of the model")
     add("--faults", type=Path, default=None, metavar="FILE", help="fault plan, JSON")
+    add("--fault-seed", type=int, default=None, metavar="S", help="seed of the faults' dice (default the plan's, or 0)")
+    add("--fault-rate", type=float, default=None, metavar="P",
+        help="share of all requests that meet a fault of the default mix, 0 … 1")
     add("--record", type=Path, default=None, metavar="FILE", help="append the venue's own truth, JSON lines")
     add("--state", type=Path, default=None, metavar="DIR", help="keep accounts and orders across restarts")
     add("--usdt", type=float, default=10_000.0, dest="start_usdt", help="USDT in each account at first (default 10000)")

@@ -32,11 +32,14 @@ class Reason(StrEnum):
     NOT_CANCELABLE = "order unknown or final"
     KEY_REQUIRED = "API key required"
     BAD_KEY = "API key unknown"
+    BAD_ADDRESS = "address not on the key's list"
+    EXPIRED_KEY = "API key expired"
     BAD_SIGNATURE = "signature wrong"
     BAD_TIME = "timestamp outside of the window"
     BAD_WINDOW = "recvWindow too large"
     NO_PERMISSION = "no permission"
     TOO_MANY_REQUESTS = "too many requests"
+    BANNED = "address blocked for a while"
     NO_ROUTE = "no such endpoint"
 
 

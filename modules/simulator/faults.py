@@ -1,206 +1,184 @@
-"""Faults on demand: latency, errors, cut connections, garbage, and answers lost after the deed was done.
+"""Faults at work: dice, delays, cut connections, lost and spoilt answers, and events at their time.
 
-A plan is a JSON list of rules, tried in order; the first that matches a request and whose die falls acts:
-
-    [{"match": {"method": "POST", "path": "/api/v3/order$", "class": "trade"},
-      "probability": 0.1, "kind": "drop_after", "params": {}, "times": 3}]
-
-Kinds: latency {ms}, http_status {status, body}, status_after {status, body} (executed, then an error),
-drop_before, drop_after (executed, then the connection is cut), garbage, empty, html (instead of an answer).
-Latency is added and the search goes on. Dice are seeded: same plan, same requests, same faults.
+The dice of a request depend on the plan's seed, the request's class and how many of that class came before it:
+same plan, same requests, same faults, whatever the other classes do meanwhile.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
+import logging
 import random
-import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from modules.simulator.acts import Act, ActError, NotYet
+from modules.simulator.fault_mix import choose
+from modules.simulator.fault_plan import FaultPlan, Rule, Trigger
 
-from modules.simulator.dialects.mexc import Reply
-
-CLASSES = {
-    "trade": re.compile(r"^(POST|DELETE) /api/v3/(order|openOrders)"),
-    "account": re.compile(r"^GET /api/v3/(account|order|openOrders|allOrders|myTrades|tradeFee)"),
-    "market": re.compile(r"^GET /api/v3/(ticker|klines|depth|trades|aggTrades|avgPrice|exchangeInfo|time|ping)"),
-}
-_HTML = "<html><head><title>Maintenance</title></head><body>We will be back soon.</body></html>"
-
-
-class PlanError(Exception):
-    """A fault plan cannot be used; the message names the file, the place and what is wrong."""
-
-
-class Match(BaseModel):
-    """Which requests a rule is about; what is left out matches all."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    method: str | None = None
-    path: str | None = None
-    kind: Literal["trade", "account", "market"] | None = Field(None, alias="class")
-
-    @field_validator("path")
-    @classmethod
-    def _compiles(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                re.compile(value)
-            except re.error as problem:
-                raise ValueError(f"not a regular expression: {problem}") from None
-        return value
-
-
-class Params(BaseModel):
-    """Numbers of a fault."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    ms: float = Field(0, ge=0, le=600_000, description="latency, wall-clock milliseconds")
-    status: int = Field(503, ge=400, le=599)
-    body: str = '{"code":503,"msg":"service not available, please try again"}'
-    retry_after_s: int | None = Field(None, ge=0)
-
-
-Kind = Literal[
-    "latency", "http_status", "status_after", "drop_before", "drop_after", "garbage", "empty", "html"
-]
-
-
-class Rule(BaseModel):
-    """One fault."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    match: Match = Match()
-    probability: float = Field(1.0, ge=0, le=1)
-    kind: Kind
-    params: Params = Params()
-    times: int | None = Field(None, ge=1, description="act at most so often")
-
-    def fits(self, method: str, path: str) -> bool:
-        """Whether the rule is about a request."""
-        if self.match.method is not None and self.match.method.upper() != method:
-            return False
-        if self.match.path is not None and re.search(self.match.path, path) is None:
-            return False
-        return self.match.kind is None or CLASSES[self.match.kind].search(f"{method} {path}") is not None
-
-
-_RULES = TypeAdapter(tuple[Rule, ...])
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class FaultPlan:
-    """Rules and the seed of their dice."""
+class Asked:
+    """A request as the dice see it."""
 
-    rules: tuple[Rule, ...]
-    seed: int = 0
-
-    @classmethod
-    def empty(cls) -> FaultPlan:
-        """No faults."""
-        return cls(())
-
-    @classmethod
-    def parse(cls, data: Any, where: str) -> FaultPlan:
-        """A list of rules, or {"seed": n, "rules": [...]}. Raises PlanError."""
-        seed = 0
-        if isinstance(data, dict) and set(data) <= {"seed", "rules"} and isinstance(data.get("seed", 0), int):
-            seed, data = data.get("seed", 0), data.get("rules", [])
-        try:
-            return cls(_RULES.validate_python(data), seed)
-        except ValidationError as problem:
-            first = problem.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "plan"
-            raise PlanError(f"fault plan {where}: {place}: {first['msg']}") from problem
-
-    @classmethod
-    def load(cls, path: Path) -> FaultPlan:
-        """A plan from a JSON file. Raises PlanError."""
-        try:
-            return cls.parse(json.loads(path.read_text(encoding="utf-8")), str(path))
-        except OSError as problem:
-            raise PlanError(
-                f"fault plan {path}: cannot be read ({problem.strerror}). Give another --faults.") from problem
-        except ValueError as problem:
-            raise PlanError(f"fault plan {path}: not JSON ({problem}). Mend the file.") from problem
+    method: str
+    path: str
+    group: str
+    symbol: str | None
 
 
 @dataclass(slots=True)
+class Drawn:
+    """What befalls a request: seconds of delay before and after its execution, and at most one other fault."""
+
+    nth: int
+    rng: random.Random
+    before_s: float = 0.0
+    after_s: float = 0.0
+    rule: Rule | None = None
+    number: int | None = None  # of the rule in the plan; None for the default mix
+
+
 class Faults:
-    """The plan at work."""
+    """The plan, its counters and its dice. `note` is told of everything that is done, as a row for the record."""
 
-    plan: FaultPlan
-    done: list[int] = field(default_factory=list)
-    _dice: random.Random = field(default_factory=random.Random)
-
-    def __post_init__(self) -> None:
-        self.replace(self.plan)
+    def __init__(
+        self, plan: FaultPlan, *, elapsed: Callable[[], float], market_ms: Callable[[], int],
+        orders: Callable[[], int], note: Callable[[dict[str, Any]], None], act: Callable[[Act], None],
+    ) -> None:
+        self._elapsed, self._market_ms, self._orders = elapsed, market_ms, orders
+        self._note, self._act = note, act
+        self.injected: dict[str, Counter[str]] = {}
+        self.acts: Counter[str] = Counter()
+        self.requests = 0
+        self.in_bursts = 0  # requests that met a burst or an outage which went on already
+        self.replace(plan)
 
     def replace(self, plan: FaultPlan) -> None:
-        """Take another plan; counters and dice begin anew."""
+        """Take another plan: its counters, dice and times begin anew; the sums of what was injected stay."""
         self.plan = plan
         self.done = [0] * len(plan.rules)
-        self._dice = random.Random(plan.seed)
+        self.events_done = [False] * len(plan.events)
+        self._nth: Counter[str] = Counter()
+        self._began = (self._elapsed(), self._market_ms(), self._orders())
+        self._burst: tuple[float, Rule] | None = None
 
     def describe(self) -> dict[str, Any]:
-        """The plan and how often each rule acted."""
-        rules = [rule.model_dump(by_alias=True, exclude_none=True) for rule in self.plan.rules]
-        return {"seed": self.plan.seed, "rules": rules, "done": self.done}
+        """The plan, how often each rule acted, which events happened."""
+        plan = self.plan.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+        return {
+            "seed": self.plan.seed, "rate": self.plan.rate, "rules": plan.get("rules", []),
+            "events": plan.get("events", []), "done": self.done, "events_done": self.events_done, **self.counts()}
 
-    def draw(self, method: str, path: str) -> tuple[float, Rule | None]:
-        """(seconds of latency, the fault that acts or None) for a request."""
-        wait = 0.0
+    def counts(self) -> dict[str, Any]:
+        """What was injected since the start, by kind and class."""
+        total = sum(count for by_class in self.injected.values() for count in by_class.values())
+        return {
+            "requests": self.requests, "injected": total, "in_bursts": self.in_bursts, "acts": dict(self.acts),
+            "by_kind": {kind: dict(by_class) for kind, by_class in sorted(self.injected.items())}}
+
+    # -- dice ----------------------------------------------------------------------------------------------
+
+    def draw(self, asked: Asked) -> Drawn:
+        """Throw the dice for a request. What is drawn counts as done; `take_back` undoes that."""
+        self.requests += 1
+        self._nth[asked.group] += 1
+        nth = self._nth[asked.group]
+        drawn = Drawn(nth, random.Random(f"{self.plan.seed}:{asked.group}:{nth}"))
         for number, rule in enumerate(self.plan.rules):
-            if rule.times is not None and self.done[number] >= rule.times:
+            if rule.max_times is not None and self.done[number] >= rule.max_times:
                 continue
-            if not rule.fits(method, path) or self._dice.random() >= rule.probability:
+            if not rule.fits(asked.method, asked.path, asked.group, asked.symbol):
+                continue
+            if drawn.rng.random() >= rule.probability:
                 continue
             self.done[number] += 1
             if rule.kind != "latency":
-                return wait, rule
-            wait += rule.params.ms / 1000.0
-        return wait, None
+                drawn.rule, drawn.number = rule, number
+                return drawn
+            self._delay(drawn, rule, asked)
+        if self.plan.rate and drawn.rng.random() < self.plan.rate:
+            rule = choose(asked.group, drawn.rng)
+            if rule.kind == "latency":
+                self._delay(drawn, rule, asked)
+            else:
+                drawn.rule = rule
+        return drawn
 
-    async def apply(
-        self, request: web.Request, path: str, execute: Callable[[], Awaitable[Reply]]
-    ) -> web.StreamResponse:
-        """Answer a request, with what the plan does to it."""
-        if not self.plan.rules:
-            return _respond(await execute())
-        wait, rule = self.draw(request.method, path)
-        if wait:
-            await asyncio.sleep(wait)
-        if rule is None:
-            return _respond(await execute())
-        if rule.kind in ("drop_after", "status_after"):
-            await execute()
-        if rule.kind in ("drop_before", "drop_after"):
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response(status=500)
-        return _spoiled(rule)
+    def _delay(self, drawn: Drawn, rule: Rule, asked: Asked) -> None:
+        seconds = rule.ms / 1000.0
+        if rule.params.sigma:
+            seconds *= drawn.rng.lognormvariate(0.0, rule.params.sigma)
+        seconds = min(seconds, rule.params.max_ms / 1000.0)
+        if rule.params.when == "before":
+            drawn.before_s += seconds
+        else:
+            drawn.after_s += seconds
+        self.count("latency", asked, drawn.nth, ms=round(seconds * 1000))
 
+    def take_back(self, drawn: Drawn) -> None:
+        """The fault found nothing that it could have done."""
+        if drawn.number is not None:
+            self.done[drawn.number] -= 1
 
-def _spoiled(rule: Rule) -> web.Response:
-    if rule.kind == "html":
-        return web.Response(text=_HTML, content_type="text/html")
-    if rule.kind == "empty":
-        return web.Response(text="", content_type="application/json")
-    if rule.kind == "garbage":
-        return web.Response(text='{"symbol":"BTCUSDT","ord\x00\ufffd', content_type="application/json")
-    headers = {"Retry-After": str(rule.params.retry_after_s)} if rule.params.retry_after_s is not None else {}
-    kind = "text/html" if rule.params.body.lstrip().startswith("<") else "application/json"
-    return web.Response(text=rule.params.body, status=rule.params.status, headers=headers, content_type=kind)
+    def count(self, kind: str, asked: Asked, nth: int, **more: Any) -> None:
+        """Note that a fault was injected."""
+        self.injected.setdefault(kind, Counter())[asked.group] += 1
+        self._note({
+            "kind": "fault", "ms": self._market_ms(), "fault": kind, "class": asked.group, "nth": nth,
+            "method": asked.method, "path": asked.path, **more})
 
+    # -- bursts --------------------------------------------------------------------------------------------
 
-def _respond(reply: Reply) -> web.Response:
-    return web.Response(text=reply.text, status=reply.status, headers=reply.headers, content_type="application/json")
+    def begin_burst(self, rule: Rule) -> None:
+        """Answer everything like this for a while."""
+        if rule.params.for_ms:
+            self._burst = (self._elapsed() + rule.params.for_ms / 1000.0, rule)
+
+    def burst(self) -> Rule | None:
+        """The rule that answers everything now, if one does."""
+        if self._burst is not None and self._elapsed() >= self._burst[0]:
+            self._burst = None
+        return self._burst[1] if self._burst is not None else None
+
+    # -- events and acts -----------------------------------------------------------------------------------
+
+    def act(self, act: Act, by: str) -> None:
+        """Do something to the venue. Raises ActError."""
+        self._act(act)
+        self.acts[act.action] += 1
+        told = act.model_dump(mode="json", exclude_unset=True)
+        self._note({"kind": "act", "ms": self._market_ms(), "by": by, **told})
+
+    def try_act(self, act: Act) -> bool:
+        """Do something to the venue if it can be done now."""
+        try:
+            self.act(act, "rule")
+        except ActError as problem:
+            log.warning("an act of the fault plan: %s", problem)
+            return False
+        return True
+
+    def check_events(self) -> None:
+        """Let the events happen whose time has come."""
+        for number, event in enumerate(self.plan.events):
+            if self.events_done[number] or not self._due(event.after):
+                continue
+            try:
+                self.act(event.act, "event")
+            except NotYet:
+                continue  # "@held" while nothing is held: the event waits
+            except ActError as problem:
+                log.warning("event %d of the fault plan: %s", number, problem)
+            self.events_done[number] = True
+
+    def _due(self, after: Trigger) -> bool:
+        elapsed, market_ms, orders = self._began
+        if after.wall_s is not None:
+            return self._elapsed() - elapsed >= after.wall_s
+        if after.market_s is not None:
+            return self._market_ms() - market_ms >= after.market_s * 1000.0
+        return after.orders is not None and self._orders() - orders >= after.orders

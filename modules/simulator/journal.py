@@ -11,12 +11,12 @@ import json
 import os
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from modules.simulator.accounts import Account, Balance, Fill, Order, OrderType, Status
+from modules.simulator.accounts import Account, Balance, Fill, Order, OrderType, Status, Transfer
 from modules.simulator.universe import QUOTE
 from modules.simulator.venue import Change
 from utils.files import write_atomic
@@ -41,6 +41,7 @@ class Restored:
     next_seq: int
     ms: int
     lost_bytes: int
+    transfers: list[Transfer] = field(default_factory=list)
 
 
 def _dump(record: object) -> dict[str, Any]:
@@ -68,6 +69,7 @@ def change_to_json(change: Change) -> dict[str, Any]:
         "ms": change.ms, "next": change.next_seq,
         "orders": [_dump(order) for order in change.orders],
         "fills": [_dump(fill) for fill in change.fills],
+        "transfers": [_dump(transfer) for transfer in change.transfers],
         "balances": {
             account.name: {
                 a: [str(b.free), str(b.locked)] for a, b in account.balances.items() if change.whole or a in moved}
@@ -188,6 +190,8 @@ def _apply(restored: Restored, data: dict[str, Any]) -> None:
     for order in data["orders"]:
         restored.orders[order["id"]] = _order(order)
     restored.fills += [_fill(fill) for fill in data["fills"]]
+    restored.transfers += [
+        Transfer(**{**row, "amount": Decimal(row["amount"])}) for row in data.get("transfers", [])]
     for name, balances in data["balances"].items():
         restored.balances.setdefault(name, {}).update({
             asset: Balance(Decimal(free), Decimal(locked)) for asset, (free, locked) in balances.items()})
@@ -204,12 +208,21 @@ class Recorder:
     def append(self, change: Change) -> None:
         """Write one change."""
         data = change_to_json(change)
+        self.write(self._rows(change, data))
+
+    @staticmethod
+    def _rows(change: Change, data: dict[str, Any]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = [{"kind": "order", "ms": change.ms, **order} for order in data["orders"]]
         rows += [{"kind": "fill", **fill} for fill in data["fills"]]
+        rows += [{"kind": "transfer", **transfer} for transfer in data["transfers"]]
         rows += [
             {"kind": "balance", "ms": change.ms, "account": name, "balances": balances}
             for name, balances in data["balances"].items()
         ]
+        return rows
+
+    def write(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Write rows as they are. Raises OSError."""
         self._file.writelines(json.dumps(row) + "\n" for row in rows)
         self._file.flush()
 
@@ -218,13 +231,15 @@ class Recorder:
         self._file.close()
 
 
-def truth(accounts: Iterable[Account], orders: Iterable[Order], fills: Iterable[Fill]) -> dict[str, Any]:
-    """What the venue holds to be true, per account: balances, orders, fills, sums of fees."""
+def truth(
+    accounts: Iterable[Account], orders: Iterable[Order], fills: Iterable[Fill], transfers: Iterable[Transfer]
+) -> dict[str, Any]:
+    """What the venue holds to be true, per account: balances, orders, fills, sums of fees, the owner's transfers."""
     found: dict[str, Any] = {
         account.name: {
             "api_key": account.api_key,
             "balances": {a: {"free": str(b.free), "locked": str(b.locked)} for a, b in account.balances.items()},
-            "orders": [], "fills": [], "fees": {},
+            "orders": [], "fills": [], "fees": {}, "transfers": [],
         }
         for account in accounts
     }
@@ -238,6 +253,8 @@ def truth(accounts: Iterable[Account], orders: Iterable[Order], fills: Iterable[
         mine = found[fill.account]
         mine["fills"].append(_dump(fill))
         mine["fees"][fill.fee_asset] = str(Decimal(mine["fees"].get(fill.fee_asset, "0")) + fill.fee)
+    for transfer in transfers:
+        found[transfer.account]["transfers"].append(_dump(transfer))
     return found
 
 

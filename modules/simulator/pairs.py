@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from modules.simulator.errors import Reason, Refused
 from modules.simulator.source import Source
 from modules.simulator.universe import DAY_MS, MINUTE_MS, Calendar, Token
 
@@ -21,15 +23,34 @@ class PairState(StrEnum):
     ABSENT = "absent"
 
 
+@dataclass(slots=True)
+class Override:
+    """What an act has made of a pair. `…_told` says whether exchangeInfo shows it."""
+
+    state: PairState | None = None
+    api_closed: bool = False
+    api_told: bool = True
+    market_refused: bool = False
+    market_told: bool = False
+    tick_scale: int | None = None  # decimals of prices that are still taken
+    step_scale: int | None = None  # decimals of amounts that are still taken
+
+
 class Pairs:
-    """Look-ups by symbol and instant."""
+    """Look-ups by symbol and instant. `overrides` are the acts' (by symbol)."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self.overrides: dict[str, Override] = {}
         self._by_symbol: dict[int, tuple[Calendar, dict[str, Token]]] = {}
 
     def find(self, symbol: str, ms: int) -> Token | None:
         """The token of a symbol that is shown at an instant."""
+        token = self.known(symbol, ms)
+        return None if token is None or self.state(token, ms) is PairState.ABSENT else token
+
+    def known(self, symbol: str, ms: int) -> Token | None:
+        """The token of a symbol that lives at an instant, also where an act has taken it from sight."""
         calendar = self._source.calendar(ms // DAY_MS)
         cached = self._by_symbol.get(id(calendar))
         if cached is None or cached[0] is not calendar:
@@ -38,12 +59,43 @@ class Pairs:
             cached = (calendar, {token.symbol: token for token in calendar.tokens})
             self._by_symbol[id(calendar)] = cached
         token = cached[1].get(symbol)
-        if token is None or self.state(token, ms) is PairState.ABSENT:
+        if token is None or self._planned(token, ms) is PairState.ABSENT:
             return None
-        return token
+        return self._overridden(token)
+
+    def _overridden(self, token: Token) -> Token:
+        """The token as it is told."""
+        override = self.overrides.get(token.symbol)
+        if override is None:
+            return token
+        return replace(
+            token, api_open=token.api_open and not (override.api_closed and override.api_told),
+            market_orders=token.market_orders and not (override.market_refused and override.market_told),
+            tick_scale=override.tick_scale, step_scale=override.step_scale)
+
+    def check_untold(self, symbol: str, market: bool) -> None:
+        """Refuse what an act refuses without telling it beforehand. Raises Refused."""
+        override = self.overrides.get(symbol)
+        if override is not None and override.api_closed:
+            raise Refused(Reason.CLOSED_TO_API, symbol)
+        if override is not None and override.market_refused and market:
+            raise Refused(Reason.NO_MARKET_ORDERS, symbol)
+
+    def halted_by_act(self, symbol: str) -> bool:
+        """Whether an act has halted a pair: the market's flow does not reach its orders."""
+        override = self.overrides.get(symbol)
+        return override is not None and override.state is PairState.HALTED
 
     def state(self, token: Token, ms: int) -> PairState:
         """What may be done with a token's pair at an instant."""
+        planned = self._planned(token, ms)
+        override = self.overrides.get(token.symbol)
+        if override is None or override.state is None or planned in (PairState.ABSENT, PairState.OFFLINE):
+            return planned
+        return override.state
+
+    def _planned(self, token: Token, ms: int) -> PairState:
+        """The state by the market's own calendar."""
         if ms < token.list_ms:
             return PairState.ABSENT
         if token.delist_ms is not None and ms >= token.delist_ms:
@@ -65,5 +117,5 @@ class Pairs:
         for token in self._source.calendar(ms // DAY_MS).tokens:
             state = self.state(token, ms)
             if state is not PairState.ABSENT:
-                found.append((token, state))
+                found.append((self._overridden(token) if self.overrides else token, state))
         return found

@@ -60,12 +60,13 @@ def check_size(token: Token, ask: NewOrder, price: int | None, steps: int | None
 def in_units(token: Token, ask: NewOrder) -> tuple[int | None, int | None]:
     """Price in ticks and amount in steps. Raises Refused where the decimals don't fit or a part is missing."""
     price: int | None = None
+    prices, amounts = token.order_scales
     if ask.type is not OrderType.MARKET:
         if ask.price is None:
             raise Refused(Reason.MISSING, "price")
         if ask.price <= 0:
             raise Refused(Reason.BAD_PARAMETER, "price")
-        price = _whole(ask.price, token.price_scale, Reason.PRICE_DECIMALS)
+        price = _whole(ask.price, token.price_scale, prices, Reason.PRICE_DECIMALS)
     if ask.qty is None:
         if ask.type is not OrderType.MARKET or ask.quote_qty is None:
             raise Refused(Reason.MISSING, "quantity")
@@ -74,14 +75,14 @@ def in_units(token: Token, ask: NewOrder) -> tuple[int | None, int | None]:
         return price, None
     if ask.qty <= 0:
         raise Refused(Reason.BAD_AMOUNT, "quantity")
-    return price, _whole(ask.qty, token.base_scale, Reason.AMOUNT_DECIMALS)
+    return price, _whole(ask.qty, token.base_scale, amounts, Reason.AMOUNT_DECIMALS)
 
 
-def _whole(value: Decimal, scale: int, reason: Reason) -> int:
-    units = value.scaleb(scale)
-    if units != units.to_integral_value():
-        raise Refused(reason, f"at most {scale}")
-    return int(units)
+def _whole(value: Decimal, scale: int, allowed: int, reason: Reason) -> int:
+    coarse = value.scaleb(allowed)
+    if coarse != coarse.to_integral_value():
+        raise Refused(reason, f"at most {allowed}")
+    return int(value.scaleb(scale))
 
 
 def _worth(token: Token, ask: NewOrder, price: int | None, steps: int | None, last: int) -> Decimal:

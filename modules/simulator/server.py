@@ -6,20 +6,29 @@ import asyncio
 import json
 import logging
 import os
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from filelock import FileLock, Timeout
 
 from modules.simulator.accounts import Account
+from modules.simulator.acts import Act, ActError
 from modules.simulator.clock import VenueClock
+from modules.simulator.deeds import Deeds
 from modules.simulator.dialects.mexc import MexcDialect, Reply
 from modules.simulator.dialects.mexc_auth import Gate
+from modules.simulator.dialects.mexc_faults import request_class
 from modules.simulator.dialects.mexc_routes import routes
-from modules.simulator.faults import FaultPlan, Faults, PlanError
+from modules.simulator.errors import Reason
+from modules.simulator.fault_plan import FaultPlan, PlanError
+from modules.simulator.fault_wire import Hands, Wire
+from modules.simulator.faults import Asked, Faults
 from modules.simulator.journal import LEASE_WALL_S, Journal, Recorder, StateError, truth
+from modules.simulator.past import Past
 from modules.simulator.settings import SimulatorSettings
 from modules.simulator.source import ModelSource, Source
 from modules.simulator.universe import DAY_MS, MINUTE_MS
@@ -70,16 +79,24 @@ class Simulator:
         self.broken: OSError | None = None
         source = make_source(options)
         accounts = default_accounts(options.start_usdt)
+        self._elapsed = elapsed or time.monotonic
+        self.past = Past(self._elapsed)
         start_ms = self._open_state(options.state, source, accounts) or self._start_ms(source)
-        self.clock = VenueClock(start_ms, options.speed, **({"elapsed": elapsed} if elapsed else {}))
+        self.clock = VenueClock(start_ms, options.speed, self._elapsed)
         self._open_record(options.record)
         self.venue = Venue(source, accounts, self.clock.now, fee_asset=options.fee_asset, commit=self._commit)
         if self._journal is not None:
-            self.venue.restore(self._restored.orders.values(), self._restored.fills, self._restored.next_seq, start_ms)
+            kept = self._restored
+            self.venue.restore(kept.orders.values(), kept.fills, kept.transfers, kept.next_seq, start_ms)
+        self.past.begin(self.venue.orders.values(), accounts, len(self.venue.fills))
         gate = Gate(self.venue.by_key, options.speed, wall_ms if options.accept_wall_time else None)
-        weights = Weights(options.weight_limit, options.speed)
-        self.dialect = MexcDialect(self.venue, gate, weights, routes(self.venue))
-        self.faults = Faults(self._fault_plan(options.faults))
+        self.deeds = self._make_deeds(gate.revoked)
+        weights = Weights(options.weight_limit, options.speed, options.ban_after)
+        self.dialect = MexcDialect(self.venue, gate, weights, routes(self.venue), self.deeds.shift_ms)
+        self.faults = Faults(
+            self._fault_plan(options), elapsed=self._elapsed, market_ms=self.clock.now,
+            orders=lambda: self.venue.next_seq, note=self._note, act=self.deeds.do)
+        self.wire = Wire(self.faults)
         self._leased = 0
         self._lease(start_ms)
 
@@ -114,7 +131,8 @@ class Simulator:
             account.balances.update(self._restored.balances.get(account.name, {}))
         kept = self._restored
         whole = Change(
-            kept.ms, tuple(kept.orders.values()), tuple(kept.fills), tuple(accounts), kept.next_seq, whole=True)
+            kept.ms, tuple(kept.orders.values()), tuple(kept.fills), tuple(accounts), kept.next_seq, whole=True,
+            transfers=tuple(kept.transfers))
         try:
             self._journal.compact(whole)
             self._journal.open()
@@ -135,11 +153,23 @@ class Simulator:
                 f"record file {path}: cannot be written ({problem.strerror}). Give another --record.") from problem
 
     @staticmethod
-    def _fault_plan(path: Path | None) -> FaultPlan:
+    def _fault_plan(options: SimulatorSettings) -> FaultPlan:
         try:
-            return FaultPlan.load(path) if path is not None else FaultPlan.empty()
+            plan = FaultPlan.load(options.faults) if options.faults is not None else FaultPlan.empty()
         except PlanError as problem:
             raise StartError(str(problem)) from problem
+        given = {"seed": options.fault_seed, "rate": options.fault_rate}
+        return plan.model_copy(update={name: value for name, value in given.items() if value is not None})
+
+    def _make_deeds(self, revoked: dict[str, Reason]) -> Deeds:
+        folder = self.options.state
+        file = folder / "acts.json" if folder is not None else None
+        deeds = Deeds(self.venue, revoked, self._elapsed, self.options.speed, file)
+        try:
+            deeds.restore()
+        except ActError as problem:
+            raise StartError(str(problem)) from problem
+        return deeds
 
     # -- memory ------------------------------------------------------------------------------------------
 
@@ -151,6 +181,16 @@ class Simulator:
                 self._recorder.append(change)
         except OSError as problem:
             # Memory and disk now differ: answer nobody any more, end, and let the restart read the disk.
+            self.broken = problem
+            raise
+        self.past.note(change)
+
+    def _note(self, row: dict[str, Any]) -> None:
+        """Put what was injected into the record."""
+        try:
+            if self._recorder is not None:
+                self._recorder.write([row])
+        except OSError as problem:
             self.broken = problem
             raise
 
@@ -178,19 +218,30 @@ class Simulator:
         app.router.add_get("/sim/truth", self._truth)
         app.router.add_get("/sim/faults", self._get_faults)
         app.router.add_post("/sim/faults", self._set_faults)
+        app.router.add_post("/sim/act", self._act)
+        app.on_shutdown.append(self._on_shutdown)
         app.router.add_route("*", "/{path:.*}", self._serve)
         return app
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
         body = (await request.read()).decode("utf-8", "replace")
-        self._lease(self.clock.now())
+        key = request.headers.get("X-MEXC-APIKEY")
 
-        async def execute() -> Reply:
+        async def execute(lag_s: float = 0.0) -> Reply:
+            self._lease(self.clock.now())
+            seen = self.past.view(lag_s) if lag_s else None
+            lag_ms = int(lag_s * 1000 * self.options.speed)
             return await self.dialect.handle(
-                request.method, path, query, body, request.headers.get("X-MEXC-APIKEY"), request.remote or "?")
+                request.method, path, query, body, key, request.remote or "?", seen, lag_ms)
 
-        return await self.faults.apply(request, path, execute)
+        symbol = self.dialect.params_of(query, body).get("symbol")
+        asked = Asked(request.method, path, request_class(request.method, path), symbol)
+        hands = Hands(lambda: self.dialect.aimed_at(query, body, key), self.venue.fill_share, self.deeds.outage)
+        return await self.wire.answer(request, asked, hands, execute)
+
+    async def _on_shutdown(self, app: web.Application) -> None:
+        self.wire.close()
 
     async def _status(self, request: web.Request) -> web.Response:
         market_ms = self.clock.now()
@@ -200,7 +251,7 @@ class Simulator:
             "market_ms": market_ms, "speed": self.options.speed, "seed": self.options.seed,
             "tokens": self.options.tokens, "pairs": len(listed), "pid": os.getpid(), "port": self.port,
             "started_market_ms": self.clock.start_ms, "market": self.venue.source.describe(), "dialect": "mexc",
-            "ends_ms": self.venue.source.last_ms(),
+            "ends_ms": self.venue.source.last_ms(), "faults": self.faults.counts(),
         })
 
     async def _truth(self, request: web.Request) -> web.Response:
@@ -209,7 +260,7 @@ class Simulator:
         venue = self.venue
         return web.json_response({
             "market_ms": market_ms,
-            "accounts": truth(venue.accounts.values(), venue.orders.values(), venue.fills),
+            "accounts": truth(venue.accounts.values(), venue.orders.values(), venue.fills, venue.transfers),
         })
 
     async def _get_faults(self, request: web.Request) -> web.Response:
@@ -218,9 +269,20 @@ class Simulator:
     async def _set_faults(self, request: web.Request) -> web.Response:
         try:
             self.faults.replace(FaultPlan.parse(json.loads(await request.text()), "request"))
-        except (PlanError, ValueError) as problem:
+        except (PlanError, ValueError, RecursionError) as problem:
             return web.json_response({"error": str(problem)}, status=400)
         return web.json_response(self.faults.describe())
+
+    async def _act(self, request: web.Request) -> web.Response:
+        try:
+            act = Act.parse(json.loads(await request.text()))
+        except (ActError, ValueError, RecursionError) as problem:
+            return web.json_response({"error": str(problem)}, status=400)
+        try:
+            self.faults.act(act, "request")
+        except ActError as problem:
+            return web.json_response({"error": str(problem)}, status=409)
+        return web.json_response({"done": act.model_dump(mode="json", exclude_unset=True)})
 
     # -- running -----------------------------------------------------------------------------------------
 
@@ -235,6 +297,7 @@ class Simulator:
         """Let the market reach resting orders, make tomorrow ahead of time, keep the lease, until `stop`."""
         while not stop.is_set() and self.broken is None:
             now = self.clock.now()
+            self.faults.check_events()
             self.venue.advance(now)
             self._lease(now)
             self._tomorrow(now)

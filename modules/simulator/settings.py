@@ -20,6 +20,10 @@ class SimulatorSettings(BaseModel):
     start: datetime | None = Field(None, description="Market time at the start, ISO 8601; default the wall clock's")
     replay: Path | None = Field(None, description="Folder of recorded candles to use instead of the market model")
     faults: Path | None = Field(None, description="Fault plan, a JSON file")
+    fault_seed: int | None = Field(None, ge=0, description="Seed of the faults' dice; default the plan's own, or 0")
+    fault_rate: float | None = Field(
+        None, ge=0, le=1, description="Share of all requests that meet a fault of the default mix"
+    )
     record: Path | None = Field(None, description="Append the venue's own truth to this file, JSON lines")
     state: Path | None = Field(None, description="Folder that keeps accounts and orders across restarts")
     start_usdt: float = Field(10_000.0, gt=0, le=1e9, description="USDT in each account at its first start")
@@ -27,6 +31,9 @@ class SimulatorSettings(BaseModel):
         "quote", description="Commission is charged in USDT (as MEXC does) or in the coin received"
     )
     weight_limit: int = Field(500, ge=10, description="Request weight per endpoint and 10 s, per IP and per account")
+    ban_after: int = Field(
+        100, ge=0, description="Refusals (429) in 10 s after which an address is banned (418) for two minutes; 0 never"
+    )
     accept_wall_time: bool = Field(
         False, description="Also accept requests signed with the wall clock (clients that cannot follow --speed)"
     )

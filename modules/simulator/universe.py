@@ -66,6 +66,14 @@ class Token:
     market_orders: bool
     list_ms: int
     delist_ms: int | None
+    tick_scale: int | None = None  # decimals of prices and amounts that are taken, where fewer than the scales say
+    step_scale: int | None = None
+
+    @property
+    def order_scales(self) -> tuple[int, int]:
+        """Decimals that an order's price and amount may have."""
+        return (self.price_scale if self.tick_scale is None else self.tick_scale,
+                self.base_scale if self.step_scale is None else self.step_scale)
 
     @property
     def symbol(self) -> str:

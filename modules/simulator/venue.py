@@ -13,7 +13,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import Literal
 
-from modules.simulator.accounts import ZERO, Account, Fill, Order, OrderType, Status
+from modules.simulator.accounts import ZERO, Account, Fill, Order, OrderType, Status, Transfer
 from modules.simulator.book import BUY, SELL, ModelBook
 from modules.simulator.errors import Reason, Refused
 from modules.simulator.flow import Flow
@@ -41,6 +41,7 @@ class Change:
     accounts: tuple[Account, ...]
     next_seq: int
     whole: bool = False
+    transfers: tuple[Transfer, ...] = ()
 
 
 class Venue:
@@ -65,6 +66,7 @@ class Venue:
         self.by_key = {account.api_key: account for account in self.accounts.values()}
         self.orders: dict[str, Order] = {}
         self.fills: list[Fill] = []
+        self.transfers: list[Transfer] = []
         self.next_seq = 1
         self._fee_in_quote = fee_asset == "quote"
         self._commit = commit or (lambda change: None)
@@ -76,7 +78,9 @@ class Venue:
 
     # -- restoring ---------------------------------------------------------------------------------------
 
-    def restore(self, orders: Iterable[Order], fills: Iterable[Fill], next_seq: int, ms: int) -> None:
+    def restore(
+        self, orders: Iterable[Order], fills: Iterable[Fill], transfers: Iterable[Transfer], next_seq: int, ms: int
+    ) -> None:
         """Take over what a journal kept; flow reaches open orders from `ms` on."""
         for order in orders:
             self._know(order)
@@ -84,6 +88,7 @@ class Venue:
                 self._resting.setdefault(order.slot, []).append(order)
                 self._reached[order.slot] = ms
         self.fills.extend(fills)
+        self.transfers.extend(transfers)
         self.next_seq = next_seq
 
     def _know(self, order: Order) -> None:
@@ -145,6 +150,7 @@ class Venue:
         if token is None:
             raise Refused(Reason.BAD_SYMBOL, ask.symbol)
         check_state(token, self.pairs.state(token, ms), ask)
+        self.pairs.check_untold(token.symbol, ask.type is OrderType.MARKET)
         mine = self.open_orders(account, None)
         if ask.client_id is not None and any(order.client_id == ask.client_id for order in mine):
             raise Refused(Reason.DUPLICATE_ID, ask.client_id)
@@ -308,13 +314,12 @@ class Venue:
         fills: list[Fill] = []
         for slot in list(self._resting):
             since = self._reached.get(slot, ms)
-            if ms <= since:
-                continue
-            self._reached[slot] = ms
-            for order, steps, at in self._flow.reach(slot, since, ms, partial(self.resting, slot)):
-                fills.append(self._fill(order, order.limit, steps, self._token_of(order, at), at, maker=True))
-                self._rest_or_end(order, at, ended=False)
-                touched.append(order)
+            self._reached[slot] = max(since, ms)
+            if ms > since and not self.pairs.halted_by_act(self._resting[slot][0].symbol):
+                for order, steps, at in self._flow.reach(slot, since, ms, partial(self.resting, slot)):
+                    fills.append(self._fill(order, order.limit, steps, self._token_of(order, at), at, maker=True))
+                    self._rest_or_end(order, at, ended=False)
+                    touched.append(order)
             for order in self._orders_of_offline(slot, ms):
                 self._end(order, ms)
                 touched.append(order)
@@ -331,6 +336,31 @@ class Venue:
 
     def _token_of(self, order: Order, ms: int) -> Token:
         return self.source.calendar(ms // DAY_MS).tokens[order.slot]
+
+    # -- what others do ----------------------------------------------------------------------------------
+
+    def fill_share(self, order: Order, share: Decimal) -> bool:
+        """Let the market take a share of an open limit order at its price; False where nothing is open of it."""
+        ms = self.now()
+        self.advance(ms)
+        if order.status.final or order.price is None:
+            return False
+        steps = min(order.remaining, max(1, int(order.remaining * share)))
+        fill = self._fill(order, order.limit, steps, self._token_of(order, ms), ms, maker=True)
+        self._rest_or_end(order, ms, ended=False)
+        self._record(ms, [order], [fill])
+        return True
+
+    def transfer(self, account: Account, asset: str, amount: Decimal) -> None:
+        """Move money into (negative: out of) what is free of an account. Raises ValueError where it is not there."""
+        balance = account.balance(asset)
+        if balance.free + amount < 0:
+            raise ValueError("not enough free")
+        ms = self.now()
+        balance.free += amount
+        transfer = Transfer(account.name, asset, amount, ms)
+        self.transfers.append(transfer)
+        self._commit(Change(ms, (), (), (account,), self.next_seq, whole=True, transfers=(transfer,)))
 
     def _record(self, ms: int, orders: list[Order], fills: list[Fill]) -> None:
         names = dict.fromkeys(order.account for order in orders)

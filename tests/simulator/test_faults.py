@@ -9,7 +9,8 @@ from typing import Any
 import ccxt.async_support as ccxt
 import pytest
 
-from modules.simulator.faults import FaultPlan, Faults, PlanError
+from modules.simulator.fault_plan import FaultPlan, PlanError
+from modules.simulator.faults import Asked, Faults
 from tests.simulator.conftest import Running
 
 ORDER = {"method": "POST", "path": "/api/v3/order$"}
@@ -61,15 +62,34 @@ async def test_latency_is_added_and_other_requests_are_not_touched(venue: Runnin
     assert (await venue.get("/sim/faults"))[1]["done"] == [0, 1]
 
 
-def test_dice_are_seeded() -> None:
-    parsed = FaultPlan.parse({"seed": 5, "rules": [{"kind": "empty", "probability": 0.5}]}, "test")
+def _engine(plan: object) -> Faults:
+    return Faults(FaultPlan.parse(plan, "test"), elapsed=lambda: 0.0, market_ms=lambda: 0, orders=lambda: 0,
+                  note=lambda row: None, act=lambda act: None)
 
-    def throws() -> list[bool]:
-        faults = Faults(parsed)
-        return [faults.draw("GET", "/api/v3/time")[1] is not None for _ in range(200)]
 
-    assert throws() == throws()
-    assert 60 < sum(throws()) < 140
+def _thrown(plan: object, asked: list[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    """(class, kind of the fault) of every request that meets one."""
+    faults = _engine(plan)
+    found = []
+    for method, path, group in asked:
+        drawn = faults.draw(Asked(method, path, group, None))
+        if drawn.rule is not None:
+            found.append((group, f"{drawn.nth} {drawn.rule.kind}"))
+    return found
+
+
+TIME, PLACE = ("GET", "/api/v3/time", "data"), ("POST", "/api/v3/order", "order")
+
+
+@pytest.mark.parametrize("plan_", [
+    {"seed": 5, "rules": [{"kind": "empty", "probability": 0.5}]}, {"seed": 5, "rate": 0.5}])
+def test_dice_are_seeded_and_a_class_does_not_disturb_another_one(plan_: dict[str, Any]) -> None:
+    orders = _thrown(plan_, [PLACE] * 200)
+    assert orders == _thrown(plan_, [PLACE] * 200)
+    mixed = _thrown(plan_, [TIME, PLACE, TIME] * 200)
+    assert [one for one in mixed if one[0] == "order"] == orders
+    assert orders != _thrown({**plan_, "seed": 6}, [PLACE] * 200)
+    assert 50 < len(orders) < 150
 
 
 @pytest.mark.parametrize("text,words", [

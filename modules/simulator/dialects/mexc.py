@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from modules.simulator.accounts import Account, OrderType
+from modules.simulator.accounts import Account, Order, OrderType
 from modules.simulator.dialects.mexc_auth import AUTH_PARAMS, Gate, parse, signed_text
 from modules.simulator.dialects.mexc_errors import answer
 from modules.simulator.errors import Reason, Refused
+from modules.simulator.past import Lagged
 from modules.simulator.rules import NewOrder
 from modules.simulator.venue import Venue
 from modules.simulator.weights import Weights
@@ -28,6 +29,8 @@ class Call:
     params: dict[str, str]
     ms: int
     account: Account | None = None
+    told_ms: int = 0  # what the venue says the time is
+    seen: Lagged | None = None  # a replica that lags behind answers, where not None
 
     @property
     def user(self) -> Account:
@@ -104,48 +107,74 @@ class Ready(str):
 class MexcDialect:
     """Takes a request apart, admits it, calls its handler, forms the answer."""
 
-    prefix = "/api/"
-
     def __init__(
-        self, venue: Venue, gate: Gate, weights: Weights, routes: Mapping[tuple[str, str], Route]
+        self, venue: Venue, gate: Gate, weights: Weights, routes: Mapping[tuple[str, str], Route],
+        shift_ms: Callable[[], int] = lambda: 0,
     ) -> None:
         self._venue = venue
         self._gate = gate
         self._weights = weights
         self._routes = routes
+        self._shift_ms = shift_ms
 
     async def handle(
-        self, method: str, path: str, query: str, body: str, key: str | None, remote: str
+        self, method: str, path: str, query: str, body: str, key: str | None, remote: str,
+        seen: Lagged | None = None, data_lag_ms: int = 0,
     ) -> Reply:
-        """Answer one request."""
-        ms = self._venue.now()
+        """Answer one request; reads of the account as `seen`, market data as it was `data_lag_ms` ago."""
         headers: dict[str, str] = {}
         try:
-            result = await self._answer(method, path, query, body, key, remote, ms, headers)
+            result = await self._answer(method, path, query, body, key, remote, headers, seen, data_lag_ms)
         except Refused as refused:
             status, content = answer(refused)
             return Reply(status, json.dumps(content), headers)
         return Reply(200, result if isinstance(result, Ready) else json.dumps(result), headers)
 
     async def _answer(
-        self, method: str, path: str, query: str, body: str, key: str | None, remote: str, ms: int,
-        headers: dict[str, str],
+        self, method: str, path: str, query: str, body: str, key: str | None, remote: str,
+        headers: dict[str, str], seen: Lagged | None, data_lag_ms: int,
     ) -> object:
+        ms = self._venue.now()
+        told_ms = ms + self._shift_ms()
+        banned_s = self._weights.banned(f"ip {remote}", ms)
+        if banned_s is not None:
+            headers["Retry-After"] = str(banned_s)
+            raise Refused(Reason.BANNED)
         route = self._routes.get((method, path))
         if route is None:
             raise Refused(Reason.NO_ROUTE, f"{method} {path}")
         params = _merged(parse(query), body)
         plain = {name: value for name, value in params.items() if name not in AUTH_PARAMS}
         unknown = sorted(set(plain) - route.params)
-        call = Call(plain, ms)
+        call = Call(plain, ms if route.signed else ms - data_lag_ms, None, told_ms)
         self._spend(f"ip {remote}", path, route.weight(call), ms, headers)
         if unknown:
             raise Refused(Reason.UNKNOWN_PARAMETER, ", ".join(unknown))
         if route.signed:
-            account = self._gate.admit(key, params, signed_text(query, _form(body)), ms)
+            account = self._gate.admit(key, params, signed_text(query, _form(body)), told_ms)
             self._spend(f"uid {account.name}", path, route.weight(call), ms, headers)
-            call = Call(plain, ms, account)
+            call = Call(plain, ms, account, told_ms, seen)
         return await route.handler(call)
+
+    def params_of(self, query: str, body: str) -> dict[str, str]:
+        """A request's parameters as far as they can be read; never refuses."""
+        try:
+            return _merged(parse(query), body)
+        except Refused:
+            return {}
+
+    def aimed_at(self, query: str, body: str, key: str | None) -> Order | None:
+        """The order that a request is about (of all orders of a symbol the oldest open one)."""
+        params = self.params_of(query, body)
+        account = self._venue.by_key.get(key or "")
+        symbol = params.get("symbol")
+        if account is None or symbol is None:
+            return None
+        order_id = params.get("orderId")
+        client_id = params.get("origClientOrderId", params.get("clientOrderId"))
+        if order_id or client_id:
+            return self._venue.find_order(account, symbol, order_id or None, client_id or None)
+        return next(iter(self._venue.open_orders(account, symbol)), None)
 
     def _spend(self, owner: str, path: str, weight: int, ms: int, headers: dict[str, str]) -> None:
         wait_s = self._weights.spend(owner, path, weight, ms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from modules.simulator.accounts import Account
@@ -41,6 +41,7 @@ class Gate:
     by_key: dict[str, Account]
     speed: float
     wall_ms: Callable[[], int] | None = None  # also accept timestamps of this clock
+    revoked: dict[str, Reason] = field(default_factory=dict)  # keys that are refused, and why
 
     def admit(self, key: str | None, params: dict[str, str], text: str, now_ms: int) -> Account:
         """The account that signed the request. Raises Refused."""
@@ -49,6 +50,8 @@ class Gate:
         account = self.by_key.get(key)
         if account is None:
             raise Refused(Reason.BAD_KEY)
+        if key in self.revoked:
+            raise Refused(self.revoked[key])
         if "signature" not in params:
             raise Refused(Reason.MISSING, "signature")
         if "timestamp" not in params:

@@ -30,11 +30,14 @@ CODES: dict[Reason, tuple[int, int, str]] = {
     Reason.NOT_CANCELABLE: (400, -2011, "Unknown order sent."),
     Reason.KEY_REQUIRED: (400, 400, "api key required"),
     Reason.BAD_KEY: (400, 10072, "Api key info invalid"),
+    Reason.BAD_ADDRESS: (400, 700006, "IP [127.0.0.1] not in the ip white list"),
+    Reason.EXPIRED_KEY: (400, 402, "API key expired"),
     Reason.BAD_SIGNATURE: (400, 700002, "Signature for this request is not valid."),
     Reason.BAD_TIME: (400, 700003, "Timestamp for this request is outside of the recvWindow."),
     Reason.BAD_WINDOW: (400, 700005, "recvWindow must less than 60000"),
     Reason.NO_PERMISSION: (400, 700007, "No permission to access the endpoint."),
     Reason.TOO_MANY_REQUESTS: (429, 429, "Too Many Requests"),
+    Reason.BANNED: (418, 418, "Too many requests; this address is blocked for a while"),
     Reason.NO_ROUTE: (404, 404, "Not Found: {}"),
 }
 

@@ -36,15 +36,16 @@ def plain(value: Decimal) -> str:
 
 def symbol_info(token: Token, state: PairState) -> dict[str, Any]:
     """One row of exchangeInfo."""
+    prices, amounts = token.order_scales
     kinds = ["LIMIT", "LIMIT_MAKER"] if not token.market_orders else ["LIMIT", "MARKET", "LIMIT_MAKER"]
     return {
         "symbol": token.symbol, "status": _STATUS[state], "baseAsset": token.base,
-        "baseAssetPrecision": token.base_scale, "quoteAsset": QUOTE, "quotePrecision": token.price_scale,
-        "quoteAssetPrecision": token.price_scale, "baseCommissionPrecision": token.base_scale,
-        "quoteCommissionPrecision": token.price_scale, "orderTypes": kinds,
+        "baseAssetPrecision": amounts, "quoteAsset": QUOTE, "quotePrecision": prices,
+        "quoteAssetPrecision": prices, "baseCommissionPrecision": amounts,
+        "quoteCommissionPrecision": prices, "orderTypes": kinds,
         "isSpotTradingAllowed": token.api_open and state in (PairState.ONLINE, PairState.SELL_ONLY),
         "isMarginTradingAllowed": False, "quoteAmountPrecision": plain(MIN_NOTIONAL),
-        "baseSizePrecision": plain(Decimal(1).scaleb(-token.base_scale)), "permissions": ["SPOT"], "filters": [],
+        "baseSizePrecision": plain(Decimal(1).scaleb(-amounts)), "permissions": ["SPOT"], "filters": [],
         "maxQuoteAmount": plain(MAX_NOTIONAL), "makerCommission": plain(token.maker),
         "takerCommission": plain(token.taker), "quoteAmountPrecisionMarket": plain(MIN_NOTIONAL),
         "maxQuoteAmountMarket": plain(MAX_NOTIONAL_MARKET), "fullName": token.base.title(),

@@ -88,7 +88,7 @@ class _Public:
         return {}
 
     async def time(self, call: Call) -> object:
-        return {"serverTime": call.ms}
+        return {"serverTime": call.told_ms}
 
     async def contracts(self, call: Call) -> object:
         """Futures are not simulated; ccxt asks for their list on every load."""
@@ -114,7 +114,7 @@ class _Public:
         ]
         if names is not None and len(rows) < len(names):
             raise Refused(Reason.BAD_SYMBOL)
-        return {"timezone": "CST", "serverTime": call.ms, "rateLimits": [], "exchangeFilters": [], "symbols": rows}
+        return {"timezone": "CST", "serverTime": call.told_ms, "rateLimits": [], "exchangeFilters": [], "symbols": rows}
 
     def _token(self, call: Call) -> Token:
         return self._venue.token(call.need("symbol"), call.ms)
@@ -178,6 +178,11 @@ class _Public:
         asks = [o.limit for o in self._venue.resting(token.slot, SELL)]
         return max([board_bid, *bids]), min([board_ask, *asks])
 
+    def _on_grid(self, token: Token, bid: int, ask: int) -> tuple[int, int]:
+        """Best prices of the model's makers where an act has made the tick coarser."""
+        grid = self._venue.model_book.grids.get(token.symbol, 1)
+        return bid // grid * grid, -(-ask // grid) * grid
+
     def _tops(self, token: Token, ms: int) -> list[tuple[str, str]]:
         """(price, amount) of the best bid and the best ask; empty text where nothing stands."""
         tops = []
@@ -202,7 +207,7 @@ class _Public:
         slot = token.slot
         if board.ms - token.list_ms < 86_400_000:
             board = self._since_listing(board, token)
-        bid, ask = self._best(token, int(board.bid[slot]), int(board.ask[slot]))
+        bid, ask = self._best(token, *self._on_grid(token, int(board.bid[slot]), int(board.ask[slot])))
         return fmt.ticker_text(board, token, tops[0][1] if tops else "", tops[1][1] if tops else "", bid, ask)
 
     def _since_listing(self, board: Board, token: Token) -> Board:
@@ -250,7 +255,7 @@ class _Private:
 
     async def account(self, call: Call) -> object:
         self._venue.advance(call.ms)
-        return fmt.account_row(call.user)
+        return fmt.account_row(call.user if call.seen is None else call.seen.account(call.user))
 
     async def uid(self, call: Call) -> object:
         return {"uid": call.user.name}
@@ -295,7 +300,12 @@ class _Private:
 
     async def order(self, call: Call) -> object:
         self._venue.advance(call.ms)
-        return fmt.order_row(self._find(call, Reason.NO_ORDER))
+        order: Order | None = self._find(call, Reason.NO_ORDER)
+        if order is not None and call.seen is not None:
+            order = call.seen.order(order)
+        if order is None:
+            raise Refused(Reason.NO_ORDER)
+        return fmt.order_row(order)
 
     async def cancel(self, call: Call) -> object:
         order = self._find(call, Reason.NOT_CANCELABLE)
@@ -304,7 +314,11 @@ class _Private:
 
     async def open_orders(self, call: Call) -> object:
         self._venue.advance(call.ms)
-        return [fmt.order_row(o) for o in self._venue.open_orders(call.user, call.params.get("symbol"))]
+        symbol = call.params.get("symbol")
+        found = self._venue.open_orders(call.user, symbol)
+        if call.seen is not None:
+            found = call.seen.opened(call.user, symbol, found)
+        return [fmt.order_row(order) for order in found]
 
     async def cancel_all(self, call: Call) -> object:
         canceled = []
@@ -320,8 +334,9 @@ class _Private:
         symbol, limit = call.need("symbol"), call.limit(500, 1000)
         start, end = call.number("startTime"), call.number("endTime")
         found = [
-            order for order in self._venue.orders.values()
-            if order.account == call.user.name and order.symbol == symbol
+            order for known in self._venue.orders.values()
+            if (order := known if call.seen is None else call.seen.order(known)) is not None
+            and order.account == call.user.name and order.symbol == symbol
             and (start is None or order.created_ms >= start) and (end is None or order.created_ms <= end)
         ]
         return [fmt.order_row(order) for order in reversed(found[-limit:])]
@@ -331,7 +346,7 @@ class _Private:
         symbol, limit = call.need("symbol"), call.limit(100, 1000)
         start, end, order_id = call.number("startTime"), call.number("endTime"), call.params.get("orderId")
         found = [
-            fill for fill in self._venue.fills
+            fill for fill in self._venue.fills[: call.seen.fills if call.seen is not None else None]
             if fill.account == call.user.name and fill.symbol == symbol and (order_id in (None, fill.order))
             and (start is None or fill.ms >= start) and (end is None or fill.ms <= end)
         ]

@@ -1,0 +1,113 @@
+"""Things that happen to a venue: told by a plan's events, by rules, or on demand by POST /sim/act.
+
+Here is only what can be asked for; `deeds.py` does it.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+#: action → (what it needs, what it may have)
+ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "manual_buy": (("symbol",), ("qty", "usdt", "price", "account")),
+    "manual_sell": (("symbol",), ("qty", "price", "account")),
+    "manual_cancel": ((), ("symbol", "order_id", "client_id", "account")),
+    "transfer_in": (("asset", "amount"), ("account",)),
+    "transfer_out": (("asset", "amount"), ("account",)),
+    "halt": (("symbol",), ("account",)),
+    "resume": (("symbol",), ("account",)),
+    "sell_only": (("symbol",), ("account",)),
+    "delist": (("symbol",), ("account", "shown")),
+    "close_api": (("symbol",), ("account", "told")),
+    "refuse_market_orders": (("symbol",), ("account", "told")),
+    "tick_size": (("symbol",), ("tick", "step", "account")),
+    "revoke_key": ((), ("account", "how")),
+    "restore_key": ((), ("account",)),
+    "clock_jump": (("ms",), ("for_ms",)),
+    "outage": (("for_ms",), ()),
+}
+Action = Literal[
+    "manual_buy", "manual_sell", "manual_cancel", "transfer_in", "transfer_out", "halt", "resume", "sell_only",
+    "delist", "close_api", "refuse_market_orders", "tick_size", "revoke_key", "restore_key", "clock_jump", "outage"]
+HELD, ORDERED = "@held", "@ordered"
+
+
+class ActError(Exception):
+    """An act cannot be done; the message says why."""
+
+
+class NotYet(ActError):
+    """There is nothing yet that the act could be done to."""
+
+
+class Act(BaseModel):
+    """One thing to do. Amounts are decimals in text; "all" is everything that is free."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    action: Action
+    account: str = "trader"
+    symbol: str | None = Field(None, min_length=1, max_length=40)
+    asset: str | None = Field(None, min_length=1, max_length=40)
+    qty: Decimal | Literal["all"] | None = None
+    amount: Decimal | Literal["all"] | None = None
+    usdt: Decimal | None = Field(None, gt=0, le=10**9)
+    price: Decimal | None = Field(None, gt=0, le=10**12)
+    order_id: str | None = None
+    client_id: str | None = None
+    tick: Decimal | None = None
+    step: Decimal | None = None
+    how: Literal["unknown", "address", "expired", "permission"] = "unknown"
+    told: bool | None = None
+    shown: bool = True
+    ms: float | None = Field(None, ge=-3_600_000, le=3_600_000)
+    for_ms: float | None = Field(None, gt=0, le=3_600_000)
+
+    @field_validator("qty", "amount")
+    @classmethod
+    def _above_zero(cls, value: Decimal | str | None) -> Decimal | str | None:
+        if isinstance(value, Decimal) and not (value.is_finite() and 0 < value <= 10**15):
+            raise ValueError("has to be above 0, or \"all\"")
+        return value
+
+    @field_validator("tick", "step")
+    @classmethod
+    def _power_of_ten(cls, value: Decimal | None) -> Decimal | None:
+        if value is None:
+            return None
+        if not value.is_finite() or value.normalize().as_tuple().digits != (1,) or not -18 <= value.adjusted() <= 0:
+            raise ValueError("has to be a power of ten up to 1, e.g. 0.001")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        needs, may = ACTIONS[self.action]
+        given = self.model_fields_set - {"action"}
+        missing = sorted(name for name in needs if getattr(self, name) is None)
+        if missing:
+            raise ValueError(f"'{self.action}' needs {', '.join(missing)}")
+        odd = sorted(given - set(needs) - set(may))
+        if odd:
+            raise ValueError(f"'{odd[0]}' means nothing to '{self.action}' (it takes: {', '.join(needs + may)})")
+        if self.action == "manual_buy" and (self.qty is None) == (self.usdt is None):
+            raise ValueError("'manual_buy' needs qty or usdt")
+        if self.action == "manual_buy" and (self.qty == "all" or (self.price is not None and self.qty is None)):
+            raise ValueError("'manual_buy' takes a qty in numbers, and with a price only that")
+        if self.action == "manual_cancel" and not given & {"symbol", "order_id", "client_id"}:
+            raise ValueError("'manual_cancel' needs symbol, order_id or client_id")
+        if self.action == "tick_size" and self.tick is None and self.step is None:
+            raise ValueError("'tick_size' needs tick or step")
+        return self
+
+    @classmethod
+    def parse(cls, data: object) -> Act:
+        """An act from JSON values. Raises ActError."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as problem:
+            first = problem.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "act"
+            raise ActError(f"{place}: {first['msg']}") from problem
