@@ -87,6 +87,16 @@ def test_a_torn_tail_is_cut_and_the_rest_is_whole(tmp_path):
         assert [entry.intent.slot for entry in loaded(torn).open_entries("hype", "TEST")] == ["a", "c"]
 
 
+def test_a_line_that_another_process_left_torn_is_cut_before_ours_is_written(tmp_path):
+    path = tmp_path / "j"
+    journal = loaded(path)
+    journal.open(intent("a"))
+    with open(path, "ab") as other:
+        other.write(b'{"type":"intent","intent":{"id":"half')
+    journal.open(intent("b"))
+    assert [entry.intent.slot for entry in loaded(path).open_entries("hype", "TEST")] == ["a", "b"]
+
+
 def test_damage_in_the_middle_is_reported_and_the_rest_read(tmp_path, monkeypatch):
     told: list[str] = []
     monkeypatch.setattr(damage, "_listeners", [lambda found: told.append(found.sentence())])

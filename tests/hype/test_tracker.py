@@ -77,6 +77,18 @@ async def test_limits_see_the_effect_of_the_entries_before_them(tmp_path):
     assert sorted(house.on_disk()) == ["AUSDT", "BUSDT"]
 
 
+async def test_a_book_too_thin_for_the_minimum_is_not_bought_from(house):
+    house.venue.depth["AAAUSDT"] = D("0.5")
+    house.propose()
+    await house.turn()
+    assert house.account.placed == [] and "too little is offered" in house.beat()["last_refusal"]
+
+
+async def test_the_size_is_what_the_book_offers_up_to_the_worst_price(house):
+    house.venue.depth["AAAUSDT"] = D(20)
+    assert (await house.bought()).quantity == 20
+
+
 async def test_paused_means_no_entries_and_guarding_as_before(house):
     await house.bought()
     house.post("pause", on=True, reason="holiday")
@@ -225,6 +237,15 @@ async def test_a_pair_that_refuses_market_orders_is_left_by_widening_limits(hous
     floors = [order.price for order in sold[1:]]
     assert floors == [D("0.8910"), D("0.8820"), D("0.8640"), D("0.8280")]
     assert any("not through after 3 attempts" in notice.what for notice in house.notices("alert"))
+
+
+async def test_a_second_wish_to_sell_does_not_forget_what_the_pair_refuses(house):
+    await house.bought()
+    house.account.faults = deque([no_market_orders])
+    await house.turn(AAAUSDT="0.9")
+    house.post("sell", symbol="AAAUSDT", mode="TEST")
+    await house.turn()
+    assert [order.type for order in house.account.placed[1:]] == [OrderType.MARKET, OrderType.IOC]
 
 
 async def test_what_a_thin_book_does_not_take_at_a_target_joins_the_next(house):

@@ -64,6 +64,17 @@ async def test_a_position_without_any_coins_is_marked_not_removed(house):
     assert len(house.account.placed) == 1 and "none of it" in house.notices("alert")[0].what
 
 
+async def test_a_position_without_coins_is_left_alone_while_the_other_mode_trades_the_same_token(house):
+    await house.bought()
+    await house.bought(mode="LIVE")
+    house.account.coins["AAA"] = D(0)
+    house.crash()
+    await house.turn()
+    await house.turn(AAAUSDT="0.9")
+    assert house.on_disk(Mode.LIVE) == {} and house.on_disk()["AAAUSDT"].state == "external"
+    assert len(house.account.placed) == 1
+
+
 async def test_coins_that_leave_between_two_looks_are_found_at_the_sale(house):
     await house.bought()
     house.account.coins["AAA"] = D(7)
@@ -177,8 +188,9 @@ async def test_silence_is_told_once_an_episode_and_nothing_is_decided_on_old_pri
 async def test_at_high_speed_a_breath_is_not_an_alert(house):
     await house.bought()
     house.venue.bids["AAAUSDT"] = D(0)
-    house.venue.clock.pass_s(600)
-    await house.turn()
+    for _ in range(3):
+        house.venue.clock.pass_s(600)
+        await house.turn()
     assert house.notices("alert") == []
 
 
