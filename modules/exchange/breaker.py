@@ -100,6 +100,11 @@ class Breaker:
         except Busy:
             return  # the next success does it
 
+    def soon(self) -> None:
+        """Let the next request probe at once."""
+        if self.open:
+            self._page.cells[self._probe_at] = 0.0
+
     def bad(self) -> None:
         """A request failed (rule 1)."""
         try:
@@ -167,6 +172,14 @@ class Breakers:
                 breaker.good()
             else:
                 breaker.bad()
+
+    def heard(self, *, good: bool) -> None:
+        """The venue was asked for its time. Knowing it does not make the rest of it well: others may probe now."""
+        if not good:
+            self.venue.bad()
+        else:
+            self.venue.soon()
+            self.orders.soon()
 
     def untold(self) -> list[Episode]:
         """Episodes for people (rule 5)."""

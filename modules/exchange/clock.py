@@ -48,6 +48,7 @@ class VenueClock:
         self._told_ms = 0.0
         self._told_at = 0.0
         self._signing = False
+        self._distrusted = float("-inf")
 
     @property
     def known(self) -> bool:
@@ -77,8 +78,9 @@ class VenueClock:
         return market_ms + (now - at) * self.speed * 1000.0
 
     def distrust(self) -> None:
-        """The venue refused our time: no signing until the next sample (X32)."""
+        """The venue refused our time: no signing until a sample that was asked for after this (X32)."""
         self._signing = False
+        self._distrusted = self._monotonic()
 
     def restart(self, speed: float) -> None:
         """Another venue process answers from now on, perhaps at another speed: wait for a new sample."""
@@ -86,10 +88,16 @@ class VenueClock:
             now = self._monotonic()
             self._anchor = (now, self._estimate(now))
         self.speed = speed
-        self._signing = False
+        self.distrust()
 
     def learn(self, samples: list[Sample]) -> None:
-        """Set the clock by the sample with the shortest round trip (rule 1). `samples` must not be empty."""
+        """Set the clock by the sample with the shortest round trip (rule 1).
+
+        Samples asked for before the venue refused our time say nothing of its clock now: they are left out.
+        """
+        samples = [sample for sample in samples if sample.sent >= self._distrusted]
+        if not samples:
+            return
         best = min(samples, key=lambda sample: sample.round_trip)
         middle = (best.sent + best.received) / 2
         if self._anchor is not None:

@@ -29,16 +29,22 @@ async def key_report(account: MexcAccount) -> KeyReport:
         can_withdraw = account_can_withdraw and await account.sees_withdrawals()
     except Denied as denied:
         why = MEXC.meaning(denied.code) or str(denied)
-        return KeyReport(False, False, False, f"The exchange does not accept the key: {why} (code {denied.code}).")
+        text = f"The exchange does not accept the key: {why} (code {denied.code}). {HOW_TO_MAKE}"
+        return KeyReport(False, False, False, text)
     return KeyReport(can_trade, can_withdraw, can_trade and not can_withdraw, _text(can_trade, can_withdraw))
+
+
+HOW_TO_MAKE = (
+    "Make a key at mexc.com under API Management: tick reading the account and spot trading, leave everything about "
+    "withdrawals and transfers unticked, bind it to this machine's address; then put it into .env as EXCHANGE_API_KEY "
+    "and EXCHANGE_API_SECRET and send /restartloop. `python bot.py doctor` checks it."
+)
 
 
 def _text(can_trade: bool, can_withdraw: bool) -> str:
     if can_withdraw:
-        return (
-            "This key can withdraw coins, so it is refused: whoever steals it could empty the account. "
-            "Make a new key without the withdrawal right and set EXCHANGE_API_KEY and EXCHANGE_API_SECRET."
-        )
+        return ("This key can withdraw coins, so LIVE trading does not start with it: whoever steals it could empty "
+                f"the account. Delete it at the exchange. {HOW_TO_MAKE}")
     if not can_trade:
-        return "This key cannot trade. Give it the right for spot trading at the exchange."
+        return f"This key cannot trade. {HOW_TO_MAKE}"
     return "This key can trade and cannot withdraw."

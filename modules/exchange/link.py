@@ -27,10 +27,10 @@ from modules.exchange.episodes import Episodes
 from modules.exchange.lanes import Lane, task_lane
 from modules.exchange.limiter import Limiter
 from modules.exchange.mexc_codes import MEXC
-from modules.exchange.mexc_parse import Unreadable
 from modules.exchange.page import Page
+from modules.exchange.parsing import FIRST_MS, LAST_MS, Unreadable
 from modules.exchange.settings import ExchangeSettings
-from modules.exchange.types import Denied, Failed, NotSent, Refused, Unavailable
+from modules.exchange.types import Denied, Failed, NotSent, Refused, Unavailable, Unknown
 from modules.exchange.wire import BoundedResponse, Endpoint, Reply, Shared, Wire, describe, trace
 
 log = logging.getLogger(__name__)
@@ -43,10 +43,9 @@ LIMIT, WINDOW_S = 450.0, 10.0
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 3.0
 RESYNC_EVERY_S = 60.0
-RESYNC_SOON_S = 2.0  # while the time is unknown or the venue fails: this is also what notices that it is well again
+RESYNC_SOON_S = 2.0  # while the time is unknown or the venue fails
 LISTEN_EVERY_S = 1.0
 DATA_PATIENCE_S = 3.0
-FIRST_MS, LAST_MS = 10**12, 10**13  # 2001 to 2286
 
 
 class _Time(msgspec.Struct):
@@ -168,7 +167,10 @@ class Link:
             left = deadline - time.monotonic()
             reply = await wire.send(endpoint, params, lane, DATA_PATIENCE_S if lane is Lane.DATA else max(left, 0.1))
             if isinstance(reply, Answer):
+                self.unsound.good(f"{endpoint.path} without an answer")
                 return reply.body
+            if isinstance(reply, Unknown):
+                self.unsound.bad(f"{endpoint.path} without an answer", f"{endpoint.path}: {reply.reason}")
             if isinstance(reply, Refused):
                 kind = self.codes.kind_of(reply.code)
                 if kind is Kind.CLOCK and not resynced:
@@ -238,9 +240,13 @@ class Link:
 
     async def _keep_time(self) -> None:
         """Resync now and then, soon while something is wrong; a failure is reported once an episode."""
+        synced = time.monotonic()
         while True:
+            await asyncio.sleep(RESYNC_SOON_S)
             well = self.clock.known and not self.breakers.venue.open
-            await asyncio.sleep(RESYNC_EVERY_S if well else RESYNC_SOON_S)
+            if well and time.monotonic() - synced < RESYNC_EVERY_S:
+                continue
+            synced = time.monotonic()
             try:
                 await self.sync()
                 self.unsound.good("clock")

@@ -1,12 +1,12 @@
 """MEXC's answers field by field, as it documents them. Read with ``strict=False``: it sends numbers as text too.
 
-Fields that are not listed are skipped. Money is Decimal, a ticker's figures are floats (filters only).
+Fields that are not listed are skipped. Money is a `Figure`, a ticker's figures are floats
+(filters only).
 """
-
-from decimal import Decimal
 
 import msgspec
 
+from modules.exchange.parsing import Figure
 from modules.exchange.types import Side
 
 
@@ -17,10 +17,10 @@ class SymbolRow(msgspec.Struct):
     quoteAsset: str
     baseAssetPrecision: int
     quoteAssetPrecision: int
-    baseSizePrecision: Decimal
-    quoteAmountPrecision: Decimal
-    takerCommission: Decimal
-    makerCommission: Decimal
+    baseSizePrecision: Figure
+    quoteAmountPrecision: Figure
+    takerCommission: Figure
+    makerCommission: Figure
     isSpotTradingAllowed: bool
     orderTypes: list[str]
     tradeSideType: int = 1  # 1 both sides, 2 buying alone, 3 selling alone, 4 none
@@ -44,21 +44,21 @@ class TickerRow(msgspec.Struct):
 
 
 class DepthRow(msgspec.Struct):
-    bids: list[tuple[Decimal, Decimal]]
-    asks: list[tuple[Decimal, Decimal]]
+    bids: list[tuple[Figure, Figure]]
+    asks: list[tuple[Figure, Figure]]
     timestamp: int | None = None
 
 
 class TradeRow(msgspec.Struct):
-    p: Decimal
-    q: Decimal
+    p: Figure
+    q: Figure
     T: int
 
 
 class AssetRow(msgspec.Struct):
     asset: str
-    free: Decimal
-    locked: Decimal
+    free: Figure
+    locked: Figure
 
 
 class AccountRow(msgspec.Struct):
@@ -75,9 +75,9 @@ class PlacedRow(msgspec.Struct):
 class OrderRow(msgspec.Struct):
     symbol: str
     orderId: str | int
-    origQty: Decimal
-    executedQty: Decimal
-    cummulativeQuoteQty: Decimal
+    origQty: Figure
+    executedQty: Figure
+    cummulativeQuoteQty: Figure
     status: str
     type: str
     side: Side
@@ -90,9 +90,9 @@ class FillRow(msgspec.Struct):
     symbol: str
     id: str | int
     orderId: str | int
-    price: Decimal
-    qty: Decimal
-    commission: Decimal
+    price: Figure
+    qty: Figure
+    commission: Figure
     commissionAsset: str
     time: int
     isBuyer: bool

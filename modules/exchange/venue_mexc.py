@@ -15,6 +15,7 @@ from modules.exchange.classify import Answer
 from modules.exchange.codes import Kind
 from modules.exchange.lanes import Lane
 from modules.exchange.link import Link
+from modules.exchange.parsing import unique as unique_rows
 from modules.exchange.types import (
     Absent,
     Accepted,
@@ -205,7 +206,7 @@ class MexcAccount:
     async def fills(self, symbol: str, since_ms: int) -> Sequence[Fill]:
         end_ms = self._link.clock.now_ms() + FILLS_AHEAD_MS
         found = await self._fills_between(symbol, max(since_ms, 0), max(end_ms, since_ms + 1))
-        unique = {fill.id: fill for fill in found}
+        unique = self._link.readable(lambda: unique_rows(found, lambda fill: fill.id, "fill"), MY_TRADES)
         return sorted(unique.values(), key=lambda fill: (fill.market_ms, fill.id))
 
     async def _fills_between(self, symbol: str, start: int, end: int) -> list[Fill]:

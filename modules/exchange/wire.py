@@ -148,6 +148,8 @@ class Wire:
             shared.limiter.done(ticket)
         reply = self._outcome(seen, problem)
         self._learn(endpoint, seen, reply)
+        if not (isinstance(reply, Failed) and reply.code is NotSent.CLOCK):  # that says nothing of the venue
+            shared.breakers.note(good=isinstance(reply, Answer | Refused), placing=endpoint.places)
         return reply
 
     def _outcome(self, seen: "_Seen", problem: str) -> Reply:
@@ -156,7 +158,7 @@ class Wire:
         return _lost(seen, problem)
 
     def _learn(self, endpoint: Endpoint, seen: "_Seen", reply: Reply) -> None:
-        """What an answer teaches clock, limiter and breakers."""
+        """What an answer teaches clock and limiter."""
         shared, codes = self._shared, self._shared.codes
         limited = seen.status in (codes.banned_status, codes.limited_status)
         if isinstance(reply, Refused):
@@ -169,14 +171,13 @@ class Wire:
             used = header(seen.headers, codes.used_header)
             if used is not None:
                 shared.limiter.told(endpoint.counted_as, used)
-        if not (isinstance(reply, Failed) and reply.code is NotSent.CLOCK):  # that says nothing of the venue
-            shared.breakers.note(good=isinstance(reply, Answer | Refused), placing=endpoint.places)
 
     async def time(self, endpoint: Endpoint, read: Callable[[str], int]) -> Sample:
         """One sample for the clock. `read` turns the body into server milliseconds. Raises Unavailable."""
         seen, problem = await self._exchanged(endpoint, {})
         reply = self._outcome(seen, problem)
         self._learn(endpoint, seen, reply)
+        self._shared.breakers.heard(good=isinstance(reply, Answer | Refused))
         if not isinstance(reply, Answer) or seen.sent_at is None:
             raise Unavailable(f"The exchange's time could not be read: {describe(reply)}.")
         return Sample(seen.sent_at, seen.received_at, read(reply.body))

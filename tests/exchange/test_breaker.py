@@ -95,6 +95,18 @@ def test_the_first_success_heals_it_for_all(seconds: Seconds, page: Page) -> Non
     assert ours.admit(Lane.ENTRY) == 0 and ours.venue.open_s == 0
 
 
+def test_a_venue_that_only_knows_the_time_is_not_well(seconds: Seconds, page: Page) -> None:
+    breakers = Breakers(page, seconds)
+    for _ in range(FAILURES):
+        fail(breakers, 1)
+        breakers.heard(good=True)
+    assert breakers.venue.open
+    assert breakers.admit(Lane.DATA) == 0 and breakers.admit(Lane.DATA) > 0  # one probe, at once
+    for _ in range(FAILURES):
+        breakers.heard(good=False)
+    assert breakers.venue.open
+
+
 def test_an_order_desk_that_fails_alone(seconds: Seconds, page: Page) -> None:
     breakers = Breakers(page, seconds)
     for _ in range(FAILURES):

@@ -56,6 +56,18 @@ def test_distrust_stops_signing_but_not_the_course(seconds: Seconds) -> None:
     assert clock.known and clock.venue_ms() == 1_000_500
 
 
+def test_a_sample_from_before_the_refusal_says_nothing(seconds: Seconds) -> None:
+    """A resync that was under way when the venue's clock jumped must not make us sign with the old time (X32)."""
+    clock = VenueClock(monotonic=seconds)
+    clock.learn([Sample(100.0, 100.0, 1_000_000)])
+    seconds.now = 101.0
+    clock.distrust()
+    clock.learn([Sample(100.9, 101.2, 1_001_000)])
+    assert not clock.known and clock.now_ms() == 1_001_000
+    clock.learn([Sample(100.9, 101.0, 1_001_000), Sample(101.0, 101.4, 1_006_000)])
+    assert clock.known and clock.venue_ms() == pytest.approx(1_006_000, abs=201)
+
+
 def test_behind_what_was_told_it_runs_at_half_pace_until_it_is_caught_up(seconds: Seconds) -> None:
     clock = VenueClock(monotonic=seconds)
     clock.learn([Sample(100.0, 100.0, 1_010_000)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from modules.exchange import mexc_parse as parse
-from modules.exchange.mexc_parse import Unreadable
+from modules.exchange.parsing import Unreadable
 from modules.exchange.types import OrderStatus, OrderType, Side
 
 D = Decimal
@@ -138,7 +138,7 @@ def test_two_candles_of_one_time_are_refused() -> None:
 def test_a_book_is_exact() -> None:
     body = text({"lastUpdateId": "1", "bids": [["45995.47", "10.337165"]], "asks": [["45995.48", "13.457322"]],
                  "timestamp": "1704908526228"})
-    found = parse.book("BTCUSDT", body, 5)
+    found = parse.book("BTCUSDT", body, 1704908526000)
     assert found.bids == ((D("45995.47"), D("10.337165")),) and found.market_ms == 1704908526228
     assert parse.book("BTCUSDT", '{"bids":[],"asks":[]}', 5).market_ms == 5
 
@@ -167,20 +167,24 @@ def test_an_order_and_its_fill() -> None:
     ("CANCELED", OrderStatus.CANCELED), ("PARTIALLY_CANCELED", OrderStatus.CANCELED),
 ])
 def test_every_status(status: str, expected: OrderStatus) -> None:
-    assert parse.order(text(ORDER | {"status": status}), "ATLASUSDT", "cx-1").status is expected
+    executed = {"executedQty": "0", "cummulativeQuoteQty": "0"} if status == "NEW" else {}
+    assert parse.order(text(ORDER | {"status": status} | executed), "ATLASUSDT", "cx-1").status is expected
 
 
 @pytest.mark.parametrize("changes", [
     {"symbol": "DOGEUSDT"}, {"clientOrderId": "other"}, {"status": "PENDING"}, {"type": "STOP_LIMIT"},
     {"side": "buy"}, {"executedQty": "NaN"}, {"executedQty": "-1"}, {"executedQty": None}, {"origQty": "x"},
-    {"time": None},
+    {"time": None}, {"time": 0}, {"time": "1e16"}, {"orderId": ""}, {"status": "NEW"}, {"executedQty": "0"},
+    {"type": "LIMIT", "executedQty": "1221"}, {"executedQty": "1_220"}, {"executedQty": "1E+99"},
 ])
 def test_an_order_that_cannot_be_trusted_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(Unreadable):
         parse.order(text(ORDER | changes), "ATLASUSDT", "cx-1")
 
 
-@pytest.mark.parametrize("changes", [{"price": "0"}, {"qty": "NaN"}, {"commission": None}, {"symbol": "DOGEUSDT"}])
+@pytest.mark.parametrize("changes", [{"price": "0"}, {"qty": "NaN"}, {"commission": None}, {"symbol": "DOGEUSDT"},
+                                     {"commission": "5.6"}, {"commissionAsset": ""}, {"id": ""},
+                                     {"commissionAsset": "ATLAS", "commission": "1221"}])
 def test_a_fill_that_cannot_be_trusted_refuses_all(changes: dict[str, Any]) -> None:
     with pytest.raises(Unreadable):
         parse.fills(text([FILL, FILL | {"id": "2"} | changes]), "ATLASUSDT")
@@ -198,3 +202,41 @@ def test_balances_are_taken_whole_or_not_at_all(rows: object) -> None:
 def test_zero_balances_are_left_out() -> None:
     rows = [{"asset": "USDT", "free": "1.10", "locked": "0"}, {"asset": "MX", "free": "0", "locked": "0"}]
     assert list(parse.balances(text({"canTrade": True, "canWithdraw": False, "balances": rows}))) == ["USDT"]
+
+
+def test_the_same_row_told_twice_is_one() -> None:
+    assert len(parse.fills(text([FILL, FILL]), "ATLASUSDT")) == 1
+    assert len(parse.orders(text([ORDER, ORDER]))) == 1
+    found, dropped = parse.tickers(text([TICKER, TICKER]))
+    assert list(found) == ["BTCUSDT"] and dropped == []
+
+
+def test_two_truths_about_one_thing_are_refused() -> None:
+    with pytest.raises(Unreadable, match="told twice, differently"):
+        parse.fills(text([FILL, FILL | {"qty": "7"}]), "ATLASUSDT")
+    with pytest.raises(Unreadable, match="told twice, differently"):
+        parse.orders(text([ORDER, ORDER | {"executedQty": "7"}]))
+    with pytest.raises(Unreadable, match="told twice, differently"):  # one client id, two orders
+        parse.orders(text([ORDER, ORDER | {"orderId": "another"}]))
+    with pytest.raises(Unreadable, match="told twice, differently"):
+        parse.markets(text({"symbols": [SYMBOL, SYMBOL | {"status": "2"}]}), API)
+    found, dropped = parse.tickers(text([TICKER, TICKER | {"lastPrice": "1"}, TICKER | {"symbol": "ETHUSDT"}]))
+    assert list(found) == ["ETHUSDT"] and len(dropped) == 1
+
+
+@pytest.mark.parametrize("fee_asset", ["MX", "USDT", "ATLAS"])
+def test_fees_in_any_coin(fee_asset: str) -> None:
+    (fill,) = parse.fills(text([FILL | {"commissionAsset": fee_asset}]), "ATLASUSDT")
+    assert (fill.fee, fill.fee_asset) == (D("0.0027"), fee_asset)
+
+
+def test_numbers_are_exact_as_text_or_bare() -> None:
+    for written in ('"0.004542"', "0.004542", '"4.542E-3"'):
+        body = text([FILL]).replace('"0.004542"', written)
+        assert parse.fills(body, "ATLASUSDT")[0].price == D("0.004542")
+
+
+def test_a_book_from_the_future_is_none() -> None:
+    body = text({"bids": [["1", "1"]], "asks": [], "timestamp": 1_800_000_000_000})
+    with pytest.raises(Unreadable, match="ahead"):
+        parse.book("X", body, 1_700_000_000_000)
