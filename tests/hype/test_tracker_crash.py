@@ -44,7 +44,6 @@ class Bomb:
         if self.over:
             return
         if name == self.name and not self.gone and (name not in BOOKING or self.house.test._staged):
-            self.house.tracker.teller.wait()
             shutil.copytree(self.house.home, self.copy)
             self.gone = True
         if self.gone:

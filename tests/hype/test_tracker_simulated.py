@@ -50,7 +50,8 @@ class Running:
         async def account(mode: Mode) -> Account:
             return await open_account(mode, self.exchange, self.paths, self.market)
 
-        settings = HypeSettings(max_open_trades=50, max_exposure_usdt=5000, max_slippage_pct=20, max_proposal_age_s=3600)
+        settings = HypeSettings(max_open_trades=50, max_exposure_usdt=5000, max_slippage_pct=20,
+                                max_proposal_age_s=3600)
         self.tracker = Tracker(self.run, settings, self.market, account,
                                {Mode.TEST: always, Mode.LIVE: KeyCheck().ask}, Patience())
         self.tracker.load()

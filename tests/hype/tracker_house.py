@@ -134,7 +134,6 @@ class House:
 
     def crash(self) -> None:
         """The process is gone without a word; the next one reads the files."""
-        self.tracker.teller.close()
         for desk in self.tracker.desks.values():
             for task in desk.busy.values():
                 task.cancel()
@@ -147,7 +146,6 @@ class House:
         return list(self.tracker.desks[mode].files.trades.records())
 
     def notices(self, level: str = "") -> list[Notice]:
-        self.tracker.teller.wait()
         files = sorted(self.paths.outbox.glob("[0-9]*.json"))
         found = [msgspec.json.decode(path.read_bytes(), type=Notice) for path in files]
         return [notice for notice in found if not level or notice.level == level]

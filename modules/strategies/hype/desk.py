@@ -27,8 +27,8 @@ from modules.execution.journal import Entry, Journal
 from modules.strategies.hype.exits import Rules
 from modules.strategies.hype.files import HypeFiles
 from modules.strategies.hype.records import Position, Trade
-from modules.strategies.hype.tracker_teller import Teller
 from modules.strategies.hype.trade_book import TradeBook
+from modules.supervision.outbox import Outbox
 
 if TYPE_CHECKING:
     from modules.strategies.hype.settings import HypeSettings
@@ -50,7 +50,7 @@ class House:
     settings: "HypeSettings"
     rules: Rules
     patience: Patience
-    teller: Teller
+    outbox: Outbox
 
 
 @dataclass(slots=True)
@@ -199,8 +199,10 @@ class Desk:
                         self._dirty = True
                         raise
                 crash_point("positions.written")
-                words = [{**item.words, "mode": self.mode.value} for item in staged if item.words]
-                await self.house.teller.write(words)
+                for item in staged:  # on the loop's own thread: the outbox knows only one
+                    if item.words:
+                        self.say(**item.words)
+                        await asyncio.sleep(0)
                 for item in staged:
                     if item.intent_id:
                         self.house.journal.close(item.intent_id, "booked")
@@ -218,7 +220,7 @@ class Desk:
 
     def say(self, what: str, **parts: Any) -> None:
         """Tell a person, with this desk's mode."""
-        self.house.teller.say(what, mode=self.mode.value, **parts)
+        self.house.outbox.say(what, mode=self.mode.value, **parts)
 
     def run(self, symbol: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """See an order of `symbol` through in the background (rule 4)."""

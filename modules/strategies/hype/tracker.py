@@ -25,7 +25,6 @@ from modules.strategies.hype.files import HypeFiles, mode_file, trading_state_fi
 from modules.strategies.hype.records import Proposal
 from modules.strategies.hype.settings import HypeSettings
 from modules.strategies.hype.tracker_looks import Looks
-from modules.strategies.hype.tracker_teller import Teller
 from modules.strategies.hype.tracker_watch import Halts, Stale, Unguarded, close_days
 from modules.strategies.hype.trade_book import TradeBook, day_start
 from modules.supervision.messages import Message
@@ -72,8 +71,7 @@ class Tracker:
         self.run = run
         self.market = market
         self.journal = Journal(run.paths.data / "intents.jsonl")
-        self.teller = Teller(run.outbox)
-        house = House(market, self.journal, settings, rules_of(settings), patience, self.teller)
+        house = House(market, self.journal, settings, rules_of(settings), patience, run.outbox)
         self.desks = {mode: _desk(mode, house, run, open_account, may_enter[mode]) for mode in Mode}
         self.trading_file = trading_state_file(run.paths)
         self.trading = self.trading_file.load()
@@ -95,7 +93,7 @@ class Tracker:
 
     def say(self, what: str, *, why: str = "", todo: str = "", level: Level = "info") -> None:
         """Tell a person something that concerns both modes."""
-        self.teller.say(what, why=why, todo=todo, level=level)
+        self.run.outbox.say(what, why=why, todo=todo, level=level)
 
     def load(self) -> None:
         """Read all state. Raises StateError where it is damaged beyond its copies: then the process must not trade."""
@@ -253,7 +251,7 @@ class Tracker:
             await desk.flush()
         counts = {mode.value: len(desk.positions) for mode, desk in self.desks.items()}
         if any(counts.values()):
-            self.teller.say(**tracker_words.stays_unguarded(counts), level="warning")
+            self.run.outbox.say(**tracker_words.stays_unguarded(counts), level="warning")
 
     async def close(self) -> None:
         """Release the accounts, then the market's connection that they use."""
@@ -263,7 +261,6 @@ class Tracker:
             if desk.account is not None:
                 await desk.account.close()
         await self.market.close()
-        await asyncio.to_thread(self.teller.close)
 
 
 def _desk(mode: Mode, house: House, run: ServiceRun, open_account: OpenAccount, may_enter: MayEnter) -> Desk:
