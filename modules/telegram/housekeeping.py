@@ -1,5 +1,6 @@
 """Old and unwanted files: what /cleanup and /cleartestdata (and their scripts) remove. Found first, removed after."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from utils.wall import now_ms
 
 OLD_DAYS = 3
 _PICTURES = "pictures"
+# State, its copy, and the full segments of histories, also one that a crash left in the middle of its turning over.
+_OF_TEST_MODE = re.compile(
+    r"test_(tracked_tokens|trade_history|summary_log|log|account|risk_state)\.(json(\.bak)?|\d{5,}\.(jsonl|full))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +44,12 @@ def old_files(paths: Paths, days: float = OLD_DAYS) -> Found:
 
 
 def test_files(paths: Paths) -> Found:
-    """Everything test mode has written: positions, trades, summaries, activity, paper account, its order journal.
+    """Everything test mode has written: positions, trades, summaries, activity, paper account, limits.
 
-    Copies (``.bak``) go too, or they would bring the data back.
+    Copies (``.bak``) go too, and first: a copy whose file is gone would bring the data back.
     """
-    found: set[Path] = set()
-    for stem in ("test_tracked_tokens", "test_trade_history", "test_summary_log", "test_log", "test_account"):
-        found.update(paths.data.glob(f"{stem}.json"))
-        found.update(paths.data.glob(f"{stem}.json.bak"))
-        found.update(paths.data.glob(f"{stem}.[0-9][0-9][0-9][0-9][0-9].jsonl"))
-    return Found(tuple(sorted(found)))
+    found = [path for path in paths.data.glob("test_*") if _OF_TEST_MODE.fullmatch(path.name)]
+    return Found(tuple(sorted(found, key=lambda path: (not path.name.endswith(".bak"), path.name))))
 
 
 def writer_running(paths: Paths) -> bool:

@@ -327,46 +327,6 @@ async def test_testmode_off_says_live_loudly_with_the_exposure(house: House) -> 
     assert "Live positions stay guarded" in await house.ask("/testmode_on") and house.context.mode() is Mode.TEST
 
 
-# -- data
-
-
-async def test_cleartestdata_takes_all_of_test_and_nothing_of_live(house: House) -> None:
-    for mode in Mode:
-        house.hold(position(mode=mode.value), mode=mode)
-        house.hold(position(mode=mode.value), mode=mode)  # the second save leaves a copy behind
-        house.trade(*bought_and_sold(1, "1", NOW_MS), mode=mode)
-    (house.paths.data / "test_trade_history.00001.jsonl").write_text("", encoding="utf-8")
-    await house.ask("/startbot")
-    asked = plain(await house.ask("/cleartestdata"))
-    assert "1 open paper position worth 52.00 USDT vanish unsold" in asked
-    told = plain(await house.confirm("/cleartestdata"))
-    assert "Test data deleted" in told
-    assert ("stop", "scanner", "tracker") in house.crew.asked and house.crew.states["tracker"] == "ready"
-    assert not list(house.paths.data.glob("test_*.json*")) and (house.paths.data / "tracked_tokens.json").exists()
-    assert len(list(HypeFiles(house.paths, Mode.LIVE).trades.records())) == 2 and not house.context.guard_off
-
-
-async def test_cleanup_takes_old_candles_only(house: House) -> None:
-    import os
-
-    old, new = house.paths.market_data / "OLDUSDT.csv", house.paths.market_data / "NEWUSDT.csv"
-    for path in (old, new, house.paths.data / "labeled_candidates.csv"):
-        path.write_text("x", encoding="utf-8")
-    os.utime(old, (1, 1))
-    os.utime(house.paths.data / "labeled_candidates.csv", (1, 1))
-    assert "OLDUSDT.csv" in await house.ask("/cleanup")
-    assert "1 file deleted" in await house.confirm("/cleanup")
-    assert not old.exists() and new.exists() and (house.paths.data / "labeled_candidates.csv").exists()
-    assert "Nothing to clean up" in await house.ask("/cleanup")
-
-
-async def test_training_commands(house: House) -> None:
-    await house.ask("/starttrain")
-    await house.ask("/retrainfeedback")
-    assert [kind for kind, _ in house.inbox("trainer")] == ["pending", "feedback"]
-    assert "Trainer stopped" in await house.ask("/stoptrain") and house.crew.states["trainer"] == "stopped"
-
-
 # -- state
 
 
