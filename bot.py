@@ -1,7 +1,7 @@
 """Start here: the one command of the program.
 
     bot.py                     the command process: Telegram, or a console where no token is set
-    bot.py --console           the same commands, typed, or read from a pipe line by line
+    bot.py --console           the same commands, typed, or read from a pipe or a file line by line
     bot.py run SERVICE         one service in the foreground
     bot.py stop                stop the running program in good order
     bot.py simulate | train | doctor | settings | version
@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import os
 import signal
+import stat
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -24,24 +25,38 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 _HANDED_ON = {  # these read their own arguments
-    "simulate": ("modules.simulator.cli", "the simulated exchange as a server (simulate --help)"),
-    "train": ("modules.strategies.hype.train_cli", "train models: train {all,pending,feedback} [--jobs N]"),
+    "simulate": ("modules.simulator.cli", "run the simulated exchange as a server (its options: simulate --help)"),
 }
+_MOST_JOBS = 64
+_EPILOG = """examples:
+  bot.py                          start; without a Telegram token the commands are typed here
+  bot.py --send /startbot         start trading (test mode, unless /testmode_off was said before)
+  bot.py doctor                   check everything, and say how to mend it
+  bot.py train all --jobs 2       train a model for every token
+
+exit codes: 0 done, 1 failed, 2 wrong arguments or settings. PART --help tells more of a part."""
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="bot.py", description="Coxswain: trading processes commanded from Telegram")
+    parser = argparse.ArgumentParser(prog="bot.py", description="Coxswain: trading processes commanded from Telegram.",
+                                     epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     allow_abbrev=False)
     parser.add_argument("--console", action="store_true", help="take commands here instead of from Telegram")
     parser.add_argument("--send", metavar="COMMAND",
                         help="run this command first, or hand it to the one that runs, e.g. --send /startbot")
-    parts = parser.add_subparsers(dest="part", metavar="PART")
+    parts = parser.add_subparsers(dest="part", metavar="PART", title="parts (none: the command process)")
     run = parts.add_parser("run", help="run one service in the foreground")
-    run.add_argument("service")
+    run.add_argument("service", metavar="SERVICE", help="simulator, tracker, scanner or trainer")
     run.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
     parts.add_parser("stop", help="stop the running program and its services in good order")
     for name, (_, text) in _HANDED_ON.items():
         parts.add_parser(name, help=text, add_help=False)
+    train = parts.add_parser("train", help="train models by hand")
+    train.add_argument("what", nargs="?", choices=("all", "pending", "feedback", "label"), default="pending",
+                       help="every token of the venue; the tokens that wait (the default); the global model; label: "
+                            "no training, only labels of candidates whose time has come")
+    train.add_argument("--jobs", type=_jobs, metavar="N", help="models trained at once (default: learning.jobs)")
     doctor = parts.add_parser("doctor", help="check settings, keys, clock, disk, exchange, Telegram; say how to mend")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
     settings = parts.add_parser("settings", help="print the reference of all settings")
@@ -80,6 +95,9 @@ def main(argv: list[str]) -> int:
         return EXIT_SETTINGS
     if chosen.part == "run":
         return run(chosen.service, settings, paths, chosen.supervised)
+    if chosen.part == "train":
+        from modules.strategies.hype import train_cli
+        return train_cli.main(chosen.what, chosen.jobs, settings, paths)
     return command_process(settings, paths, chosen.console, chosen.send)
 
 
@@ -110,12 +128,7 @@ def command_process(settings: "Settings", paths: Paths, console: bool, send: str
     from config.crew import crew_for
     from utils.locks import AlreadyRunning, ProcessLock
     from utils.logs import setup_logging
-    if not console and not settings.telegram.token.get_secret_value():
-        if not sys.stdin.isatty():
-            _fail("No Telegram token is set, and there is no terminal for a console. Set TELEGRAM_TOKEN and "
-                  "TELEGRAM_OWNERS, or start with --console.")
-            return EXIT_SETTINGS
-        console = True
+    console = console or (not settings.telegram.token.get_secret_value() and commands_come_in())
     lock = ProcessLock(paths.run, "bot")
     try:
         lock.acquire()
@@ -126,6 +139,10 @@ def command_process(settings: "Settings", paths: Paths, console: bool, send: str
         return _fail(f"Coxswain already runs on this state ({other.who()}). Nothing was started. "
                      "Use that one, or stop it with: bot.py stop")
     try:
+        if not console and not settings.telegram.token.get_secret_value():
+            _fail("No Telegram token is set, and there is no terminal or pipe to take commands from. Set "
+                  "TELEGRAM_TOKEN and TELEGRAM_OWNERS, or start with --console.")
+            return EXIT_SETTINGS
         setup_logging(paths.logs, "bot", to_stderr=not console)
         from modules.telegram import process
         code = asyncio.run(process.main(paths, settings, console, (send,) if send else (), crew_for(settings)))
@@ -134,6 +151,17 @@ def command_process(settings: "Settings", paths: Paths, console: bool, send: str
     finally:
         lock.release()
     return again(console) if code == EXIT_RESTART else code
+
+
+def commands_come_in() -> bool:
+    """Whether standard input is somebody's: a terminal, a pipe or a file, and not the null device of a service."""
+    if sys.stdin is None:  # started without a console on Windows
+        return False
+    try:
+        kind = os.fstat(sys.stdin.fileno()).st_mode
+    except (OSError, ValueError):  # closed
+        return False
+    return sys.stdin.isatty() or stat.S_ISFIFO(kind) or stat.S_ISREG(kind)
 
 
 def hand_over(paths: Paths, line: str, who: str) -> int:
@@ -165,6 +193,13 @@ def _hand_on(part: str, rest: list[str]) -> int:
     import importlib
     code = importlib.import_module(_HANDED_ON[part][0]).main(rest)
     return int(code or 0)
+
+
+def _jobs(text: str) -> int:
+    value = int(text) if text.isdecimal() else 0
+    if not 1 <= value <= _MOST_JOBS:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 to {_MOST_JOBS}")
+    return value
 
 
 def _say(text: str) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from modules.strategies.hype.train_cli import main
+from bot import main
 
 if __name__ == "__main__":
-    sys.exit(main(["pending", *sys.argv[1:]]))
+    sys.exit(main(["train", "pending", *sys.argv[1:]]))

@@ -78,7 +78,8 @@ def console(tmp_path: Path) -> Iterator[Console]:
 
 
 def test_wrong_arguments_exit_2(tmp_path: Path) -> None:
-    for arguments in (("--consol", "x"), ("fly",), ("run",), ("doctor", "--nope")):
+    for arguments in (("--consol",), ("fly",), ("run",), ("doctor", "--nope"), ("train", "nonsense"),
+                      ("train", "all", "--jobs", "0"), ("train", "all", "--jobs", "x")):
         with pytest.raises(SystemExit) as ended:
             bot.main(list(arguments))
         assert ended.value.code == 2
@@ -109,15 +110,34 @@ def test_version_and_settings_print(capsys: pytest.CaptureFixture[str]) -> None:
     assert bot.main(["settings"]) == 0 and "| `hype.trade_usdt` |" in capsys.readouterr().out
 
 
-def test_without_token_and_terminal_it_says_what_to_do(tmp_path: Path) -> None:
-    done = run(tmp_path)
+def test_without_token_terminal_or_pipe_it_says_what_to_do(tmp_path: Path) -> None:
+    """As under systemd, whose services read from the null device."""
+    done = subprocess.run([sys.executable, str(PROJECT / "bot.py")], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, encoding="utf-8", timeout=60, env=environment(tmp_path))
     assert done.returncode == 2 and "--console" in done.stderr and "TELEGRAM_TOKEN" in done.stderr
+    assert not ProcessLock(tmp_path / "data" / "run", "bot").held()
 
 
-def test_piped_commands_are_answered_and_the_end_is_clean(tmp_path: Path) -> None:
-    done = run(tmp_path, "--console", typed="/ping\n")
+@pytest.mark.parametrize("arguments", [(), ("--console",)])
+def test_piped_commands_are_answered_and_the_end_is_clean(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = run(tmp_path, *arguments, typed="/ping\n")
     assert done.returncode == 0 and "pong" in done.stdout, done.stderr
     assert not ProcessLock(tmp_path / "data" / "run", "bot").held()
+
+
+def test_commands_from_a_file_are_answered_too(tmp_path: Path) -> None:
+    (tmp_path / "commands.txt").write_text("/ping\n", encoding="utf-8")
+    with open(tmp_path / "commands.txt", encoding="utf-8") as commands:
+        done = subprocess.run([sys.executable, str(PROJECT / "bot.py")], stdin=commands, capture_output=True,
+                              text=True, encoding="utf-8", timeout=60, env=environment(tmp_path / "home"))
+    assert done.returncode == 0 and "pong" in done.stdout, done.stderr
+
+
+def test_training_by_hand_gets_the_settings(tmp_path: Path) -> None:
+    done = run(tmp_path, "train")
+    assert done.returncode == 1 and "Nothing was trained" in done.stdout, done.stderr
+    wrong = run(tmp_path, "train", HYPE_TRADE_USDT="a lot")
+    assert wrong.returncode == 2 and "hype.trade_usdt is 'a lot'" in wrong.stderr
 
 
 def test_a_second_one_on_the_same_state_refuses_and_the_first_can_be_stopped(tmp_path: Path, console: Console) -> None:

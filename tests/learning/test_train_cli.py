@@ -89,17 +89,9 @@ def test_an_exchange_that_is_away_is_a_clear_end(monkeypatch: pytest.MonkeyPatch
     async def away(settings: Any, where: Paths) -> None:
         raise Unavailable("the exchange is away")
 
-    monkeypatch.setenv("COXSWAIN_HOME", str(tmp_path))
     monkeypatch.setattr(train_cli, "open_market", away)
-    assert train_cli.main(["all"]) == 1
+    assert train_cli.main("all", None, SETTINGS, Paths(tmp_path).prepare()) == 1
     assert capsys.readouterr().out == "Nothing was trained: the exchange is away\n"
-
-
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["all", "--jobs", "0"], ["all", "--jobs", "x"]])
-def test_wrong_arguments_end_with_2(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit) as leave:
-        train_cli.main(arguments)
-    assert leave.value.code == 2
 
 
 def script(name: str, home: Path, *arguments: str, answer: str = "") -> "subprocess.CompletedProcess[str]":

@@ -3,13 +3,11 @@
 Tokens are trained in processes by joblib, one thread each; their candles are fetched while the ones before train.
 """
 
-import argparse
 import asyncio
-import importlib
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from modules.exchange.gateway import open_market
 from modules.exchange.types import Unavailable
@@ -21,7 +19,7 @@ from modules.strategies.hype.trainer_candles import tradable
 from modules.strategies.hype.trainer_jobs import FETCHES, TrainerJobs, bars_of
 from modules.supervision.messages import Inbox
 from utils.locks import AlreadyRunning, ProcessLock
-from utils.paths import Paths, default_paths
+from utils.paths import Paths
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -30,26 +28,10 @@ CHUNK = 8  # tokens per process between two words of progress
 Say = Callable[[str], None]
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="bot.py train", description="Train models from candles and labels.")
-    parser.add_argument("what", choices=("all", "pending", "feedback", "label"),
-                        help="every token of the venue, the tokens that wait, the global model; label: no training, "
-                             "only labels of candidates whose time has come")
-    parser.add_argument("--jobs", type=_positive, default=None, help="models trained at once (default: learning.jobs)")
-    return parser
-
-
-def main(argv: list[str]) -> int:
-    """Returns 0 done, 1 nothing could be trained, 2 wrong settings."""
-    chosen = arguments().parse_args(argv)
-    paths = default_paths().prepare()
-    settings = _settings(paths)
-    if settings is None:
-        return 2
-    count = chosen.jobs or settings.learning.jobs
+def main(what: str, count: int | None, settings: "Settings", paths: Paths) -> int:
+    """Train `what` with `count` processes (None: as the settings say). Returns 0 done, 1 nothing could be trained."""
     try:
-        return asyncio.run(train(chosen.what, count, settings, paths, _say))
+        return asyncio.run(train(what, count or settings.learning.jobs, settings, paths, _say))
     except Unavailable as problem:
         _say(f"Nothing was trained: {problem}")
         return 1
@@ -186,24 +168,6 @@ class _Words:
         left = (now - self._began) / done * (of - done) if done else None
         eta = f", about {left:.0f} s left" if left is not None and done < of else ""
         self._say(f"{what}: {done}/{of} ({done * 100 // max(of, 1)} %){eta}")
-
-
-def _settings(paths: Paths) -> "Settings | None":
-    # The entry gets arguments only (bot.py), and this room may not know config: it is looked up by name.
-    config: Any = importlib.import_module("config.settings")
-    try:
-        settings: Settings = config.load_settings(paths)
-    except config.SettingsError as problem:
-        _say("The settings cannot be used:\n" + "\n".join(f"  - {line}" for line in problem.problems))
-        return None
-    return settings
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 64:
-        raise ValueError
-    return value
 
 
 def _say(text: str) -> None:
