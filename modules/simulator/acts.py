@@ -108,6 +108,13 @@ class Act(BaseModel):
         try:
             return cls.model_validate(data)
         except ValidationError as problem:
-            first = problem.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "act"
-            raise ActError(f"{place}: {first['msg']}") from problem
+            raise ActError(told(problem)) from problem
+
+
+def told(problem: ValidationError) -> str:
+    """The first thing that is wrong, on one line: its place, and why."""
+    first = problem.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    place = place if place.isprintable() else ascii(place)
+    why = "no such name here" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+    return f"{place}: {why}" if place else why

@@ -139,7 +139,7 @@ class Deeds:
         qty = act.qty
         if side == SELL and not isinstance(qty, Decimal):
             unit = Decimal(1).scaleb(-token.base_scale)
-            qty = account.balance(token.base).free // unit * unit
+            qty = _free(account, token.base) // unit * unit
             if not qty:
                 raise ActError(f"manual_sell: no {token.base} is free")
         assert not isinstance(qty, str)
@@ -162,7 +162,7 @@ class Deeds:
         asset = act.asset or ""
         if asset != QUOTE and self._venue.pairs.find(asset + QUOTE, self._venue.now()) is None:
             raise ActError(f"{act.action}: no coin '{asset}' here")
-        free = account.balance(asset).free
+        free = _free(account, asset)
         amount = act.amount
         if not isinstance(amount, Decimal):
             if act.action == "transfer_in":
@@ -237,3 +237,9 @@ class Deeds:
             rows: list[dict[str, Any]] = [
                 kept.model_dump(mode="json", exclude_unset=True) for kept in self._lasting]
             write_atomic(self._file, json.dumps(rows).encode("utf-8"))
+
+
+def _free(account: Account, asset: str) -> Decimal:
+    """What is free of a coin, without making a balance of it."""
+    balance = account.balances.get(asset)
+    return balance.free if balance is not None else Decimal(0)

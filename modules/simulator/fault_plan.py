@@ -17,7 +17,7 @@ from typing import Any, Literal, Self, cast, get_args
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from modules.simulator.acts import Act
+from modules.simulator.acts import Act, told
 from modules.simulator.past import MAX_LAG_S
 
 Class = Literal["order", "cancel", "query_order", "open_orders", "fills", "balance", "data", "other"]
@@ -199,9 +199,7 @@ class FaultPlan(BaseModel):
         try:
             return cls.model_validate(cast(dict[str, Any], data))
         except ValidationError as problem:
-            first = problem.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "plan"
-            raise PlanError(f"fault plan {where}: {place}: {first['msg']}") from problem
+            raise PlanError(f"fault plan {where}: {told(problem)}") from problem
 
     @classmethod
     def load(cls, path: Path) -> FaultPlan:

@@ -100,8 +100,8 @@ class Wire:
     ) -> web.StreamResponse:
         """Faults that keep to the protocol: races, lags, a wrong word, something done by somebody else."""
         done, lag_s = True, 0.0
+        order = hands.order()
         if rule.kind == "partial_fill":
-            order = hands.order()
             done = order is not None and hands.fill(order, Decimal(str(rule.params.share)))
         elif rule.kind == "stale":
             done, lag_s = asked.group in READS, rule.ms / 1000.0
@@ -109,7 +109,6 @@ class Wire:
             done = self._faults.try_act(rule.act)
         reply = await execute(lag_s)
         if rule.kind == "cancel_unknown":
-            order = hands.order()
             done = asked.group == "cancel" and order is not None and order.status.final
             if done:
                 status, text = words.UNKNOWN_ORDER

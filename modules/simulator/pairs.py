@@ -68,8 +68,9 @@ class Pairs:
         override = self.overrides.get(token.symbol)
         if override is None:
             return token
+        api_open = not (override.api_closed and override.api_told)
         return replace(
-            token, api_open=token.api_open and not (override.api_closed and override.api_told),
+            token, api_open=token.api_open and api_open, in_defaults=token.in_defaults and api_open,
             market_orders=token.market_orders and not (override.market_refused and override.market_told),
             tick_scale=override.tick_scale, step_scale=override.step_scale)
 

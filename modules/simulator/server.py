@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -16,7 +14,7 @@ from aiohttp import web
 from filelock import FileLock, Timeout
 
 from modules.simulator.accounts import Account
-from modules.simulator.acts import Act, ActError
+from modules.simulator.acts import ActError
 from modules.simulator.clock import VenueClock
 from modules.simulator.deeds import Deeds
 from modules.simulator.dialects.mexc import MexcDialect, Reply
@@ -27,7 +25,8 @@ from modules.simulator.errors import Reason
 from modules.simulator.fault_plan import FaultPlan, PlanError
 from modules.simulator.fault_wire import Hands, Wire
 from modules.simulator.faults import Asked, Faults
-from modules.simulator.journal import LEASE_WALL_S, Journal, Recorder, StateError, truth
+from modules.simulator.journal import LEASE_WALL_S, Journal, Recorder, StateError
+from modules.simulator.own import Own
 from modules.simulator.past import Past
 from modules.simulator.settings import SimulatorSettings
 from modules.simulator.source import ModelSource, Source
@@ -98,7 +97,7 @@ class Simulator:
             orders=lambda: self.venue.next_seq, note=self._note, act=self.deeds.do)
         self.wire = Wire(self.faults)
         self._leased = 0
-        self._lease(start_ms)
+        self.lease(start_ms)
 
     # -- starting ----------------------------------------------------------------------------------------
 
@@ -194,7 +193,7 @@ class Simulator:
             self.broken = problem
             raise
 
-    def _lease(self, ms: int) -> None:
+    def lease(self, ms: int) -> None:
         """Keep the reserved market time ahead of what is answered."""
         ahead = int(LEASE_WALL_S * 1000 * self.options.speed)
         if self._journal is not None and ms + ahead // 2 > self._leased:
@@ -214,11 +213,7 @@ class Simulator:
     def app(self) -> web.Application:
         """The aiohttp application."""
         app = web.Application(client_max_size=1 << 20)
-        app.router.add_get("/sim/status", self._status)
-        app.router.add_get("/sim/truth", self._truth)
-        app.router.add_get("/sim/faults", self._get_faults)
-        app.router.add_post("/sim/faults", self._set_faults)
-        app.router.add_post("/sim/act", self._act)
+        Own(self).add_to(app)
         app.on_shutdown.append(self._on_shutdown)
         app.router.add_route("*", "/{path:.*}", self._serve)
         return app
@@ -229,7 +224,7 @@ class Simulator:
         key = request.headers.get("X-MEXC-APIKEY")
 
         async def execute(lag_s: float = 0.0) -> Reply:
-            self._lease(self.clock.now())
+            self.lease(self.clock.now())
             seen = self.past.view(lag_s) if lag_s else None
             lag_ms = int(lag_s * 1000 * self.options.speed)
             return await self.dialect.handle(
@@ -242,47 +237,6 @@ class Simulator:
 
     async def _on_shutdown(self, app: web.Application) -> None:
         self.wire.close()
-
-    async def _status(self, request: web.Request) -> web.Response:
-        market_ms = self.clock.now()
-        self._lease(market_ms)
-        listed = self.venue.pairs.listed(market_ms)
-        return web.json_response({
-            "market_ms": market_ms, "speed": self.options.speed, "seed": self.options.seed,
-            "tokens": self.options.tokens, "pairs": len(listed), "pid": os.getpid(), "port": self.port,
-            "started_market_ms": self.clock.start_ms, "market": self.venue.source.describe(), "dialect": "mexc",
-            "ends_ms": self.venue.source.last_ms(), "faults": self.faults.counts(),
-        })
-
-    async def _truth(self, request: web.Request) -> web.Response:
-        market_ms = self.clock.now()
-        self.venue.advance(market_ms)
-        venue = self.venue
-        return web.json_response({
-            "market_ms": market_ms,
-            "accounts": truth(venue.accounts.values(), venue.orders.values(), venue.fills, venue.transfers),
-        })
-
-    async def _get_faults(self, request: web.Request) -> web.Response:
-        return web.json_response(self.faults.describe())
-
-    async def _set_faults(self, request: web.Request) -> web.Response:
-        try:
-            self.faults.replace(FaultPlan.parse(json.loads(await request.text()), "request"))
-        except (PlanError, ValueError, RecursionError) as problem:
-            return web.json_response({"error": str(problem)}, status=400)
-        return web.json_response(self.faults.describe())
-
-    async def _act(self, request: web.Request) -> web.Response:
-        try:
-            act = Act.parse(json.loads(await request.text()))
-        except (ActError, ValueError, RecursionError) as problem:
-            return web.json_response({"error": str(problem)}, status=400)
-        try:
-            self.faults.act(act, "request")
-        except ActError as problem:
-            return web.json_response({"error": str(problem)}, status=409)
-        return web.json_response({"done": act.model_dump(mode="json", exclude_unset=True)})
 
     # -- running -----------------------------------------------------------------------------------------
 
@@ -299,7 +253,7 @@ class Simulator:
             now = self.clock.now()
             self.faults.check_events()
             self.venue.advance(now)
-            self._lease(now)
+            self.lease(now)
             self._tomorrow(now)
             try:
                 await asyncio.wait_for(stop.wait(), TICK_S)

@@ -18,7 +18,8 @@ from tests.simulator.conftest import HandClock
 @pytest.mark.parametrize("argv,words", [
     (["--port", "x"], "--port"), (["--port", "70000"], "--port 70000"), (["--speed", "0"], "--speed 0"),
     (["--tokens", "5000"], "--tokens 5000"), (["--start", "yesterday"], "'yesterday' is not an ISO 8601"),
-    (["--colour", "red"], "--colour"), (["--usdt", "-5"], "--usdt -5")])
+    (["--colour", "red"], "--colour"), (["--usdt", "-5"], "--usdt -5"), (["--fault-rate", "2"], "--fault-rate 2"),
+    (["--fault-seed", "-1"], "--fault-seed -1")])
 def test_wrong_arguments_exit_2(argv: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(argv) == 2
     assert words in capsys.readouterr().err

@@ -62,14 +62,14 @@ async def test_latency_is_added_and_other_requests_are_not_touched(venue: Runnin
     assert (await venue.get("/sim/faults"))[1]["done"] == [0, 1]
 
 
-def _engine(plan: object) -> Faults:
+def engine(plan: object) -> Faults:
     return Faults(FaultPlan.parse(plan, "test"), elapsed=lambda: 0.0, market_ms=lambda: 0, orders=lambda: 0,
                   note=lambda row: None, act=lambda act: None)
 
 
 def _thrown(plan: object, asked: list[tuple[str, str, str]]) -> list[tuple[str, str]]:
     """(class, kind of the fault) of every request that meets one."""
-    faults = _engine(plan)
+    faults = engine(plan)
     found = []
     for method, path, group in asked:
         drawn = faults.draw(Asked(method, path, group, None))
