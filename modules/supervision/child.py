@@ -25,13 +25,23 @@ class Record(msgspec.Struct, frozen=True):
     own_session: bool
 
 
+@dataclass(frozen=True, slots=True)
+class CpuSeen:
+    """A look at a process tree: when (monotonic), the CPU seconds it had used, and what was told then."""
+
+    at_s: float
+    used_s: float
+    told_pct: float
+
+
 @dataclass(slots=True)
 class Child:
-    """A live process. `popen` is None for an adopted one."""
+    """A live process. `popen` is None for an adopted one; `cpu_seen` is status.measure's last look at it."""
 
     record: Record
     process: psutil.Process
     popen: subprocess.Popen[bytes] | None = None
+    cpu_seen: "CpuSeen | None" = None
 
     def ended(self) -> tuple[bool, int | None]:
         """(True, exit code) once it is gone; the code is None where the system does not tell it. Reaps zombies."""

@@ -17,7 +17,7 @@ async def test_started_service_is_ready_and_stops(tmp_path: Path) -> None:
         assert state.info == {"home": str(tmp_path)}
         assert state.pid is not None and boss.healthy()
         [full] = boss.status()
-        assert full.rss_mb > 5 and full.uptime_s >= 0 and full.wanted
+        assert full.rss_mb > 5 and full.cpu_pct > 0 and full.uptime_s >= 0 and full.wanted
         await boss.stop("good")
         [after] = boss.status()
         assert (after.state, after.wanted, after.pid) == ("stopped", False, None)
