@@ -132,11 +132,26 @@ def test_reasons_of_the_unclassified():
     (Mood.CAREFUL, -0.7, 0.0, Mood.CAREFUL),
     (Mood.CAREFUL, -0.4, 2.0, Mood.NORMAL),
     (Mood.NORMAL, -0.7, 0.0, Mood.NORMAL),  # the same price, from the other side
+    (Mood.CALM, 0.4, 1.4, Mood.CALM),  # a move that would not have begun the calm does not end it either
+    (Mood.NORMAL, 0.4, 0.3, Mood.NORMAL),
+    (Mood.NORMAL, 0.1, 1.4, Mood.NORMAL),
+    (Mood.CALM, 0.51, 0.3, Mood.NORMAL),
+    (Mood.CALM, 0.1, -1.51, Mood.NORMAL),
+    (Mood.CALM, 0.1, NAN, Mood.NORMAL),
     (Mood.NORMAL, NAN, NAN, Mood.CAREFUL),
     (Mood.PAUSE, NAN, NAN, Mood.PAUSE),
 ])
 def test_mood(before, hour, day, after):
     assert next_mood(before, hour, day, HypeSettings()) is after
+
+
+@given(st.lists(st.floats(-0.08, 0.08), max_size=40), st.sampled_from([0.25, 0.5, -0.25, -0.5, -1.0, -3.0]))
+def test_a_price_that_trembles_on_a_border_changes_the_mood_once_at_most(trembles, border):
+    mood, changes = next_mood(Mood.NORMAL, border, 0.0, HypeSettings()), 0
+    for tremble in trembles:
+        before, mood = mood, next_mood(mood, border + tremble, 0.0, HypeSettings())
+        changes += mood is not before
+    assert changes <= 1
 
 
 def test_a_worse_mood_is_stricter_and_smaller():

@@ -3,7 +3,7 @@
 1. BTC's change over 1 h at or under ``mood_pause_1h_pct``: PAUSE, nothing is bought.
 2. At or under ``mood_careful_1h_pct``, or not known: CAREFUL, half the size, stricter bars.
 3. Within ±0.25 % over 1 h and ±1 % over 24 h: CALM. Bars a little higher, because a token that pumps alone in a
-   quiet market is the worst entry there is (recorded data).
+   quiet market is the worst entry there is (recorded data). It ends beyond ±0.5 % over 1 h or ±1.5 % over 24 h.
 4. Otherwise NORMAL.
 
 A fall worsens the mood at once. A better mood than PAUSE or CAREFUL comes back only after BTC has risen above the
@@ -16,8 +16,8 @@ from enum import StrEnum
 
 from modules.strategies.hype.settings import HypeSettings
 
-CALM_1H_PCT = 0.25
-CALM_24H_PCT = 1.0
+CALM_1H_PCT, CALM_24H_PCT = 0.25, 1.0
+CALM_ENDS_1H_PCT, CALM_ENDS_24H_PCT = 0.5, 1.5  # apart from where it begins: no flapping on the border
 
 
 class Mood(StrEnum):
@@ -60,6 +60,9 @@ def next_mood(before: Mood, btc_1h_pct: float, btc_24h_pct: float, settings: Hyp
         return Mood.PAUSE
     if btc_1h_pct <= careful:
         return Mood.CAREFUL
-    if abs(btc_1h_pct) <= CALM_1H_PCT and abs(btc_24h_pct) <= CALM_24H_PCT:
+    was_calm = before is Mood.CALM
+    quiet_1h = CALM_ENDS_1H_PCT if was_calm else CALM_1H_PCT
+    quiet_24h = CALM_ENDS_24H_PCT if was_calm else CALM_24H_PCT
+    if abs(btc_1h_pct) <= quiet_1h and abs(btc_24h_pct) <= quiet_24h:
         return Mood.CALM
     return Mood.NORMAL

@@ -263,4 +263,3 @@ class Scanner:
         for symbol in self.waiting.expire(now):
             log.info("%s waited too long for a model", symbol)
             self.view.count(Refusal.MODEL_NEVER_CAME.code)
-        facts.error = ""

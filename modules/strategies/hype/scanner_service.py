@@ -71,7 +71,7 @@ class ScannerLoop:
         except OSError as problem:  # what could not be written down was not proposed either
             self._failed(f"the disk refuses to write: {problem}")
             return
-        self._good_at = time.monotonic()
+        self._good_at, self._scanner.view.facts.error = time.monotonic(), ""
         if self._outage_said:
             self._outage_said = False
             self._say("The scanner works again.", level="info")
