@@ -356,6 +356,19 @@ async def test_a_wish_to_sell_survives_a_crash_before_the_sale(house):
     assert reasons(house) == ["manual"]
 
 
+async def test_a_wish_to_sell_is_carried_out_between_two_looks(house):
+    await house.bought()
+    house.tracker.pause_s = lambda: 60.0  # type: ignore[method-assign]
+    resting = asyncio.create_task(house.tracker.rest())
+    house.post("sell", symbol="AAAUSDT", mode="TEST")
+    async with asyncio.timeout(5):
+        while house.test.positions:
+            await asyncio.sleep(0.01)
+    house.run.stop.set()
+    await resting
+    assert reasons(house) == ["manual"]
+
+
 async def test_selling_what_is_not_held_is_answered(house):
     house.post("sell", symbol="AAAUSDT", mode="TEST")
     await house.turn()

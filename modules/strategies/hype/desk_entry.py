@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
+from modules.exchange.lanes import Lane, in_lane
 from modules.exchange.types import Balance, Book, Market, OrderType, Side, Unavailable
 from modules.execution.executor import Filled, NothingFilled, NotPlaced, Result, Unresolved
 from modules.execution.intents import FeeTerms, Intent, client_id
@@ -65,7 +66,8 @@ async def judge(desk: Desk, proposal: Proposal, paused: str) -> tuple[Approved, 
     market = await desk.market_of(proposal.symbol)
     if market is None:
         return Entered(False, EntryCode.NOT_LISTED.value, "the exchange does not list it")
-    book = await desk.house.market.book(proposal.symbol, BOOK_LEVELS)
+    with in_lane(Lane.ENTRY):
+        book = await desk.house.market.book(proposal.symbol, BOOK_LEVELS)
     if not book.asks or not book.bids:
         return Entered(False, EntryCode.SLIPPAGE.value, "the order book is empty on one side")
     balances = await balances_of(desk)

@@ -129,12 +129,21 @@ class Tracker:
         return interval if held else min(interval, IDLE_TURN_S)
 
     async def rest(self) -> None:
-        """Wait for the next turn, or for a new message: a person's wish to sell does not wait for a look."""
+        """Wait for the next turn. Messages do not wait that long: a person's wish to sell is carried out at once."""
         until = time.monotonic() + self.pause_s()
         while not self.run.stop.is_set() and (left := until - time.monotonic()) > 0:
             await self.run.sleep(min(left, IDLE_TURN_S))
             if self.run.inbox.waiting() > len(self._queued):
-                return
+                await self.take_messages()
+                await self._sell_wished()
+
+    async def _sell_wished(self) -> None:
+        """Sell what is to be closed, without a look at everything else."""
+        wished = {symbol for desk in self.desks.values() for symbol in desk.guarded()
+                  if desk.positions[symbol].state == "closing" and symbol not in desk.busy}
+        bids = await self.looks.glance(wished) if wished else {}
+        for desk in self.desks.values():
+            decide(desk, self._markets, bids, self.now_ms())
 
     async def take_messages(self) -> None:
         """Carry out what waits in the inbox (rules in tracker_inbox)."""

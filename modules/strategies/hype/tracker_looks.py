@@ -14,6 +14,7 @@ from decimal import Decimal
 from statistics import median
 
 from modules.exchange.api import MarketData
+from modules.exchange.lanes import Lane, in_lane
 from modules.exchange.types import Book, Ticker, Unavailable
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Looks:
             self._last_ms = None  # nobody is unguarded while nothing is held
             return {}
         try:
-            found = await (self._books(symbols) if len(symbols) <= BOOKS_UP_TO else self._tickers(symbols))
+            found = await self._ask(symbols)
         except Unavailable as problem:
             self.failed += 1
             log.warning("look: %s", problem)
@@ -48,10 +49,22 @@ class Looks:
             self._measure()
         return found
 
+    async def glance(self, symbols: Collection[str]) -> dict[str, Decimal]:
+        """Best bid of what is to be sold at once, between two looks."""
+        try:
+            return await self._ask(symbols)
+        except Unavailable as problem:
+            log.warning("glance: %s", problem)
+            return {}
+
     def figures(self) -> dict[str, int]:
         """Facts for /status, market ms (rule 3)."""
         return {"look_p50_ms": round(median(self._gaps)) if self._gaps else 0,
                 "look_max_gap_ms": max(self._gaps, default=0), "worst_gap": self.worst_gap_ms}
+
+    async def _ask(self, symbols: Collection[str]) -> dict[str, Decimal]:
+        with in_lane(Lane.EXIT):  # guarding waits behind nobody's curiosity (X31)
+            return await (self._books(symbols) if len(symbols) <= BOOKS_UP_TO else self._tickers(symbols))
 
     async def _books(self, symbols: Collection[str]) -> dict[str, Decimal]:
         answers = await asyncio.gather(*(self._book(symbol) for symbol in symbols))
