@@ -70,7 +70,7 @@ def measure(folder: Path, records: int, appends: int) -> dict[str, Any]:
     report["append_to_10"] = append_us(small, 10, appends)
     report["append_to_many"] = append_us(large, records, appends)
     real = os.fsync
-    os.fsync = lambda handle: None
+    os.fsync = lambda fd: None
     try:
         report["append_to_10_without_flush"] = append_us(small, 10, appends)
         report["append_to_many_without_flush"] = append_us(large, records, appends)

@@ -15,11 +15,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
-from modules.exchange.api import MarketData
 from modules.exchange.types import Candles, Market, Ticker
 from modules.learning import datasets, features, jobs
 from modules.learning.datasets import Bars
@@ -92,7 +90,7 @@ async def whole_scan(symbols: int, repeat: int) -> tuple[float, float]:
     market = MemoryMarket({"BTCUSDT": Coin(price=60_000.0), **coins})
     with tempfile.TemporaryDirectory() as home:
         paths = Paths(Path(home)).prepare()
-        scanner = Scanner(cast(MarketData, market), Predictor(paths.models), HypeSettings(), paths)
+        scanner = Scanner(market, Predictor(paths.models), HypeSettings(), paths)
         await scanner.set_markets(refresh=False)
         ready = await market.tickers()
 
@@ -102,7 +100,7 @@ async def whole_scan(symbols: int, repeat: int) -> tuple[float, float]:
         market.tickers = prepared  # type: ignore[method-assign]
         spent = []
         for _ in range(repeat):
-            market.clock.ms += 30_000
+            market.hand.ms += 30_000
             began = time.perf_counter()
             await scanner.scan()
             scanner.view.write(time.monotonic())

@@ -1,25 +1,15 @@
 """A venue in memory for the scanner's tests: MarketData over prices that a test sets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
 
 from modules.exchange.types import Book, Candles, Market, Print, Ticker, Unavailable
+from tests.quiet_market import QuietMarket
 
 START_MS = 1_750_000_000_000 // 300_000 * 300_000
 STEP = {"1m": 60_000, "5m": 300_000, "1h": 3_600_000}
-
-
-@dataclass
-class Clock:
-    """Market time that a test moves."""
-
-    ms: int = START_MS
-    speed: float = 1.0
-
-    def now_ms(self) -> int:
-        return self.ms
 
 
 @dataclass
@@ -40,14 +30,14 @@ class Coin:
     high_before_pct: float = 0.0  # a high of days ago, above today's price
 
 
-@dataclass
-class MemoryMarket:
-    """MarketData in memory. `broken` names calls that are unavailable."""
+class MemoryMarket(QuietMarket):
+    """A venue of these coins. `broken` names calls, or symbols, that are unavailable."""
 
-    coins: dict[str, Coin]
-    clock: Clock = field(default_factory=Clock)
-    broken: set[str] = field(default_factory=set)
-    calls: list[str] = field(default_factory=list)
+    def __init__(self, coins: dict[str, Coin]) -> None:
+        super().__init__(START_MS)
+        self.coins = coins
+        self.broken: set[str] = set()
+        self.calls: list[str] = []
 
     def _called(self, call: str, symbol: str = "") -> None:
         self.calls.append(f"{call} {symbol}".strip())
@@ -75,8 +65,8 @@ class MemoryMarket:
         self._called("candles", symbol)
         step = STEP[interval]
         coin = self.coins[symbol]
-        opens = (self.clock.ms // step - np.arange(limit - 1, -1, -1)) * step
-        ages = np.maximum(self.clock.ms - (opens + step), 0) / 60_000.0  # minutes since each close
+        opens = (self.hand.ms // step - np.arange(limit - 1, -1, -1)) * step
+        ages = np.maximum(self.hand.ms - (opens + step), 0) / 60_000.0  # minutes since each close
         close = path(coin, ages)
         volume = np.full(limit, 1000.0) / close
         volume[ages < 60.0] *= coin.surge
@@ -93,14 +83,11 @@ class MemoryMarket:
         half = coin.price * coin.spread_pct / 200.0
         quantity = Decimal(repr(coin.depth_usdt / coin.price))
         return Book(symbol, ((Decimal(repr(coin.price - half)), quantity),),
-                    ((Decimal(repr(coin.price + half)), quantity),), self.clock.ms)
+                    ((Decimal(repr(coin.price + half)), quantity),), self.hand.ms)
 
     async def trades(self, symbol: str, limit: int = 500) -> list[Print]:
         self._called("trades", symbol)
         return []
-
-    async def close(self) -> None:
-        self.calls.append("close")
 
 
 def path(coin: Coin, ages: np.ndarray) -> np.ndarray:

@@ -86,6 +86,7 @@ def test_results_of_all_sales_add_up_to_what_came_in_less_what_was_paid(sales, i
         sold = executed(quantity, price)
         position, trade = book_sale(position, intent(number, quantity), sold, market())
         proceeds += sold.proceeds
+        assert trade.pnl_usdt is not None
         total += trade.pnl_usdt
         assert trade.closes == (position.quantity < 1)
     if position.quantity == 0:

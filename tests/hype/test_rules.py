@@ -22,13 +22,16 @@ NAN = float("nan")
 
 def board(**columns: list[float]) -> rules.Board:
     count = len(next(iter(columns.values())))
-    plain = {"price": 1.0, "spread_pct": 0.1, "quote_volume": 1e6, "growth_5m": 0.0, "growth_1h": 0.0,
-             "growth_24h": 0.0, "trading": True, "api_allowed": True}
-    kinds = {"trading": np.bool_, "api_allowed": np.bool_}
-    return rules.Board(**{
-        name: np.array(columns.get(name, [value] * count), kinds.get(name, np.float64))
-        for name, value in plain.items()
-    })
+
+    def figures(name: str, plain: float) -> rules.Floats:
+        return np.array(columns.get(name, [plain] * count), np.float64)
+
+    def flags(name: str) -> rules.Bools:
+        return np.array(columns.get(name, [True] * count), np.bool_)
+
+    return rules.Board(
+        figures("price", 1.0), figures("spread_pct", 0.1), figures("quote_volume", 1e6), figures("growth_5m", 0.0),
+        figures("growth_1h", 0.0), figures("growth_24h", 0.0), flags("trading"), flags("api_allowed"))
 
 
 CALM_FIGURES = rules.Figures(

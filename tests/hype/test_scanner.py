@@ -75,7 +75,7 @@ class Bench:
         return self
 
     async def scan(self, later_s: float = 0.0) -> None:
-        self.market.clock.ms += int(later_s * 1000)
+        self.market.hand.ms += int(later_s * 1000)
         await self.scanner.scan()
 
     def proposals(self) -> list[dict]:
@@ -245,7 +245,7 @@ async def test_paused_entries_are_not_proposed(tmp_path):
 async def test_a_token_that_rests_after_a_sale_is_judged_for_the_record_but_not_proposed(tmp_path):
     bench = await Bench(tmp_path, {"PEPEUSDT": STEADY}, Voices({"feedback": YES, "PEPEUSDT": YES})).start()
     HypeFiles(bench.paths, Mode.TEST).trades.append(Trade(
-        id="s", position_id="p", symbol="PEPEUSDT", mode="TEST", side="SELL", market_ms=bench.market.clock.ms - 1000,
+        id="s", position_id="p", symbol="PEPEUSDT", mode="TEST", side="SELL", market_ms=bench.market.hand.ms - 1000,
         price=Decimal(1), quantity=Decimal(1), quote_usdt=Decimal(1), fee_usdt=Decimal(0), strategy=Strategy.SIMPLE,
         confidence=0.9, reason="stop"))
     await bench.scan()
@@ -354,4 +354,4 @@ async def test_volatility_of_every_candidate_is_logged(tmp_path):
     await bench.scan()
     [entry] = LearningFiles(bench.paths).volatility.newest(5)
     assert entry["symbol"] == "PEPEUSDT"  # A12
-    assert 0.1 < entry["atr_pct"] < 5
+    assert 0.1 < float(entry["atr_pct"]) < 5

@@ -57,7 +57,7 @@ def test_backfill_makes_the_hour_known_and_does_not_overwrite_what_was_seen():
     board.push(tick(AUSDT=200.0, BUSDT=3.0), NOW)
     opens = NOW - np.arange(66, 0, -1) * MINUTE_MS
     closes = np.linspace(100.0, 165.0, 66)
-    candles = np.column_stack((opens, closes, closes, closes, closes, closes))
+    candles = np.column_stack((opens, closes, closes, closes, closes, closes)).astype(np.float64)
     assert not board.knows_hour("AUSDT", NOW)
     board.backfill("AUSDT", candles)
     assert board.knows_hour("AUSDT", NOW)
@@ -137,7 +137,7 @@ def test_atr_is_talibs():
 
     rng = np.random.default_rng(5)
     close = 2.0 * np.exp(np.cumsum(rng.normal(0, 0.01, 400)))
-    table = np.column_stack((np.arange(400), close, close * 1.01, close * 0.985, close, close))
+    table = np.column_stack((np.arange(400.0), close, close * 1.01, close * 0.985, close, close)).astype(np.float64)
     theirs = talib.ATR(table[:, 2].copy(), table[:, 3].copy(), close.copy(), 14)[-1] / close[-1] * 100
     assert atr_pct(table) == pytest.approx(theirs, rel=1e-9)
     assert np.isnan(atr_pct(table[:14]))

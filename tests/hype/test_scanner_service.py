@@ -39,7 +39,7 @@ class Service:
         monkeypatch.setattr(scanner_service, "OUTAGE_SAID_AFTER_S", 0.05)
         self.paths = Paths(home).prepare()
         self.market = MemoryMarket({"BTCUSDT": Coin(price=60_000.0, volume_24h=1e9), "PEPEUSDT": Coin()})
-        self.market.clock.speed = 1000.0
+        self.market.hand.speed = 1000.0
         self.run = ServiceRun("scanner", self.paths, 0.5)
         self.scanner = Scanner(self.market, Predictor(self.paths.models), QUICK.hype, self.paths)
         self.task = asyncio.create_task(ScannerLoop(self.run, QUICK, self.market, self.scanner).work())
@@ -68,7 +68,9 @@ async def test_it_scans_warms_up_tells_and_leaves_a_report(service):
     await until(lambda: service.facts.scans >= 3 and service.facts.warmed == 2, "three scans and the warm-up")
     await service.stop()
     service.run.beat()
-    told = read_beat(service.paths.run, "scanner").info
+    beat = read_beat(service.paths.run, "scanner")
+    assert beat is not None
+    told = beat.info
     assert told["scans"] >= 3
     assert told["error"] == ""
     assert told["warmed"] == 2
@@ -128,9 +130,13 @@ async def test_an_unreachable_exchange_is_waited_for_not_crashed_on(tmp_path, mo
     monkeypatch.setattr(scanner_service, "RETRY_S", 0.01)
     run = ServiceRun("scanner", Paths(tmp_path).prepare(), 0.5)
     task = asyncio.create_task(scanner_service.main(run, Settings()))  # the simulated exchange is not running
-    beat = lambda: read_beat(run.paths.run, "scanner")  # noqa: E731
-    await until(lambda: (run.beat(), "not running" in str(beat().info.get("error")))[1], "telling the error")
-    assert beat().ready
+
+    def told() -> bool:
+        run.beat()
+        beat = read_beat(run.paths.run, "scanner")
+        return beat is not None and beat.ready and "not running" in str(beat.info.get("error"))
+
+    await until(told, "telling the error")
     run.stop.set()
     await task
 

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Literal
 
+import msgspec
 import pytest
 
 from config.settings import Settings
@@ -12,7 +14,7 @@ from modules.strategies.hype.reasons import Refusal
 from modules.strategies.hype.records import Position, Strategy, Trade
 from modules.strategies.hype.scan_report import BoardRow, LastCheck, ScanReport, scan_report_file
 from modules.strategies.hype.why import explain, headline
-from modules.supervision.status import ServiceStatus
+from modules.supervision.status import ServiceStatus, State
 from utils.paths import Paths
 
 NOW = 1_750_000_000_000
@@ -20,7 +22,7 @@ BARS = {"min_price": 1e-9, "max_price": 1000.0, "min_quote_volume": 100_000.0, "
         "growth_5m_pct": 3.0, "growth_1h_pct": 5.0, "growth_24h_pct": 15.0, "surge": 2.0, "min_depth_usdt": 300.0}
 
 
-def service(name: str, state: str = "ready", wanted: bool = True, **info) -> ServiceStatus:
+def service(name: str, state: State = "ready", wanted: bool = True, **info) -> ServiceStatus:
     return ServiceStatus(name, name.title(), state, wanted, info=info)
 
 
@@ -31,9 +33,8 @@ def crew(**changed: ServiceStatus | None) -> list[ServiceStatus]:
 
 
 def row(symbol: str, code: Refusal = Refusal.GROWTH_LOW, **figures: float | None) -> BoardRow:
-    plain = {"price": 1.0, "spread_pct": 0.1, "quote_volume": 1e6, "growth_5m": 0.1, "growth_1h": 0.2,
-             "growth_24h": 0.3}
-    return BoardRow(symbol, *{**plain, **figures}.values(), int(code))
+    plain = BoardRow(symbol, 1.0, 0.1, 1e6, 0.1, 0.2, 0.3, int(code))
+    return msgspec.structs.replace(plain, **figures)
 
 
 REPORT = ScanReport(
@@ -59,7 +60,7 @@ class House:
     def change(self, **fields) -> None:
         self.report(ScanReport(**{name: fields.get(name, getattr(REPORT, name)) for name in REPORT.__struct_fields__}))
 
-    def trade(self, trade_id: str, symbol: str, side: str, ms: int, reason: str = "") -> None:
+    def trade(self, trade_id: str, symbol: str, side: Literal["BUY", "SELL"], ms: int, reason: str = "") -> None:
         HypeFiles(self.paths, Mode.TEST).trades.append(Trade(
             id=trade_id, position_id=trade_id, symbol=symbol, mode="TEST", side=side, market_ms=ms, price=Decimal(1),
             quantity=Decimal(1), quote_usdt=Decimal(1), fee_usdt=Decimal(0), strategy=Strategy.SIMPLE, confidence=0.9,

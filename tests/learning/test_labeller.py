@@ -65,9 +65,9 @@ async def test_due_candidates_are_labelled_trades_and_refused_alike(files: Learn
 async def test_nothing_is_labelled_before_its_time_or_twice(files: LearningFiles, market: MemoryMarket) -> None:
     files.candidates.append([candidate("UPUSDT", START_MS)])
     labeller = Labeller(files, RULE)
-    market.hand.now = START_MS + HOURS_6 + STEP_MS - 1
+    market.hand.ms = START_MS + HOURS_6 + STEP_MS - 1
     assert (await labelled(files, market, labeller)).labelled == 0 and labeller.waiting == 1 and not market.calls
-    market.hand.now += 1
+    market.hand.ms += 1
     assert (await labelled(files, market, labeller)).labelled == 1
     assert (await labelled(files, market, labeller)).labelled == 0
     assert (await labelled(files, market)).labelled == 0, "not after a restart either"
@@ -90,7 +90,7 @@ async def test_what_candles_do_not_tell_stays_without_a_label(files: LearningFil
     assert outcome.labelled == 1 and sum(outcome.unlabelled.values()) == 3
     assert [row["symbol"] for row in files.labeled.read()] == ["UPUSDT"]
     assert labeller.waiting == 1, "no answer is asked for again; an answer without the candle hours later is final"
-    market.hand.now = START_MS + HOURS_6 + labels_module.GIVE_UP_MS + STEP_MS
+    market.hand.ms = START_MS + HOURS_6 + labels_module.GIVE_UP_MS + STEP_MS
     await labelled(files, market, labeller)
     assert labeller.waiting == 0, "given up a day later"
 
@@ -100,7 +100,7 @@ async def test_a_candle_that_is_late_is_waited_for(files: LearningFiles, market:
     market.table["UPUSDT"] = whole[:72]
     files.candidates.append([candidate("UPUSDT", START_MS)])
     labeller = Labeller(files, RULE)
-    market.hand.now = START_MS + HOURS_6 + 2 * STEP_MS
+    market.hand.ms = START_MS + HOURS_6 + 2 * STEP_MS
     assert (await labelled(files, market, labeller)).labelled == 0 and labeller.waiting == 1
     market.table["UPUSDT"] = whole
     assert (await labelled(files, market, labeller)).labelled == 1

@@ -127,7 +127,7 @@ async def test_who_asks_while_it_is_being_made_is_told_with_the_first(stage: Sta
     stage.workers.hold = asyncio.Event()
     async with stage.living():
         await until(lambda: stage.workers.done)
-        stage.market.hand.now += 10 * 60_000  # the schedule looks again
+        stage.market.hand.ms += 10 * 60_000  # the schedule looks again
         for _ in range(3):
             stage.post("feedback", sender="scanner")
         await until(lambda: stage.run.inbox.waiting() == 3)
@@ -259,12 +259,12 @@ async def test_the_feedback_model_is_trained_anew_by_schedule(stage: Stage, monk
 
     async with stage.living():
         await until(lambda: age() == NOW)
-        stage.market.hand.now = NOW + 5 * 3_600_000
+        stage.market.hand.ms = NOW + 5 * 3_600_000
         await asyncio.sleep(0.2)
         assert age() == NOW, "not before its time"
-        stage.market.hand.now = NOW + 6 * 3_600_000 + 120_000
+        stage.market.hand.ms = NOW + 6 * 3_600_000 + 120_000
         await until(lambda: age() > NOW)
-        stage.market.hand.now = NOW - 3_600_000  # the market has begun anew
+        stage.market.hand.ms = NOW - 3_600_000  # the market has begun anew
         await asyncio.sleep(0)
 
 

@@ -2,30 +2,31 @@
 
 import numpy as np
 
-from modules.exchange.types import Unavailable
+from modules.exchange.types import Candles, Unavailable
 from modules.market import candles, collector
 from modules.market.candles import INTERVAL_MS
-from tests.hype.market_in_memory import Clock
+from tests.quiet_market import QuietMarket
 
 NOW = 1_750_000_000_000 // INTERVAL_MS * INTERVAL_MS + 60_000
 
 
-class Venue:
+class Venue(QuietMarket):
     """Candles since a listing; answers at most 500 from `since_ms` on."""
 
     def __init__(self, listed_slots_ago: int = 10**6, hole: range = range(0)) -> None:
-        self.clock = Clock(NOW)
+        super().__init__(NOW)
         self.first = NOW // INTERVAL_MS - listed_slots_ago
         self.hole = hole
         self.asked: list[int] = []
         self.broken_after = 10**9
 
-    async def candles(self, symbol, interval, limit, since_ms=None):
+    async def candles(self, symbol: str, interval: str, limit: int, since_ms: int | None = None) -> Candles:
         if symbol == "BADUSDT" or len(self.asked) >= self.broken_after:
             raise Unavailable("broken by the test")
+        assert since_ms is not None
         self.asked.append(since_ms)
         start = max(self.first, -(-since_ms // INTERVAL_MS))
-        slots = [s for s in range(start, min(start + limit, self.clock.ms // INTERVAL_MS + 1))
+        slots = [s for s in range(start, min(start + limit, self.hand.ms // INTERVAL_MS + 1))
                  if NOW // INTERVAL_MS - s not in self.hole]
         return np.array([[s * INTERVAL_MS, 1, 1, 1, 1, s % 7] for s in slots], dtype=float).reshape(-1, 6)
 
@@ -47,7 +48,7 @@ async def test_it_resumes_after_being_cut_off_and_later_fetches_only_what_is_new
     venue.broken_after = 10**9
     found = await collector.collect(venue, "AUSDT", tmp_path, 1200)
     assert (found.added, found.total, found.gaps) == (700, 1200, 0)
-    venue.clock.ms += 3 * INTERVAL_MS
+    venue.hand.ms += 3 * INTERVAL_MS
     venue.asked.clear()
     await collector.collect(venue, "AUSDT", tmp_path, 1200)
     assert venue.asked == [(NOW // INTERVAL_MS) * INTERVAL_MS]

@@ -15,7 +15,6 @@ from filelock import FileLock, Timeout
 
 from modules.storage import archive as archives
 from modules.storage import backup as backups
-from modules.storage import restore as restores
 from modules.storage.archive import BackupError, allowed
 from modules.storage.backup import make_backup, whole_records
 from modules.storage.restore import check_backup, restore
@@ -75,7 +74,7 @@ def test_while_a_process_writes_every_backup_is_what_a_crash_would_have_left(tmp
     home = Paths(tmp_path / "home").prepare()
     writer = subprocess.Popen([sys.executable, "-m", "tests.storage.backup_writer", str(home.home)], cwd=PROJECT)
     try:
-        counts = []
+        counts: list[int] = []
         for number in range(4):
             wait_for(lambda: state(home).load().n > (counts[-1] if counts else 0) + 15)
             make_backup(home, tmp_path / f"{number}.zip")
@@ -189,7 +188,7 @@ def test_a_move_that_fails_undoes_the_others(home: Paths, tmp_path: Path, monkey
             raise OSError("disk error")
         real(source, place)
 
-    monkeypatch.setattr(restores.os, "rename", refuses)
+    monkeypatch.setattr(os, "rename", refuses)
     with pytest.raises(OSError, match="disk error"):
         restore(tmp_path / "b.zip", home)
     assert state(home).load() == Count(99) and (home.models / "PEPEUSDT_model.pkl").exists()
@@ -276,7 +275,7 @@ def test_a_backup_never_overwrites_nor_holds_itself(home: Paths, tmp_path: Path)
 def test_a_full_disk_leaves_nothing_behind(home: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
-    monkeypatch.setattr(backups.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         make_backup(home, tmp_path / "b.zip")
     assert not [path for path in tmp_path.iterdir() if "b.zip" in path.name]
