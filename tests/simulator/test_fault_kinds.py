@@ -191,6 +191,26 @@ async def test_latency_has_a_distribution(venue: Running) -> None:
     assert max(record) == 12 and min(record) <= 1 and len(set(record)) > 4
 
 
+async def test_a_slow_order_is_executed_after_its_client_has_gone(venue: Running) -> None:
+    await plan(venue, [{"class": "order", "kind": "latency", "params": {"ms": 300}, "max_times": 1}])
+    assert (await ask(venue, "POST", "order", MARKET, timeout_s=0.05)).error == "TimeoutError"
+    assert (await truth(venue))["orders"] == []
+    deadline = asyncio.get_running_loop().time() + 20
+    while not (await truth(venue))["orders"]:
+        assert asyncio.get_running_loop().time() < deadline, "it never arrives"
+        await asyncio.sleep(0.02)
+
+
+async def test_a_slow_order_older_than_its_window_is_refused(start: Starter) -> None:
+    venue = await start(accept_wall_time=False)
+    await plan(venue, [{"class": "order", "kind": "latency", "params": {"ms": 200}}])
+    placing = asyncio.ensure_future(place(venue))
+    while not await injected(venue):
+        await asyncio.sleep(0.01)
+    venue.pass_s(5.1)
+    assert (await placing).json["code"] == 700003
+
+
 async def test_rules_choose_by_class_symbol_method_and_path(venue: Running) -> None:
     await plan(venue, [{"class": "order", "kind": "http_status", "symbols": ["ETHUSDT"]},
                        {"match": {"method": "GET", "path": "/avgPrice$"}, "kind": "empty"}])

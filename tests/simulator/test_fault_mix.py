@@ -131,23 +131,40 @@ _RULE = st.fixed_dictionaries(
         "max_times": st.integers(-2, 5) | _JUNK, "symbols": st.lists(st.text(max_size=5), max_size=2) | _JUNK,
         "params": st.dictionaries(st.sampled_from(["ms", "how", "status", "share", "for_ms", "x"]), _JUNK, max_size=2),
         "match": _JUNK, "act": _JUNK})
-_AMOUNT = st.sampled_from(["all", "1", "0.37", "5000", "-1", "NaN", "1e30", "0", 0, None, 3.5]) | _JUNK
-_ACT = st.fixed_dictionaries(
-    {"action": st.sampled_from([*ACTIONS, "dance"])},
-    optional={
-        "symbol": st.sampled_from(["BTCUSDT", "ETHUSDT", "@held", "@ordered", "NOUSDT", "USDT", "", 5]),
-        "asset": st.sampled_from(["USDT", "BTC", "NONE", ""]), "amount": _AMOUNT, "qty": _AMOUNT, "usdt": _AMOUNT,
-        "price": st.sampled_from(["40000", "1e-30", "64000.123", "0"]),
-        "tick": st.sampled_from(["1", "0.1", "0.2", "10"]),
-        "step": st.sampled_from(["1", "0.001", "1e-9"]), "account": st.sampled_from(["trader", "withdrawer", "nobody"]),
-        "ms": st.floats() | st.integers(-9000, 9000), "for_ms": st.floats(), "told": st.booleans(),
-        "client_id": st.text(max_size=3), "how": st.sampled_from(["expired", "lost"])})
+_FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "symbol": st.sampled_from(["BTCUSDT", "ETHUSDT", "@held", "@ordered", "NOUSDT"]),
+    "asset": st.sampled_from(["USDT", "BTC", "BTC", "NONE"]), "amount": st.sampled_from(["all", "1", "0.37", "5000"]),
+    "qty": st.sampled_from(["all", "0.001", "0.05"]), "usdt": st.sampled_from(["20", "5000", "1e6"]),
+    "price": st.sampled_from(["40000", "64000.12", "1e-30", "120000"]), "tick": st.sampled_from(["1", "0.1", "0.01"]),
+    "step": st.sampled_from(["1", "0.001", "1e-9"]), "account": st.sampled_from(["trader", "withdrawer", "nobody"]),
+    "ms": st.integers(-9000, 9000), "for_ms": st.integers(1, 2000), "told": st.booleans(), "shown": st.booleans(),
+    "client_id": st.just("x"), "order_id": st.just("y"), "how": st.sampled_from(["expired", "lost"])}
+
+
+def _act_of(action: str) -> st.SearchStrategy[dict[str, Any]]:
+    needs, may = ACTIONS[action]
+    if action == "manual_cancel":
+        needs = ("symbol",)
+    if action == "manual_buy":
+        more = {name: st.fixed_dictionaries({"action": st.just(action), "symbol": _FIELDS["symbol"], **fields})
+                for name, fields in (("market", {"usdt": _FIELDS["usdt"]}),
+                                     ("limit", {"qty": st.just("0.01"), "price": _FIELDS["price"]}))}
+        return st.one_of(*more.values())
+    return st.fixed_dictionaries(
+        {"action": st.just(action), **{name: _FIELDS[name] for name in needs}},
+        optional={name: _FIELDS[name] for name in may if name not in needs})
+
+
+_ACT = st.sampled_from(list(ACTIONS)).flatmap(_act_of)
+_ANY_ACT = _ACT | st.fixed_dictionaries(
+    {"action": st.sampled_from([*ACTIONS, "dance"]) | _JUNK},
+    optional={name: field | _JUNK for name, field in _FIELDS.items()})
 
 
 @given(st.lists(_RULE, max_size=3) | _JUNK | st.fixed_dictionaries({}, optional={
     "seed": st.integers() | _JUNK, "rate": st.floats() | _JUNK, "rules": st.lists(_RULE, max_size=2) | _JUNK,
     "events": st.lists(
-        st.fixed_dictionaries({"after": _JUNK | st.just({"orders": 1}), "act": _ACT | _JUNK}), max_size=2)}))
+        st.fixed_dictionaries({"after": _JUNK | st.just({"orders": 1}), "act": _ANY_ACT | _JUNK}), max_size=2)}))
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 def test_any_scenario_is_taken_or_refused_with_its_place(data: Any) -> None:
     try:
@@ -170,14 +187,14 @@ def test_any_file_is_taken_or_refused(tmp_path: Path, content: bytes) -> None:
         assert "plan.json" in str(problem)
 
 
-@given(st.lists(_ACT, min_size=1, max_size=12))
+@given(st.lists(_ACT | _ANY_ACT, min_size=1, max_size=12))
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_any_acts_are_done_or_refused_and_money_stays_whole(acts: list[Any]) -> None:
     clock = HandClock()
     simulator = Simulator(SimulatorSettings(tokens=2, start=START), elapsed=clock)
     from modules.simulator.journal import truth as truth_of
 
-    for data in acts:
+    for data in [{"action": "manual_buy", "symbol": "BTCUSDT", "usdt": "1000"}, *acts]:
         clock.seconds += 0.5
         try:
             simulator.faults.act(Act.parse(data), "test")

@@ -1,0 +1,24 @@
+"""The fault section of docs/SIMULATOR.md tells what there is: its example is taken, no kind or action is missing."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from modules.simulator.acts import ACTIONS
+from modules.simulator.fault_plan import GROUPS, PARAMS, FaultPlan, Kind
+
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "SIMULATOR.md").read_text(encoding="utf-8")
+
+
+def test_the_example_is_a_plan() -> None:
+    example = re.search(r"```json\n(.*?)```", TEXT, re.DOTALL)
+    assert example is not None
+    plan = FaultPlan.parse(json.loads(example[1]), "docs")
+    assert (len(plan.rules), len(plan.events), plan.rate) == (3, 3, 0.1)
+
+
+def test_every_kind_parameter_class_and_action_is_told() -> None:
+    names = [*Kind.__args__, *ACTIONS, *GROUPS, *(name for names in PARAMS.values() for name in names)]
+    assert [name for name in names if f"`{name}`" not in TEXT] == []
