@@ -78,10 +78,12 @@ async def _run(options: SimulatorSettings) -> None:
     stop = asyncio.Event()
     _on_interrupt(asyncio.get_running_loop(), stop.set)
 
+    faults = f" · faults at {options.fault_rate:.0%} of requests" if options.fault_rate else ""
+
     def ready(port: int) -> None:
         print(  # noqa: T201
             f"Simulated exchange (MEXC spot) on http://{options.host}:{port} · {options.tokens} tokens · "
-            f"seed {options.seed} · speed {options.speed:g} · key sim-key / sim-secret · Ctrl-C stops", flush=True)
+            f"seed {options.seed} · speed {options.speed:g}{faults} · key sim-key / sim-secret · Ctrl-C stops", flush=True)
 
     await serve(options, ready, stop)
 

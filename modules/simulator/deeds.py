@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,8 @@ from modules.simulator.rules import NewOrder
 from modules.simulator.universe import QUOTE, Token
 from modules.simulator.venue import Venue
 from utils.files import write_atomic
+
+log = logging.getLogger(__name__)
 
 _STATES = {"halt": PairState.HALTED, "sell_only": PairState.SELL_ONLY, "delist": PairState.OFFLINE}
 _KEY_REASONS = {
@@ -45,10 +48,16 @@ class Deeds:
         if self._file is None or not self._file.exists():
             return
         try:
-            for row in json.loads(self._file.read_text(encoding="utf-8")):
-                self.do(Act.parse(row))
+            acts = [Act.parse(row) for row in json.loads(self._file.read_text(encoding="utf-8"))]
         except (OSError, ValueError, TypeError, ActError) as problem:
             raise ActError(f"{self._file}: cannot be used ({problem}). Remove it to begin without.") from problem
+        file, self._file = self._file, None  # written again only by the next act
+        for act in acts:
+            try:
+                self.do(act)
+            except ActError as problem:  # the pair may have gone meanwhile
+                log.warning("%s: '%s' is not done again: %s", file, act.action, problem)
+        self._file = file
 
     def shift_ms(self) -> int:
         """How far the told clock is from the venue's own, market ms."""

@@ -221,6 +221,11 @@ async def test_what_lasts_outlives_a_restart(start: Starter, tmp_path: Path) -> 
     conserved(await truth(second))
     second.simulator.close()
     assert [row["action"] for row in json.loads((tmp_path / "acts.json").read_text("utf-8"))] == ["halt", "tick_size"]
+    gone = [{"action": "halt", "symbol": "GONEUSDT"}, {"action": "halt", "symbol": "ETHUSDT"}]
+    (tmp_path / "acts.json").write_text(json.dumps(gone), encoding="utf-8")
+    third = await start(state=tmp_path)
+    assert await code(third) == 30016, "a pair that is gone does not keep the others from being halted"
+    third.simulator.close()
     (tmp_path / "acts.json").write_text("[{}]", encoding="utf-8")
     with pytest.raises(StartError, match=r"acts\.json: cannot be used"):
         await start(state=tmp_path)
