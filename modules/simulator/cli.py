@@ -83,7 +83,8 @@ async def _run(options: SimulatorSettings) -> None:
     def ready(port: int) -> None:
         print(  # noqa: T201
             f"Simulated exchange (MEXC spot) on http://{options.host}:{port} · {options.tokens} tokens · "
-            f"seed {options.seed} · speed {options.speed:g}{faults} · key sim-key / sim-secret · Ctrl-C stops", flush=True)
+            f"seed {options.seed} · speed {options.speed:g}{faults} · key sim-key / sim-secret · Ctrl-C stops",
+            flush=True)
 
     await serve(options, ready, stop)
 

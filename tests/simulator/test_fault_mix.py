@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -204,3 +205,20 @@ def test_any_acts_are_done_or_refused_and_money_stays_whole(acts: list[Any]) -> 
     for mine in truth_of(venue.accounts.values(), venue.orders.values(), venue.fills, venue.transfers).values():
         conserved(mine)
     simulator.close()
+
+
+@given(st.integers(0, 10**6))
+@settings(deadline=None, max_examples=150)
+def test_a_field_spoilt_by_the_dice_can_be_seen(seed: int) -> None:
+    """No dice make one id, coin or amount pass for another: a row has lost a field, or holds what is no amount."""
+    from modules.simulator.fault_bodies import spoil
+
+    good: dict[str, Any] = {"orderId": "C02__1", "symbol": "BTCUSDT", "price": "5.5", "executedQty": "0", "time": 17}
+    text = spoil(json.dumps([good]), "bad_field", None, None, random.Random(seed))
+    assert text is not None
+    row = json.loads(text)[0]
+    changed = [name for name in good if row.get(name, "gone") != good[name]]
+    assert len(changed) == 1
+    value = row.get(changed[0])
+    assert value is None or value in ("--", "soon", "NaN") or value != value or str(value).startswith("-")
+    assert value is None or changed[0] not in ("orderId", "symbol")
