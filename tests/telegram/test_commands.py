@@ -293,6 +293,7 @@ async def test_chart_asks_for_lines_and_fills(house: House) -> None:
     house.worker.answers["chart"] = {"picture": "pictures/c.png", "last": 0.52, "change_pct": 3.0}
     answer = await house.router.line(telegram(VIEWER), "/chart pepe 1h")
     assert answer is not None and answer.picture is not None and "+3.00%" in answer.text
+    assert answer.text.count("targets reached") == 1
     spec = house.worker.asked[-1][1]
     assert spec["position"]["entry"] == 0.5 and spec["position"]["sl"] == 0.4825 and len(spec["fills"]) == 4
 

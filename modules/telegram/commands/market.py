@@ -8,8 +8,8 @@ from modules.strategies.hype.records import Position, Trade
 from modules.telegram.command import Answer, Arg, Button, Command, Group, Request, Role
 from modules.telegram.commands.positions import held_in
 from modules.telegram.context import Context
-from modules.telegram.figures import pct, price
 from modules.telegram.markup import b, code, esc, lines
+from utils.figures import pct, price
 
 INTERVALS = ("1m", "5m", "15m", "1h", "4h", "1d")
 _RECENT = 2000
@@ -18,7 +18,8 @@ _FILLS = 40
 
 async def chart(context: Context, request: Request) -> Answer:
     symbol, interval = request.text("symbol"), request.text("interval", "5m")
-    positions = [p for mode in (context.mode(), *Mode) for p in await held_in(context, mode) if p.symbol == symbol]
+    modes = dict.fromkeys((context.mode(), *Mode))  # the present one first
+    positions = [p for mode in modes for p in await held_in(context, mode) if p.symbol == symbol]
     mode = Mode(positions[0].mode) if positions else context.mode()
     trades = await context.read(lambda: context.files(mode).trades.newest(_RECENT))
     spec: dict[str, Any] = {"symbol": symbol, "interval": interval, "zone": context.zone,
