@@ -1,0 +1,125 @@
+"""What the compiled loop works on: bundles of arrays, and the codes that it answers with.
+
+Prices are whole ticks of the token's market, quantities whole steps, money whole units of 1e-8 USDT, shares and
+distances parts per million of one, times market ms.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+MONEY = 100_000_000  # units of one USDT
+NEVER = 1 << 60
+
+# Reasons of a sale beside those of exits.py (STOP = 1 … TIME = 5).
+SIGNAL = 6
+DELISTED = 7
+END = 8
+
+# Why an entry was not bought; BOUGHT is none.
+BOUGHT = 0
+HELD = 1
+JUDGED_LATELY = 2
+TOO_OLD = 3
+COOL_DOWN = 4
+MAX_TRADES = 5
+MAX_PER_DAY = 6
+MAX_EXPOSURE = 7
+SLIPPAGE = 8
+MIN_NOTIONAL = 9
+FUNDS = 10
+NO_VOLUME = 11
+REFUSALS = ("bought", "HELD", "JUDGED_LATELY", "TOO_OLD", "COOL_DOWN", "MAX_TRADES", "MAX_PER_DAY", "MAX_EXPOSURE",
+            "SLIPPAGE", "MIN_NOTIONAL", "FUNDS", "NO_VOLUME")
+
+# Columns of the positions made.
+P_TOKEN, P_AT, P_ENTRY, P_QUANTITY, P_COST, P_FEE, P_STOP, P_SIGNAL, P_CLOSED = range(9)
+P_COLUMNS = 9
+# Columns of the sales made. S_HIT: targets reached so far.
+S_POSITION, S_AT, S_CODE, S_QUANTITY, S_LOOK, S_VALUE, S_FEE, S_HIT = range(8)
+S_COLUMNS = 8
+# A position sells at most once at each of four targets, and once all that is left.
+SALES_EACH = 5
+
+
+class Series(NamedTuple):
+    """Candles of all tokens, one token after the other; token k has rows ``begin[k] … begin[k + 1]``, ascending.
+
+    `quote`: USDT traded in the candle. `unit`: money units that one tick·step is worth, per token. `min_value`: the
+    venue's minimum in tick·steps, per token. `exits`: ascending rows at whose open a signal sells what is held.
+    `last_ms`: the latest time of all; data that end a day before it end because the token went.
+    """
+
+    time: Ints
+    open: Ints
+    high: Ints
+    low: Ints
+    close: Ints
+    quote: Floats
+    begin: Ints
+    unit: Floats
+    min_value: Ints
+    exits: Ints
+    last_ms: int
+
+
+class Entries(NamedTuple):
+    """Wishes to buy, in the order of time, the strongest of one time first.
+
+    `at`: row of the candle at whose open the order arrives. `known_ms`: when the signal was known. `price`: the
+    signal's price in ticks. `size_ppm`: factor on the size (the market's mood). `target`, `stop` (ticks) and
+    `quantity` (steps): fixed for rule sets of their own; 0 leaves them to the tracker's table and the sizing.
+    """
+
+    at: Ints
+    token: Ints
+    known_ms: Ints
+    strategy: Ints
+    confidence_ppm: Ints
+    atr_ppm: Ints
+    price: Ints
+    size_ppm: Ints
+    target: Ints
+    stop: Ints
+    quantity: Ints
+
+
+class Terms(NamedTuple):
+    """The account, its limits (A18) and what trading costs. Money in units, times in ms, the rest in ppm."""
+
+    start: int
+    trade_size: int
+    share_ppm: int
+    max_token: int
+    max_open: int
+    max_exposure: int
+    max_per_day: int
+    cool_stop_ms: int
+    cool_sell_ms: int
+    rejudge_ms: int
+    max_age_ms: int
+    max_slippage_ppm: int
+    fee_ppm: int
+    half_spread_ppm: int
+    slippage_ppm: int
+    impact_ppm: int
+    most_slippage_ppm: int
+
+
+class Made(NamedTuple):
+    """What a run leaves: rows of P_ and S_ columns, exact fill prices in ticks, an outcome for every entry."""
+
+    positions: Ints
+    entry_prices: Floats
+    sales: Ints
+    sale_prices: Floats
+    outcomes: Ints
+    totals: Ints
+
+
+# Places in `Made.totals`.
+T_POSITIONS, T_SALES, T_CASH = range(3)

@@ -1,0 +1,159 @@
+"""One shared account in whole money units: limits before an entry, what a purchase costs, what a sale brings.
+
+1. The limits stand in the order of modules/execution/limits.py, the sizing is sizing.py's (A18).
+2. A purchase is paid at the open plus half the spread plus slippage, a sale at the look's price less both.
+3. Slippage has a fixed part and one that grows with the order's share of the candle's volume; a candle without
+   volume gives the widest to a sale, and nothing to a purchase.
+4. A purchase is rounded up to whole units, a sale down, a fee up; from there on money is exact: no other line
+   changes the cash.
+"""
+
+import math
+
+from modules.backtest import arrays as a
+from modules.backtest.arrays import Entries, Ints, Made, Series, Terms
+from modules.strategies.hype import exits
+from utils.compiled import kernel
+
+PPM = 1_000_000
+CENT = a.MONEY // 100
+DAY_MS = 86_400_000
+
+# Places in the account's row.
+CASH, EXPOSURE, OPEN, DAY, BOUGHT_TODAY = range(5)
+# Columns of a slot, which holds one open position. Plan: 14 columns, state: 5.
+USED, TOKEN, NEXT, FORCED, FORCED_CODE, DATA_END, POSITION, COST, LEFT, PLAN, STATE = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 23
+SLOT_COLUMNS = 28
+
+
+@kernel
+def slippage_ppm(terms: Terms, value: float, quote: float) -> float:
+    """How far an order worth `value` units moves the price in a candle of `quote` USDT (rule 3)."""
+    if quote <= 0.0:
+        return float(terms.most_slippage_ppm)
+    moved = terms.slippage_ppm + terms.impact_ppm * (value / a.MONEY) / quote
+    return min(moved, float(terms.most_slippage_ppm))
+
+
+@kernel
+def fee_of(value: int, fee_ppm: int) -> int:
+    """The fee, rounded up (rule 4)."""
+    return (value * fee_ppm + PPM - 1) // PPM
+
+
+@kernel
+def size_of(terms: Terms, equity: int, factor_ppm: int) -> int:
+    """What to spend, as sizing.trade_size: fixed or a share of equity, times the mood's factor, whole cents."""
+    size = terms.trade_size
+    if terms.share_ppm > 0:
+        size = int(equity * float(terms.share_ppm) / PPM)
+    size = min(int(size * float(factor_ppm) / PPM), terms.max_token)
+    return max(size, 0) // CENT * CENT
+
+
+@kernel
+def equity_at(series: Series, slots: Ints, account: Ints, now_ms: int) -> int:
+    """Cash plus what is held at the last close before `now_ms`."""
+    total = int(account[CASH])
+    for slot in slots:
+        if slot[USED] == 0:
+            continue
+        token = slot[TOKEN]
+        begin, end = series.begin[token], series.begin[token + 1]
+        low, high = begin, end
+        while low < high:  # the first row at or after now
+            middle = (low + high) // 2
+            if series.time[middle] < now_ms:
+                low = middle + 1
+            else:
+                high = middle
+        last = max(low - 1, begin)
+        total += int(float(slot[STATE]) * series.close[last] * series.unit[token])
+    return total
+
+
+@kernel
+def refusal(series: Series, entries: Entries, e: int, terms: Terms, slots: Ints, account: Ints, again: Ints,
+            rests: Ints) -> int:
+    """The first limit against entry `e`, before its size is known (rule 1). Notes that the token was judged."""
+    token, at = entries.token[e], entries.at[e]
+    now = series.time[at]
+    for slot in slots:
+        if slot[USED] != 0 and slot[TOKEN] == token:
+            return a.HELD
+    if entries.known_ms[e] < again[token]:
+        return a.JUDGED_LATELY
+    again[token] = entries.known_ms[e] + terms.rejudge_ms
+    if now - entries.known_ms[e] > terms.max_age_ms:
+        return a.TOO_OLD
+    if now < rests[token]:
+        return a.COOL_DOWN
+    if account[OPEN] >= terms.max_open:
+        return a.MAX_TRADES
+    day = now // DAY_MS
+    if day != account[DAY]:
+        account[DAY] = day
+        account[BOUGHT_TODAY] = 0
+    if account[BOUGHT_TODAY] >= terms.max_per_day:
+        return a.MAX_PER_DAY
+    if series.quote[at] <= 0.0:
+        return a.NO_VOLUME
+    return a.BOUGHT
+
+
+@kernel
+def priced(series: Series, entries: Entries, e: int, terms: Terms, slots: Ints,
+           account: Ints) -> tuple[int, int, float, int]:
+    """(code, steps, exact price in ticks, value) of the purchase that entry `e` would be; code BOUGHT if it may be."""
+    token, at = entries.token[e], entries.at[e]
+    unit = series.unit[token]
+    ask = series.open[at] * (1.0 + terms.half_spread_ppm / PPM)
+    quantity = int(entries.quantity[e])
+    if quantity > 0:
+        size = int(math.ceil(quantity * ask * unit))
+    else:
+        equity = equity_at(series, slots, account, series.time[at]) if terms.share_ppm > 0 else 0
+        size = size_of(terms, equity, entries.size_ppm[e])
+    if account[EXPOSURE] + size > terms.max_exposure:
+        return a.MAX_EXPOSURE, 0, 0.0, 0
+    price = ask * (1.0 + slippage_ppm(terms, size, series.quote[at]) / PPM)
+    if price > entries.price[e] * (1.0 + terms.max_slippage_ppm / PPM):
+        return a.SLIPPAGE, 0, 0.0, 0
+    if quantity == 0:
+        quantity = int(size / (unit * price))
+    if quantity <= 0 or quantity * ask < series.min_value[token]:
+        return a.MIN_NOTIONAL, 0, 0.0, 0
+    value = int(math.ceil(quantity * price * unit))
+    if account[CASH] < value + fee_of(value, terms.fee_ppm):
+        return a.FUNDS, 0, 0.0, 0
+    return a.BOUGHT, quantity, price, value
+
+
+@kernel
+def sell(series: Series, terms: Terms, slot: Ints, account: Ints, rests: Ints, made: Made, at: int, code: int,
+         quantity: int, look: int, hit: int) -> None:
+    """Book one sale of a slot at row `at` (rules 2–4); the cost of what is sold leaves the exposure."""
+    token = slot[TOKEN]
+    unit = series.unit[token]
+    moved = slippage_ppm(terms, quantity * float(look) * unit, series.quote[at])
+    price = look * (1.0 - terms.half_spread_ppm / PPM) * (1.0 - moved / PPM)
+    value = int(quantity * price * unit)
+    fee = fee_of(value, terms.fee_ppm)
+    account[CASH] += value - fee
+    left = slot[LEFT] - quantity
+    cost_left = int(slot[COST] * (left / slot[LEFT])) if left > 0 else 0
+    account[EXPOSURE] -= slot[COST] - cost_left
+    slot[COST], slot[LEFT] = cost_left, left
+    stopped = code == exits.STOP or code == exits.BREAK_EVEN  # as trade_book.STOPS
+    rests[token] = series.time[at] + (terms.cool_stop_ms if stopped else terms.cool_sell_ms)
+    row = made.totals[a.T_SALES]
+    sale = made.sales[row]
+    sale[a.S_POSITION], sale[a.S_AT], sale[a.S_CODE] = slot[POSITION], at, code
+    sale[a.S_QUANTITY], sale[a.S_LOOK], sale[a.S_HIT] = quantity, look, hit
+    sale[a.S_VALUE], sale[a.S_FEE] = value, fee
+    made.sale_prices[row] = price
+    made.totals[a.T_SALES] = row + 1
+    if left == 0:
+        made.positions[slot[POSITION], a.P_CLOSED] = 1
+        slot[USED] = 0
+        account[OPEN] -= 1

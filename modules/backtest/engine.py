@@ -1,0 +1,215 @@
+"""The candle engine: entries and candles in, positions and sales out, on one shared account.
+
+1. Events run in the order of time. At one time purchases come before the sales of that candle, so a slot or money
+   that a candle frees can be used from the next one on.
+2. A position's candle of entry is walked like any other: its stop is honoured at once.
+3. Between events nothing can happen: candles that reach neither stop nor target are passed over in a tight loop.
+4. A signal to sell, or the longest hold, sells at the open of its candle, whatever the candle does later.
+5. Where a token's data end, what is held is sold at the last close: DELISTED where others go on, END at the end.
+6. Cash at the end is what the loop moved, never a sum made afterwards: start + Σ pnl = end can be checked.
+"""
+
+import math
+
+import numpy as np
+
+from modules.backtest import arrays as a
+from modules.backtest import book as b
+from modules.backtest import walk as w
+from modules.backtest.arrays import Entries, Ints, Made, Series, Terms
+from modules.strategies.hype import exits
+from utils.compiled import kernel
+
+PPM = 1_000_000
+DAY_MS = 86_400_000
+
+
+@kernel
+def plan_in(slot: Ints) -> exits.Plan:
+    """The plan that a slot holds."""
+    p = slot[b.PLAN:b.STATE]
+    return exits.Plan((int(p[0]), int(p[1]), int(p[2]), int(p[3])), (int(p[4]), int(p[5]), int(p[6]), int(p[7])),
+                      int(p[8]), int(p[9]), int(p[10]), int(p[11]), int(p[12]), int(p[13]))
+
+
+@kernel
+def state_in(slot: Ints) -> exits.State:
+    """The state that a slot holds."""
+    s = slot[b.STATE:]
+    return exits.State(int(s[0]), int(s[1]), int(s[2]), int(s[3]), int(s[4]))
+
+
+@kernel
+def put_plan(slot: Ints, plan: exits.Plan) -> None:
+    """Write a plan into a slot."""
+    for level in range(4):
+        slot[b.PLAN + level] = plan.tp[level]
+        slot[b.PLAN + 4 + level] = plan.slices[level]
+    slot[b.PLAN + 8], slot[b.PLAN + 9], slot[b.PLAN + 10] = plan.levels, plan.stop, plan.break_even
+    slot[b.PLAN + 11], slot[b.PLAN + 12], slot[b.PLAN + 13] = plan.trail_ppm, plan.min_value, plan.deadline_ms
+
+
+@kernel
+def put_state(slot: Ints, state: exits.State) -> None:
+    """Write a state into a slot."""
+    slot[b.STATE], slot[b.STATE + 1], slot[b.STATE + 2] = state.quantity, state.stop, state.peak
+    slot[b.STATE + 3], slot[b.STATE + 4] = state.hit, state.owed
+
+
+@kernel
+def first_from(values: Ints, begin: int, end: int, wanted: int) -> int:
+    """The first place in ascending `values[begin:end]` that is not below `wanted`; `end` if none."""
+    while begin < end:
+        middle = (begin + end) // 2
+        if values[middle] < wanted:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
+
+
+@kernel
+def plan_for(series: Series, entries: Entries, e: int, rules: exits.Rules, entry: int, quantity: int, cost: int,
+             fee_ppm: int) -> exits.Plan:
+    """The plan of a purchase: the tracker's own, or target and stop that the entry brings."""
+    token = entries.token[e]
+    if entries.stop[e] > 0 or entries.target[e] > 0:
+        goal = entries.target[e] if entries.target[e] > 0 else a.NEVER
+        return exits.Plan((int(goal), 0, 0, 0), (quantity, 0, 0, 0), 1, int(entries.stop[e]), 0, 0, 0, 0)
+    even = int(math.ceil(cost / series.unit[token] / quantity / (1.0 - fee_ppm / PPM) - 1e-9))
+    return exits.make_plan(rules, int(entries.strategy[e]), int(entries.confidence_ppm[e]), int(entries.atr_ppm[e]),
+                           entry, quantity, even, int(series.min_value[token]), int(series.time[entries.at[e]]))
+
+
+@kernel
+def open_slot(series: Series, entries: Entries, e: int, rules: exits.Rules, terms: Terms, slots: Ints, account: Ints,
+              made: Made, quantity: int, price: float, value: int) -> None:
+    """Book a purchase and put its position into a free slot; its first event is its own candle (rule 2)."""
+    place = 0
+    while slots[place, b.USED] != 0:
+        place += 1
+    slot = slots[place]
+    token, at = entries.token[e], entries.at[e]
+    fee = b.fee_of(value, terms.fee_ppm)
+    cost = value + fee
+    entry = int(price)
+    plan = plan_for(series, entries, e, rules, entry, quantity, cost, terms.fee_ppm)
+    put_plan(slot, plan)
+    put_state(slot, exits.first_state(plan, entry, quantity))
+    number, end = made.totals[a.T_POSITIONS], series.begin[token + 1]
+    slot[b.USED], slot[b.TOKEN], slot[b.NEXT], slot[b.POSITION] = 1, token, at, number
+    slot[b.COST], slot[b.LEFT], slot[b.DATA_END] = cost, quantity, end
+    slot[b.FORCED], slot[b.FORCED_CODE] = end, 0
+    if plan.deadline_ms > 0:
+        slot[b.FORCED] = first_from(series.time, at, end, plan.deadline_ms)
+        slot[b.FORCED_CODE] = exits.TIME
+    signal = first_from(series.exits, 0, len(series.exits), at + 1)
+    if signal < len(series.exits) and series.exits[signal] < slot[b.FORCED]:
+        slot[b.FORCED], slot[b.FORCED_CODE] = series.exits[signal], a.SIGNAL
+    account[b.CASH] -= cost
+    account[b.EXPOSURE] += cost
+    account[b.OPEN] += 1
+    account[b.BOUGHT_TODAY] += 1
+    row = made.positions[number]
+    row[a.P_TOKEN], row[a.P_AT], row[a.P_ENTRY], row[a.P_QUANTITY] = token, at, entry, quantity
+    row[a.P_COST], row[a.P_FEE], row[a.P_STOP], row[a.P_SIGNAL] = cost, fee, plan.stop, e
+    made.entry_prices[number] = price
+    made.totals[a.T_POSITIONS] = number + 1
+
+
+@kernel
+def last_sale(series: Series, terms: Terms, slot: Ints, account: Ints, rests: Ints, made: Made, at: int) -> None:
+    """Sell all that is left at row `at` by rule 4 (its open) or rule 5 (the close before it)."""
+    end = slot[b.DATA_END]
+    if at >= end:
+        gone = series.last_ms - series.time[end - 1] >= DAY_MS
+        b.sell(series, terms, slot, account, rests, made, end - 1, a.DELISTED if gone else a.END, slot[b.LEFT],
+               series.close[end - 1], slot[b.STATE + 3])
+        return
+    b.sell(series, terms, slot, account, rests, made, at, slot[b.FORCED_CODE], slot[b.LEFT], series.open[at],
+           slot[b.STATE + 3])
+
+
+@kernel
+def advance(series: Series, terms: Terms, slot: Ints, account: Ints, rests: Ints, made: Made, fills: Ints,
+            spare: Ints, every: bool) -> None:
+    """The event of a slot: walk its candle, book the sales, find the next candle that matters (rules 3–5).
+
+    `every` walks each candle instead of passing over the quiet ones: slower, the same result (a test holds it).
+    """
+    at, plan, state = int(slot[b.NEXT]), plan_in(slot), state_in(slot)
+    end = int(min(slot[b.FORCED], slot[b.DATA_END]))
+    if at >= end:
+        if at < slot[b.DATA_END] and slot[b.FORCED_CODE] == exits.TIME:  # a stop that the gap has passed comes first
+            slot[b.FORCED_CODE] = exits.step(plan, state, int(series.open[at]), plan.deadline_ms)[0]
+        last_sale(series, terms, slot, account, rests, made, at)
+        return
+    candle = (int(series.open[at]), int(series.high[at]), int(series.low[at]), int(series.close[at]))
+    state, count = w.walk(plan, state, candle, 0, fills, spare)
+    for row in range(count):
+        b.sell(series, terms, slot, account, rests, made, at, fills[row, w.F_CODE], fills[row, w.F_QUANTITY],
+               fills[row, w.F_PRICE], fills[row, w.F_HIT])
+    if slot[b.USED] == 0:
+        return
+    at += 1
+    if not every:
+        if state.hit >= plan.levels:
+            at, state = w.quiet_trailing(series.high, series.low, at, end, plan, state)
+        else:
+            at = w.quiet(series.high, series.low, at, end, state.stop, w.target_level(plan, state))
+    put_state(slot, state)
+    slot[b.NEXT] = at
+
+
+@kernel
+def earliest(series: Series, slots: Ints) -> tuple[int, int]:
+    """(slot with the earliest event, its time); time NEVER where nothing is held."""
+    found, when = -1, a.NEVER
+    for place in range(len(slots)):
+        if slots[place, b.USED] != 0:
+            at, end = slots[place, b.NEXT], slots[place, b.DATA_END]
+            time = int(series.time[at]) if at < end else int(series.time[end - 1]) + 1
+            if time < when:
+                found, when = place, time
+    return found, when
+
+
+@kernel
+def loop(series: Series, entries: Entries, rules: exits.Rules, terms: Terms, slots: Ints, account: Ints, again: Ints,
+         rests: Ints, made: Made, every: bool) -> None:
+    """The whole run (rule 1). Results go into `made`."""
+    fills = np.zeros((8, w.F_COLUMNS), np.int64)
+    spare = np.zeros((8, w.F_COLUMNS), np.int64)
+    e, count = 0, len(entries.at)
+    while True:
+        place, when = earliest(series, slots)
+        if e < count and series.time[entries.at[e]] <= when:
+            code = b.refusal(series, entries, e, terms, slots, account, again, rests)
+            if code == a.BOUGHT:
+                code, quantity, price, value = b.priced(series, entries, e, terms, slots, account)
+                if code == a.BOUGHT:
+                    open_slot(series, entries, e, rules, terms, slots, account, made, quantity, price, value)
+            made.outcomes[e] = code
+            e += 1
+        elif place >= 0:
+            advance(series, terms, slots[place], account, rests, made, fills, spare, every)
+        else:
+            break
+    made.totals[a.T_CASH] = account[b.CASH]
+
+
+def run(series: Series, entries: Entries, rules: exits.Rules, terms: Terms, every: bool = False) -> Made:
+    """One backtest. `entries.at` must ascend in time (ValueError otherwise). Tables have only the rows made."""
+    times = series.time[entries.at]
+    if len(times) > 1 and (np.diff(times) < 0).any():
+        raise ValueError("entries must ascend in time")
+    count, tokens = len(entries.at), len(series.begin) - 1
+    made = Made(np.zeros((count, a.P_COLUMNS), np.int64), np.zeros(count), np.zeros((count * a.SALES_EACH, a.S_COLUMNS),
+                np.int64), np.zeros(count * a.SALES_EACH), np.zeros(count, np.int64), np.zeros(3, np.int64))
+    account = np.array([terms.start, 0, 0, -1, 0], np.int64)
+    slots = np.zeros((terms.max_open, b.SLOT_COLUMNS), np.int64)
+    loop(series, entries, rules, terms, slots, account, np.full(tokens, -a.NEVER), np.zeros(tokens, np.int64), made,
+         every)
+    positions, sales = int(made.totals[a.T_POSITIONS]), int(made.totals[a.T_SALES])
+    return Made(made.positions[:positions], made.entry_prices[:positions], made.sales[:sales],
+                made.sale_prices[:sales], made.outcomes, made.totals)

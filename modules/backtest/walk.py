@@ -1,0 +1,138 @@
+"""One candle through the tracker's exit rules: which prices are looked at, and in which order.
+
+1. Every decision is `exits.step`'s. This file only chooses the prices at which it looks.
+2. The open is looked at first: what a gap has jumped over is sold at the gap's price, not at the stop or target.
+3. From there the price moves through every level on its way, so a stop fills at the stop, a target at the target.
+4. A candle does not tell whether its low or its high came first. Both ways are walked, the worse result counts:
+   money from sales plus what is left at the close. Finer candles decide by being walked instead.
+5. A candle that reaches neither the stop nor the next target can be passed over (`quiet`, `quiet_trailing`).
+"""
+
+from modules.backtest.arrays import NEVER, Ints
+from modules.strategies.hype import exits
+from utils.compiled import kernel
+
+F_CODE, F_QUANTITY, F_PRICE, F_HIT = range(4)
+F_COLUMNS = 4
+
+
+@kernel
+def stop_level(plan: exits.Plan, state: exits.State) -> int:
+    """The price at or below which the next look sells everything (rules 6, 7 of exits.py)."""
+    if state.hit >= plan.levels:
+        return max(state.stop, exits.trail_stop(state.peak, plan.trail_ppm))
+    return state.stop
+
+
+@kernel
+def target_level(plan: exits.Plan, state: exits.State) -> int:
+    """The price at or above which the next look reaches a target; NEVER after the last one."""
+    if state.hit >= plan.levels:
+        return NEVER
+    return plan.tp[state.hit]
+
+
+@kernel
+def look(plan: exits.Plan, state: exits.State, price: int, now_ms: int, fills: Ints,
+         count: int) -> tuple[exits.State, int]:
+    """One look of the tracker; a sale is added to `fills`. Returns (state, number of fills)."""
+    code, quantity, after = exits.step(plan, state, price, now_ms)
+    if quantity > 0:
+        fills[count, F_CODE] = code
+        fills[count, F_QUANTITY] = quantity
+        fills[count, F_PRICE] = price
+        fills[count, F_HIT] = after.hit
+        count += 1
+    return after, count
+
+
+@kernel
+def rise(plan: exits.Plan, state: exits.State, to: int, now_ms: int, fills: Ints,
+         count: int) -> tuple[exits.State, int]:
+    """The price rises to `to` through every target on the way (rule 3)."""
+    while state.quantity > 0 and state.hit < plan.levels and plan.tp[state.hit] <= to:
+        state, count = look(plan, state, plan.tp[state.hit], now_ms, fills, count)
+    return look(plan, state, to, now_ms, fills, count)
+
+
+@kernel
+def fall(plan: exits.Plan, state: exits.State, start: int, to: int, now_ms: int, fills: Ints,
+         count: int) -> tuple[exits.State, int]:
+    """The price falls from `start` to `to` through the stop, if it lies on the way (rule 3)."""
+    stop = stop_level(plan, state)
+    if stop > to:
+        state, count = look(plan, state, min(start, stop), now_ms, fills, count)
+    return look(plan, state, to, now_ms, fills, count)
+
+
+@kernel
+def low_first(plan: exits.Plan, state: exits.State, candle: tuple[int, int, int, int], now_ms: int,
+              fills: Ints) -> tuple[exits.State, int]:
+    """open → low → high → close."""
+    opened, high, low, close = candle
+    state, count = look(plan, state, opened, now_ms, fills, 0)
+    state, count = fall(plan, state, opened, low, now_ms, fills, count)
+    state, count = rise(plan, state, high, now_ms, fills, count)
+    return fall(plan, state, high, close, now_ms, fills, count)
+
+
+@kernel
+def high_first(plan: exits.Plan, state: exits.State, candle: tuple[int, int, int, int], now_ms: int,
+               fills: Ints) -> tuple[exits.State, int]:
+    """open → high → low → close."""
+    opened, high, low, close = candle
+    state, count = look(plan, state, opened, now_ms, fills, 0)
+    state, count = rise(plan, state, high, now_ms, fills, count)
+    state, count = fall(plan, state, high, low, now_ms, fills, count)
+    return rise(plan, state, close, now_ms, fills, count)
+
+
+@kernel
+def worth(fills: Ints, count: int, left: int, close: int) -> float:
+    """What a way through the candle brings, in tick·steps: sales, and the rest at the close."""
+    total = float(left) * close
+    for row in range(count):
+        total += float(fills[row, F_QUANTITY]) * fills[row, F_PRICE]
+    return total
+
+
+@kernel
+def walk(plan: exits.Plan, state: exits.State, candle: tuple[int, int, int, int], now_ms: int, fills: Ints,
+         spare: Ints) -> tuple[exits.State, int]:
+    """A whole candle, the worse way (rule 4). The sales stand in `fills`; returns (state, number of fills)."""
+    first, count = low_first(plan, state, candle, now_ms, fills)
+    other, others = high_first(plan, state, candle, now_ms, spare)
+    close = candle[3]
+    if worth(spare, others, other.quantity, close) < worth(fills, count, first.quantity, close):
+        fills[:others] = spare[:others]
+        return other, others
+    return first, count
+
+
+@kernel
+def quiet(high: Ints, low: Ints, at: int, end: int, stop: int, target: int) -> int:
+    """The first row from `at` on that reaches the stop or the target; `end` if none does (rule 5)."""
+    while at < end and low[at] > stop and high[at] < target:
+        at += 1
+    return at
+
+
+@kernel
+def quiet_trailing(high: Ints, low: Ints, at: int, end: int, plan: exits.Plan,
+                   state: exits.State) -> tuple[int, exits.State]:
+    """The same while the stop trails the peak: (row, state with the peak risen).
+
+    A candle whose low stays above the stop that its own high would make sells nothing, whichever came first.
+    """
+    peak = state.peak
+    stop = max(state.stop, exits.trail_stop(peak, plan.trail_ppm))
+    while at < end:
+        if high[at] > peak:
+            risen = max(stop, exits.trail_stop(int(high[at]), plan.trail_ppm))
+            if low[at] <= risen:
+                break
+            peak, stop = int(high[at]), risen
+        elif low[at] <= stop:
+            break
+        at += 1
+    return at, exits.State(state.quantity, state.stop, peak, state.hit, state.owed)
