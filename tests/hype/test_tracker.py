@@ -1,8 +1,12 @@
 """The tracker on a venue in memory: what it buys, how it guards, how everything gets out."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections import deque
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -362,7 +366,7 @@ async def test_a_wish_to_sell_is_carried_out_between_two_looks(house):
     resting = asyncio.create_task(house.tracker.rest())
     house.post("sell", symbol="AAAUSDT", mode="TEST")
     async with asyncio.timeout(5):
-        while house.test.positions:
+        while house.test.positions or house.test.busy:
             await asyncio.sleep(0.01)
     house.run.stop.set()
     await resting
@@ -390,3 +394,13 @@ async def test_a_stop_with_nothing_held_is_silent(house):
     await house.turn()
     await house.tracker.finish()
     assert house.notices() == []
+
+
+def test_the_tracker_loads_nothing_heavy():
+    code = ("import sys, modules.strategies.hype.tracker_service; "
+            "print([name for name in ('pandas', 'lightgbm', 'sklearn', 'numba', 'aiogram', 'matplotlib', 'talib') "
+            "if name in sys.modules])")
+    environment = {key: value for key, value in os.environ.items() if key != "COXSWAIN_COMPILED"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=Path(__file__).parents[2], text=True,
+                          capture_output=True, check=True)
+    assert done.stdout.strip() == "[]"
