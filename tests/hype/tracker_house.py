@@ -47,8 +47,8 @@ class House:
     def build(self) -> None:
         """A process's start: everything read from the files."""
         self.run = ServiceRun("tracker", self.paths, 1.0)
-        self.tracker = Tracker(self.run, self.settings, self.venue, self.open, {Mode.TEST: self.free, Mode.LIVE: self.key},
-                               QUICK)
+        keys = {Mode.TEST: self.free, Mode.LIVE: self.key}
+        self.tracker = Tracker(self.run, self.settings, self.venue, self.open, keys, QUICK)
         self.tracker._clocks = {name: Every(0) for name in self.tracker._clocks}
         self.tracker.load()
 
