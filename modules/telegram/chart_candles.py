@@ -23,7 +23,7 @@ from modules.telegram.chart_style import (
     time_labels,
     title,
 )
-from modules.telegram.figures import pct, price
+from utils.figures import pct, price
 from utils.paths import Paths
 
 BARS = 72

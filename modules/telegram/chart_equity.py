@@ -4,7 +4,7 @@ from typing import Any
 
 from modules.exchange.settings import ExchangeSettings
 from modules.telegram.chart_style import DIM, DOWN, TEXT, UP, canvas, note, save, time_labels, title
-from modules.telegram.figures import money
+from utils.figures import money
 from utils.paths import Paths
 
 

@@ -18,8 +18,8 @@ import msgspec
 
 from modules.supervision.outbox import Notice, Outbox
 from modules.supervision.second_channel import SecondChannel
-from modules.telegram.figures import duration
 from modules.telegram.notices import Batch, next_batch
+from utils.figures import duration
 from utils.files import write_atomic
 
 log = logging.getLogger(__name__)

@@ -17,12 +17,12 @@ from modules.supervision.outbox import Outbox
 from modules.telegram.command import Answer, Role, Sender
 from modules.telegram.context import Context
 from modules.telegram.delivery import Channel, Closed, DownTime, Undeliverable
-from modules.telegram.figures import duration
 from modules.telegram.menu import menu_for
 from modules.telegram.router import NO, YES, Router
 from modules.telegram.sending import Busy, Refused, SendQueue, Trouble, WrongToken
 from modules.telegram.settings import TelegramSettings
 from modules.telegram.updates import UpdateLog
+from utils.figures import duration
 from utils.wall import now_ms
 
 if TYPE_CHECKING:

@@ -25,13 +25,13 @@ from modules.telegram.command import Sender
 from modules.telegram.commands import all_commands
 from modules.telegram.context import SENDER, Context
 from modules.telegram.delivery import Channel, Delivery
-from modules.telegram.figures import plural
 from modules.telegram.front_console import Console
 from modules.telegram.gate import Gate
 from modules.telegram.local_front import LogChannel, serve_inbox
 from modules.telegram.markup import plain
 from modules.telegram.router import Router
 from modules.telegram.workers import Workers
+from utils.figures import plural
 from utils.paths import Paths
 
 if TYPE_CHECKING:

@@ -31,9 +31,9 @@ from modules.telegram.command import (
 )
 from modules.telegram.confirm import Confirmations, Verdict
 from modules.telegram.context import Context
-from modules.telegram.figures import duration
 from modules.telegram.gate import Gate
 from modules.telegram.markup import b, code, esc, lines
+from utils.figures import duration
 from utils.redact import redact
 
 log = logging.getLogger(__name__)

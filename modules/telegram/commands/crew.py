@@ -11,9 +11,9 @@ from modules.strategies.hype.records import Position
 from modules.supervision.status import ServiceStatus
 from modules.telegram.command import Answer, Arg, Command, Group, Preview, Refusal, Request
 from modules.telegram.context import SCANNER, TRACKER, TRAINER, Context
-from modules.telegram.figures import duration, money, plural
 from modules.telegram.markup import b, esc, lines
 from modules.telegram.stats import exposure
+from utils.figures import duration, money, plural
 
 
 def open_positions(context: Context) -> dict[Mode, list[Position]]:

@@ -8,9 +8,9 @@ from modules.telegram.command import Answer, Arg, Command, Group, Preview, Refus
 from modules.telegram.commands.crew import troubles
 from modules.telegram.commands.positions import held_in
 from modules.telegram.context import SCANNER, TRACKER, Context
-from modules.telegram.figures import money, plural
 from modules.telegram.markup import b, esc, lines
 from modules.telegram.stats import exposure
+from utils.figures import money, plural
 
 
 async def cleanup_preview(context: Context, request: Request) -> Preview | Answer:

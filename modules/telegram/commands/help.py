@@ -5,8 +5,8 @@ import asyncio
 from modules.telegram.command import Answer, Arg, Command, Group, Request, Role
 from modules.telegram.commands.crew import stopall_preview
 from modules.telegram.context import Context
-from modules.telegram.figures import duration
 from modules.telegram.markup import b, code, esc, lines
+from utils.figures import duration
 
 
 async def help_(context: Context, request: Request) -> Answer:

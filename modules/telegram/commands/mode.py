@@ -5,8 +5,8 @@ from modules.strategies.hype.files import TestMode, mode_file
 from modules.telegram.command import Answer, Command, Group, Preview, Request, Role
 from modules.telegram.commands.crew import exposure_lines, open_positions, stake, venue
 from modules.telegram.context import SCANNER, Context
-from modules.telegram.figures import money, plural
 from modules.telegram.markup import b, code, esc, lines
+from utils.figures import money, plural
 
 
 def has_keys(context: Context) -> bool:

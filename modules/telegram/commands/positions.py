@@ -11,10 +11,10 @@ from modules.strategies.hype.records import Position
 from modules.telegram.command import Answer, Arg, Button, Command, Group, Handler, Preview, Refusal, Request, Role
 from modules.telegram.commands.crew import exposure_lines, stake, troubles
 from modules.telegram.context import TRACKER, Context
-from modules.telegram.figures import duration, money, pct, plural, price, quantity
 from modules.telegram.market_now import market_now
 from modules.telegram.markup import b, esc, lines
 from modules.telegram.stats import exposure, unrealised
+from utils.figures import duration, money, pct, plural, price, quantity
 
 PAGE = 8
 MODE_ARG = Arg("mode", "choice", "test or live; default: the mode in use", choices=("test", "live"))

@@ -13,10 +13,10 @@ from modules.telegram.command import Answer, Arg, Command, Group, Request, Role
 from modules.telegram.commands.crew import stake
 from modules.telegram.commands.positions import MODE_ARG, asked_mode, held_in, only_test, other_mode, pager
 from modules.telegram.context import Context
-from modules.telegram.figures import day_of, money, pct, plural, price, when
 from modules.telegram.market_now import market_now
 from modules.telegram.markup import b, esc, lines, pre
 from modules.telegram.stats import DAY_MS, Closed, Ledger, Totals
+from utils.figures import day_of, money, pct, plural, price, when
 
 ACTIVITY_PAGE = 12
 CURVE_POINTS = 400

@@ -15,8 +15,8 @@ from modules.telegram.command import Answer, Arg, Command, Group, Request, Role
 from modules.telegram.commands.crew import stake, venue
 from modules.telegram.context import Context
 from modules.telegram.facts import told
-from modules.telegram.figures import duration, megabytes, plural
 from modules.telegram.markup import b, code, esc, lines
+from utils.figures import duration, megabytes, plural
 from utils.logs import tail
 from utils.version import describe
 

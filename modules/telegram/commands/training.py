@@ -4,8 +4,8 @@ from modules.learning import catalog
 from modules.telegram.command import Answer, Command, Group, Preview, Refusal, Request
 from modules.telegram.commands.crew import troubles
 from modules.telegram.context import SCANNER, TRAINER, Context
-from modules.telegram.figures import plural
 from modules.telegram.markup import b, esc, lines
+from utils.figures import plural
 
 
 async def starttrain(context: Context, request: Request) -> Answer:
