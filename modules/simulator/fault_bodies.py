@@ -13,6 +13,7 @@ from typing import Any
 from modules.simulator.dialects.mexc_faults import MANDATORY
 
 _IDS = ("id", "orderId", "asset", "symbol")
+_NAMES = frozenset({*_IDS, "clientOrderId", "origClientOrderId"})  # never numbers, whatever they look like
 _SIGNED = ("priceChange", "priceChangePercent")  # may be negative: that would not be a fault
 
 
@@ -102,6 +103,10 @@ def _numeric(value: Any) -> bool:
         return False
 
 
+def _amount(name: Any, value: Any) -> bool:
+    return name not in _NAMES and _numeric(value)
+
+
 def _bad_field(content: Any, how: str | None, field: str | None, rng: random.Random) -> bool:
     """Spoil one field of one row (or of the answer itself)."""
     rows = _rows(content)
@@ -110,7 +115,7 @@ def _bad_field(content: Any, how: str | None, field: str | None, rng: random.Ran
         places: list[Any] = [place for place, value in enumerate(row) if _numeric(value)]
     elif isinstance(row, dict):
         places = [name for name, value in row.items()
-                  if (name == field if field else _numeric(value) or (name in MANDATORY and value is not None))]
+                  if (name == field if field else _amount(name, value) or (name in MANDATORY and value is not None))]
     else:
         return False
     if not places:
@@ -119,7 +124,7 @@ def _bad_field(content: Any, how: str | None, field: str | None, rng: random.Ran
     value = row[place]
     # A garbled id or coin could pass for another one, and a huge number for a number: those only on demand.
     ways = ["null", "absent"]
-    if _numeric(value):
+    if _amount(place, value):
         ways += ["garbage", "nan"] if place in _SIGNED else ["garbage", "nan", "negative"]
     how = how or rng.choice(ways)
     if how == "absent":
