@@ -46,46 +46,33 @@ S_COLUMNS = 8
 SALES_EACH = 5
 
 
-class Series(NamedTuple):
-    """Candles of all tokens, one token after the other; token k has rows ``begin[k] … begin[k + 1]``, ascending.
+# Rows of `Series.candles`.
+TIME, OPEN, HIGH, LOW, CLOSE = range(5)
+# Columns of `Series.tokens`: first candle, the one after the last, the venue's minimum in tick·steps.
+K_BEGIN, K_END, K_LEAST = range(3)
+# Columns of an entries table. AT: candle at whose open the order arrives. KNOWN: when the signal was known, ms.
+# PRICE: the signal's price in ticks. SIZE: factor on the size (the market's mood), ppm. GOAL, STOP (ticks) and
+# QUANTITY (steps) are for rule sets of their own; 0 leaves them to the tracker's table and to the sizing.
+E_AT, E_TOKEN, E_KNOWN, E_STRATEGY, E_CONFIDENCE, E_ATR, E_PRICE, E_SIZE, E_GOAL, E_STOP, E_QUANTITY = range(11)
+E_COLUMNS = 11
 
-    `quote`: USDT traded in the candle. `unit`: money units that one tick·step is worth, per token. `min_value`: the
-    venue's minimum in tick·steps, per token. `exits`: ascending rows at whose open a signal sells what is held.
-    `last_ms`: the latest time of all; data that end a day before it end because the token went.
+
+class Series(NamedTuple):
+    """Candles of all tokens, one token after the other, each ascending in time.
+
+    `candles`: (5, n) rows TIME … CLOSE. `quote`: USDT traded in each candle. `tokens`: (k, 3) columns K_…. `unit`:
+    money units that one tick·step is worth, per token. `exits`: ascending candles at whose open a signal sells what
+    is held. `last_ms`: the latest time of all; data that end a day before it end because the token went.
+
+    Few arrays in few bundles: every array of a bundle costs compile time in every function that takes it.
     """
 
-    time: Ints
-    open: Ints
-    high: Ints
-    low: Ints
-    close: Ints
+    candles: Ints
     quote: Floats
-    begin: Ints
+    tokens: Ints
     unit: Floats
-    min_value: Ints
     exits: Ints
     last_ms: int
-
-
-class Entries(NamedTuple):
-    """Wishes to buy, in the order of time, the strongest of one time first.
-
-    `at`: row of the candle at whose open the order arrives. `known_ms`: when the signal was known. `price`: the
-    signal's price in ticks. `size_ppm`: factor on the size (the market's mood). `target`, `stop` (ticks) and
-    `quantity` (steps): fixed for rule sets of their own; 0 leaves them to the tracker's table and the sizing.
-    """
-
-    at: Ints
-    token: Ints
-    known_ms: Ints
-    strategy: Ints
-    confidence_ppm: Ints
-    atr_ppm: Ints
-    price: Ints
-    size_ppm: Ints
-    target: Ints
-    stop: Ints
-    quantity: Ints
 
 
 class Terms(NamedTuple):
@@ -111,12 +98,10 @@ class Terms(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What a run leaves: rows of P_ and S_ columns, exact fill prices in ticks, an outcome for every entry."""
+    """What a run leaves: rows of P_ and S_ columns, an outcome for every entry, and the T_ totals."""
 
     positions: Ints
-    entry_prices: Floats
     sales: Ints
-    sale_prices: Floats
     outcomes: Ints
     totals: Ints
 

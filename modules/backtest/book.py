@@ -11,7 +11,7 @@
 import math
 
 from modules.backtest import arrays as a
-from modules.backtest.arrays import Entries, Ints, Made, Series, Terms
+from modules.backtest.arrays import Ints, Made, Series, Terms
 from modules.strategies.hype import exits
 from utils.compiled import kernel
 
@@ -59,32 +59,32 @@ def equity_at(series: Series, slots: Ints, account: Ints, now_ms: int) -> int:
         if slot[USED] == 0:
             continue
         token = slot[TOKEN]
-        begin, end = series.begin[token], series.begin[token + 1]
+        begin, end = series.tokens[token, a.K_BEGIN], series.tokens[token, a.K_END]
         low, high = begin, end
         while low < high:  # the first row at or after now
             middle = (low + high) // 2
-            if series.time[middle] < now_ms:
+            if series.candles[a.TIME, middle] < now_ms:
                 low = middle + 1
             else:
                 high = middle
         last = max(low - 1, begin)
-        total += int(float(slot[STATE]) * series.close[last] * series.unit[token])
+        total += int(float(slot[STATE]) * series.candles[a.CLOSE, last] * series.unit[token])
     return total
 
 
 @kernel
-def refusal(series: Series, entries: Entries, e: int, terms: Terms, slots: Ints, account: Ints, again: Ints,
+def refusal(series: Series, entries: Ints, e: int, terms: Terms, slots: Ints, account: Ints, again: Ints,
             rests: Ints) -> int:
     """The first limit against entry `e`, before its size is known (rule 1). Notes that the token was judged."""
-    token, at = entries.token[e], entries.at[e]
-    now = series.time[at]
+    token, at = entries[e, a.E_TOKEN], entries[e, a.E_AT]
+    now = series.candles[a.TIME, at]
     for slot in slots:
         if slot[USED] != 0 and slot[TOKEN] == token:
             return a.HELD
-    if entries.known_ms[e] < again[token]:
+    if entries[e, a.E_KNOWN] < again[token]:
         return a.JUDGED_LATELY
-    again[token] = entries.known_ms[e] + terms.rejudge_ms
-    if now - entries.known_ms[e] > terms.max_age_ms:
+    again[token] = entries[e, a.E_KNOWN] + terms.rejudge_ms
+    if now - entries[e, a.E_KNOWN] > terms.max_age_ms:
         return a.TOO_OLD
     if now < rests[token]:
         return a.COOL_DOWN
@@ -102,26 +102,26 @@ def refusal(series: Series, entries: Entries, e: int, terms: Terms, slots: Ints,
 
 
 @kernel
-def priced(series: Series, entries: Entries, e: int, terms: Terms, slots: Ints,
+def priced(series: Series, entries: Ints, e: int, terms: Terms, slots: Ints,
            account: Ints) -> tuple[int, int, float, int]:
     """(code, steps, exact price in ticks, value) of the purchase that entry `e` would be; code BOUGHT if it may be."""
-    token, at = entries.token[e], entries.at[e]
+    token, at = entries[e, a.E_TOKEN], entries[e, a.E_AT]
     unit = series.unit[token]
-    ask = series.open[at] * (1.0 + terms.half_spread_ppm / PPM)
-    quantity = int(entries.quantity[e])
+    ask = series.candles[a.OPEN, at] * (1.0 + terms.half_spread_ppm / PPM)
+    quantity = int(entries[e, a.E_QUANTITY])
     if quantity > 0:
         size = int(math.ceil(quantity * ask * unit))
     else:
-        equity = equity_at(series, slots, account, series.time[at]) if terms.share_ppm > 0 else 0
-        size = size_of(terms, equity, entries.size_ppm[e])
+        equity = equity_at(series, slots, account, series.candles[a.TIME, at]) if terms.share_ppm > 0 else 0
+        size = size_of(terms, equity, entries[e, a.E_SIZE])
     if account[EXPOSURE] + size > terms.max_exposure:
         return a.MAX_EXPOSURE, 0, 0.0, 0
     price = ask * (1.0 + slippage_ppm(terms, size, series.quote[at]) / PPM)
-    if price > entries.price[e] * (1.0 + terms.max_slippage_ppm / PPM):
+    if price > entries[e, a.E_PRICE] * (1.0 + terms.max_slippage_ppm / PPM):
         return a.SLIPPAGE, 0, 0.0, 0
     if quantity == 0:
         quantity = int(size / (unit * price))
-    if quantity <= 0 or quantity * ask < series.min_value[token]:
+    if quantity <= 0 or quantity * ask < series.tokens[token, a.K_LEAST]:
         return a.MIN_NOTIONAL, 0, 0.0, 0
     value = int(math.ceil(quantity * price * unit))
     if account[CASH] < value + fee_of(value, terms.fee_ppm):
@@ -145,13 +145,12 @@ def sell(series: Series, terms: Terms, slot: Ints, account: Ints, rests: Ints, m
     account[EXPOSURE] -= slot[COST] - cost_left
     slot[COST], slot[LEFT] = cost_left, left
     stopped = code == exits.STOP or code == exits.BREAK_EVEN  # as trade_book.STOPS
-    rests[token] = series.time[at] + (terms.cool_stop_ms if stopped else terms.cool_sell_ms)
+    rests[token] = series.candles[a.TIME, at] + (terms.cool_stop_ms if stopped else terms.cool_sell_ms)
     row = made.totals[a.T_SALES]
     sale = made.sales[row]
     sale[a.S_POSITION], sale[a.S_AT], sale[a.S_CODE] = slot[POSITION], at, code
     sale[a.S_QUANTITY], sale[a.S_LOOK], sale[a.S_HIT] = quantity, look, hit
     sale[a.S_VALUE], sale[a.S_FEE] = value, fee
-    made.sale_prices[row] = price
     made.totals[a.T_SALES] = row + 1
     if left == 0:
         made.positions[slot[POSITION], a.P_CLOSED] = 1

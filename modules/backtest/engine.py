@@ -16,7 +16,7 @@ import numpy as np
 from modules.backtest import arrays as a
 from modules.backtest import book as b
 from modules.backtest import walk as w
-from modules.backtest.arrays import Entries, Ints, Made, Series, Terms
+from modules.backtest.arrays import Ints, Made, Series, Terms
 from modules.strategies.hype import exits
 from utils.compiled import kernel
 
@@ -69,39 +69,41 @@ def first_from(values: Ints, begin: int, end: int, wanted: int) -> int:
 
 
 @kernel
-def plan_for(series: Series, entries: Entries, e: int, rules: exits.Rules, entry: int, quantity: int, cost: int,
+def plan_for(series: Series, entries: Ints, e: int, rules: exits.Rules, entry: int, quantity: int, cost: int,
              fee_ppm: int) -> exits.Plan:
     """The plan of a purchase: the tracker's own, or target and stop that the entry brings."""
-    token = entries.token[e]
-    if entries.stop[e] > 0 or entries.target[e] > 0:
-        goal = entries.target[e] if entries.target[e] > 0 else a.NEVER
-        return exits.Plan((int(goal), 0, 0, 0), (quantity, 0, 0, 0), 1, int(entries.stop[e]), 0, 0, 0, 0)
+    token = entries[e, a.E_TOKEN]
+    if entries[e, a.E_STOP] > 0 or entries[e, a.E_GOAL] > 0:
+        goal = entries[e, a.E_GOAL] if entries[e, a.E_GOAL] > 0 else a.NEVER
+        return exits.Plan((int(goal), 0, 0, 0), (quantity, 0, 0, 0), 1, int(entries[e, a.E_STOP]), 0, 0, 0, 0)
     even = int(math.ceil(cost / series.unit[token] / quantity / (1.0 - fee_ppm / PPM) - 1e-9))
-    return exits.make_plan(rules, int(entries.strategy[e]), int(entries.confidence_ppm[e]), int(entries.atr_ppm[e]),
-                           entry, quantity, even, int(series.min_value[token]), int(series.time[entries.at[e]]))
+    opened_ms = int(series.candles[a.TIME, entries[e, a.E_AT]])
+    return exits.make_plan(rules, int(entries[e, a.E_STRATEGY]), int(entries[e, a.E_CONFIDENCE]),
+                           int(entries[e, a.E_ATR]), entry, quantity, even, int(series.tokens[token, a.K_LEAST]),
+                           opened_ms)
 
 
 @kernel
-def open_slot(series: Series, entries: Entries, e: int, rules: exits.Rules, terms: Terms, slots: Ints, account: Ints,
+def open_slot(series: Series, entries: Ints, e: int, rules: exits.Rules, terms: Terms, slots: Ints, account: Ints,
               made: Made, quantity: int, price: float, value: int) -> None:
     """Book a purchase and put its position into a free slot; its first event is its own candle (rule 2)."""
     place = 0
     while slots[place, b.USED] != 0:
         place += 1
     slot = slots[place]
-    token, at = entries.token[e], entries.at[e]
+    token, at = entries[e, a.E_TOKEN], entries[e, a.E_AT]
     fee = b.fee_of(value, terms.fee_ppm)
     cost = value + fee
     entry = int(price)
     plan = plan_for(series, entries, e, rules, entry, quantity, cost, terms.fee_ppm)
     put_plan(slot, plan)
     put_state(slot, exits.first_state(plan, entry, quantity))
-    number, end = made.totals[a.T_POSITIONS], series.begin[token + 1]
+    number, end = made.totals[a.T_POSITIONS], series.tokens[token, a.K_END]
     slot[b.USED], slot[b.TOKEN], slot[b.NEXT], slot[b.POSITION] = 1, token, at, number
     slot[b.COST], slot[b.LEFT], slot[b.DATA_END] = cost, quantity, end
     slot[b.FORCED], slot[b.FORCED_CODE] = end, 0
     if plan.deadline_ms > 0:
-        slot[b.FORCED] = first_from(series.time, at, end, plan.deadline_ms)
+        slot[b.FORCED] = first_from(series.candles[a.TIME], at, end, plan.deadline_ms)
         slot[b.FORCED_CODE] = exits.TIME
     signal = first_from(series.exits, 0, len(series.exits), at + 1)
     if signal < len(series.exits) and series.exits[signal] < slot[b.FORCED]:
@@ -113,7 +115,6 @@ def open_slot(series: Series, entries: Entries, e: int, rules: exits.Rules, term
     row = made.positions[number]
     row[a.P_TOKEN], row[a.P_AT], row[a.P_ENTRY], row[a.P_QUANTITY] = token, at, entry, quantity
     row[a.P_COST], row[a.P_FEE], row[a.P_STOP], row[a.P_SIGNAL] = cost, fee, plan.stop, e
-    made.entry_prices[number] = price
     made.totals[a.T_POSITIONS] = number + 1
 
 
@@ -122,11 +123,11 @@ def last_sale(series: Series, terms: Terms, slot: Ints, account: Ints, rests: In
     """Sell all that is left at row `at` by rule 4 (its open) or rule 5 (the close before it)."""
     end = slot[b.DATA_END]
     if at >= end:
-        gone = series.last_ms - series.time[end - 1] >= DAY_MS
+        gone = series.last_ms - series.candles[a.TIME, end - 1] >= DAY_MS
         b.sell(series, terms, slot, account, rests, made, end - 1, a.DELISTED if gone else a.END, slot[b.LEFT],
-               series.close[end - 1], slot[b.STATE + 3])
+               series.candles[a.CLOSE, end - 1], slot[b.STATE + 3])
         return
-    b.sell(series, terms, slot, account, rests, made, at, slot[b.FORCED_CODE], slot[b.LEFT], series.open[at],
+    b.sell(series, terms, slot, account, rests, made, at, slot[b.FORCED_CODE], slot[b.LEFT], series.candles[a.OPEN, at],
            slot[b.STATE + 3])
 
 
@@ -141,22 +142,24 @@ def advance(series: Series, terms: Terms, slot: Ints, account: Ints, rests: Ints
     end = int(min(slot[b.FORCED], slot[b.DATA_END]))
     if at >= end:
         if at < slot[b.DATA_END] and slot[b.FORCED_CODE] == exits.TIME:  # a stop that the gap has passed comes first
-            slot[b.FORCED_CODE] = exits.step(plan, state, int(series.open[at]), plan.deadline_ms)[0]
+            slot[b.FORCED_CODE] = exits.step(plan, state, int(series.candles[a.OPEN, at]), plan.deadline_ms)[0]
         last_sale(series, terms, slot, account, rests, made, at)
         return
-    candle = (int(series.open[at]), int(series.high[at]), int(series.low[at]), int(series.close[at]))
-    state, count = w.walk(plan, state, candle, 0, fills, spare)
-    for row in range(count):
+    c = series.candles
+    candle = (int(c[a.OPEN, at]), int(c[a.HIGH, at]), int(c[a.LOW, at]), int(c[a.CLOSE, at]))
+    state = w.walk(plan, state, candle, int(c[a.TIME, at]), fills, spare)
+    for row in range(fills[w.F_COUNT, 0]):
         b.sell(series, terms, slot, account, rests, made, at, fills[row, w.F_CODE], fills[row, w.F_QUANTITY],
                fills[row, w.F_PRICE], fills[row, w.F_HIT])
     if slot[b.USED] == 0:
         return
     at += 1
     if not every:
+        high, low = c[a.HIGH], c[a.LOW]
         if state.hit >= plan.levels:
-            at, state = w.quiet_trailing(series.high, series.low, at, end, plan, state)
+            at, state = w.quiet_trailing(high, low, at, end, plan, state)
         else:
-            at = w.quiet(series.high, series.low, at, end, state.stop, w.target_level(plan, state))
+            at = w.quiet(high, low, at, end, state.stop, plan.tp[state.hit])
     put_state(slot, state)
     slot[b.NEXT] = at
 
@@ -168,22 +171,22 @@ def earliest(series: Series, slots: Ints) -> tuple[int, int]:
     for place in range(len(slots)):
         if slots[place, b.USED] != 0:
             at, end = slots[place, b.NEXT], slots[place, b.DATA_END]
-            time = int(series.time[at]) if at < end else int(series.time[end - 1]) + 1
+            time = int(series.candles[a.TIME, at]) if at < end else int(series.candles[a.TIME, end - 1]) + 1
             if time < when:
                 found, when = place, time
     return found, when
 
 
 @kernel
-def loop(series: Series, entries: Entries, rules: exits.Rules, terms: Terms, slots: Ints, account: Ints, again: Ints,
+def loop(series: Series, entries: Ints, rules: exits.Rules, terms: Terms, slots: Ints, account: Ints, again: Ints,
          rests: Ints, made: Made, every: bool) -> None:
     """The whole run (rule 1). Results go into `made`."""
-    fills = np.zeros((8, w.F_COLUMNS), np.int64)
-    spare = np.zeros((8, w.F_COLUMNS), np.int64)
-    e, count = 0, len(entries.at)
+    fills = np.zeros((w.F_ROWS, w.F_COLUMNS), np.int64)
+    spare = np.zeros((w.F_ROWS, w.F_COLUMNS), np.int64)
+    e, count = int(made.totals[a.T_POSITIONS]), len(entries)  # 0; a literal would compile all of this twice
     while True:
         place, when = earliest(series, slots)
-        if e < count and series.time[entries.at[e]] <= when:
+        if e < count and series.candles[a.TIME, entries[e, a.E_AT]] <= when:
             code = b.refusal(series, entries, e, terms, slots, account, again, rests)
             if code == a.BOUGHT:
                 code, quantity, price, value = b.priced(series, entries, e, terms, slots, account)
@@ -198,18 +201,19 @@ def loop(series: Series, entries: Entries, rules: exits.Rules, terms: Terms, slo
     made.totals[a.T_CASH] = account[b.CASH]
 
 
-def run(series: Series, entries: Entries, rules: exits.Rules, terms: Terms, every: bool = False) -> Made:
-    """One backtest. `entries.at` must ascend in time (ValueError otherwise). Tables have only the rows made."""
-    times = series.time[entries.at]
-    if len(times) > 1 and (np.diff(times) < 0).any():
+def run(series: Series, entries: Ints, rules: exits.Rules, terms: Terms, every: bool = False) -> Made:
+    """One backtest. `entries` has E_ columns and must ascend in time (ValueError otherwise).
+
+    The tables of the result have only the rows that were made.
+    """
+    if len(entries) > 1 and (np.diff(series.candles[a.TIME, entries[:, a.E_AT]]) < 0).any():
         raise ValueError("entries must ascend in time")
-    count, tokens = len(entries.at), len(series.begin) - 1
-    made = Made(np.zeros((count, a.P_COLUMNS), np.int64), np.zeros(count), np.zeros((count * a.SALES_EACH, a.S_COLUMNS),
-                np.int64), np.zeros(count * a.SALES_EACH), np.zeros(count, np.int64), np.zeros(3, np.int64))
+    count, tokens = len(entries), len(series.tokens)
+    made = Made(np.zeros((count, a.P_COLUMNS), np.int64), np.zeros((count * a.SALES_EACH, a.S_COLUMNS), np.int64),
+                np.zeros(count, np.int64), np.zeros(3, np.int64))
     account = np.array([terms.start, 0, 0, -1, 0], np.int64)
     slots = np.zeros((terms.max_open, b.SLOT_COLUMNS), np.int64)
     loop(series, entries, rules, terms, slots, account, np.full(tokens, -a.NEVER), np.zeros(tokens, np.int64), made,
          every)
     positions, sales = int(made.totals[a.T_POSITIONS]), int(made.totals[a.T_SALES])
-    return Made(made.positions[:positions], made.entry_prices[:positions], made.sales[:sales],
-                made.sale_prices[:sales], made.outcomes, made.totals)
+    return Made(made.positions[:positions], made.sales[:sales], made.outcomes, made.totals)

@@ -8,12 +8,15 @@
 5. A candle that reaches neither the stop nor the next target can be passed over (`quiet`, `quiet_trailing`).
 """
 
-from modules.backtest.arrays import NEVER, Ints
+from modules.backtest.arrays import Ints
 from modules.strategies.hype import exits
 from utils.compiled import kernel
 
+# Columns of the sales of one candle; row F_COUNT tells in its first column how many there are.
 F_CODE, F_QUANTITY, F_PRICE, F_HIT = range(4)
 F_COLUMNS = 4
+F_COUNT = 8
+F_ROWS = 9
 
 
 @kernel
@@ -25,88 +28,81 @@ def stop_level(plan: exits.Plan, state: exits.State) -> int:
 
 
 @kernel
-def target_level(plan: exits.Plan, state: exits.State) -> int:
-    """The price at or above which the next look reaches a target; NEVER after the last one."""
-    if state.hit >= plan.levels:
-        return NEVER
-    return plan.tp[state.hit]
-
-
-@kernel
-def look(plan: exits.Plan, state: exits.State, price: int, now_ms: int, fills: Ints,
-         count: int) -> tuple[exits.State, int]:
-    """One look of the tracker; a sale is added to `fills`. Returns (state, number of fills)."""
+def look(plan: exits.Plan, state: exits.State, price: int, now_ms: int, fills: Ints) -> exits.State:
+    """One look of the tracker; a sale is added to `fills`."""
     code, quantity, after = exits.step(plan, state, price, now_ms)
     if quantity > 0:
+        count = fills[F_COUNT, 0]
         fills[count, F_CODE] = code
         fills[count, F_QUANTITY] = quantity
         fills[count, F_PRICE] = price
         fills[count, F_HIT] = after.hit
-        count += 1
-    return after, count
+        fills[F_COUNT, 0] = count + 1
+    return after
 
 
 @kernel
-def rise(plan: exits.Plan, state: exits.State, to: int, now_ms: int, fills: Ints,
-         count: int) -> tuple[exits.State, int]:
+def rise(plan: exits.Plan, state: exits.State, to: int, now_ms: int, fills: Ints) -> exits.State:
     """The price rises to `to` through every target on the way (rule 3)."""
     while state.quantity > 0 and state.hit < plan.levels and plan.tp[state.hit] <= to:
-        state, count = look(plan, state, plan.tp[state.hit], now_ms, fills, count)
-    return look(plan, state, to, now_ms, fills, count)
+        state = look(plan, state, plan.tp[state.hit], now_ms, fills)
+    return look(plan, state, to, now_ms, fills)
 
 
 @kernel
-def fall(plan: exits.Plan, state: exits.State, start: int, to: int, now_ms: int, fills: Ints,
-         count: int) -> tuple[exits.State, int]:
+def fall(plan: exits.Plan, state: exits.State, start: int, to: int, now_ms: int, fills: Ints) -> exits.State:
     """The price falls from `start` to `to` through the stop, if it lies on the way (rule 3)."""
     stop = stop_level(plan, state)
     if stop > to:
-        state, count = look(plan, state, min(start, stop), now_ms, fills, count)
-    return look(plan, state, to, now_ms, fills, count)
+        state = look(plan, state, min(start, stop), now_ms, fills)
+    return look(plan, state, to, now_ms, fills)
 
 
 @kernel
 def low_first(plan: exits.Plan, state: exits.State, candle: tuple[int, int, int, int], now_ms: int,
-              fills: Ints) -> tuple[exits.State, int]:
+              fills: Ints) -> exits.State:
     """open → low → high → close."""
     opened, high, low, close = candle
-    state, count = look(plan, state, opened, now_ms, fills, 0)
-    state, count = fall(plan, state, opened, low, now_ms, fills, count)
-    state, count = rise(plan, state, high, now_ms, fills, count)
-    return fall(plan, state, high, close, now_ms, fills, count)
+    fills[F_COUNT, 0] = 0
+    state = look(plan, state, opened, now_ms, fills)
+    state = fall(plan, state, opened, low, now_ms, fills)
+    state = rise(plan, state, high, now_ms, fills)
+    return fall(plan, state, high, close, now_ms, fills)
 
 
 @kernel
 def high_first(plan: exits.Plan, state: exits.State, candle: tuple[int, int, int, int], now_ms: int,
-               fills: Ints) -> tuple[exits.State, int]:
+               fills: Ints) -> exits.State:
     """open → high → low → close."""
     opened, high, low, close = candle
-    state, count = look(plan, state, opened, now_ms, fills, 0)
-    state, count = rise(plan, state, high, now_ms, fills, count)
-    state, count = fall(plan, state, high, low, now_ms, fills, count)
-    return rise(plan, state, close, now_ms, fills, count)
+    fills[F_COUNT, 0] = 0
+    state = look(plan, state, opened, now_ms, fills)
+    state = rise(plan, state, high, now_ms, fills)
+    state = fall(plan, state, high, low, now_ms, fills)
+    return rise(plan, state, close, now_ms, fills)
 
 
 @kernel
-def worth(fills: Ints, count: int, left: int, close: int) -> float:
+def worth(fills: Ints, left: int, close: int) -> float:
     """What a way through the candle brings, in tick·steps: sales, and the rest at the close."""
     total = float(left) * close
-    for row in range(count):
+    for row in range(fills[F_COUNT, 0]):
         total += float(fills[row, F_QUANTITY]) * fills[row, F_PRICE]
     return total
 
 
 @kernel
 def walk(plan: exits.Plan, state: exits.State, candle: tuple[int, int, int, int], now_ms: int, fills: Ints,
-         spare: Ints) -> tuple[exits.State, int]:
-    """A whole candle, the worse way (rule 4). The sales stand in `fills`; returns (state, number of fills)."""
-    first, count = low_first(plan, state, candle, now_ms, fills)
-    other, others = high_first(plan, state, candle, now_ms, spare)
-    close = candle[3]
-    if worth(spare, others, other.quantity, close) < worth(fills, count, first.quantity, close):
-        fills[:others] = spare[:others]
-        return other, others
-    return first, count
+         spare: Ints) -> exits.State:
+    """A whole candle, the worse way (rule 4); its sales stand in `fills`."""
+    first = low_first(plan, state, candle, now_ms, fills)
+    other = high_first(plan, state, candle, now_ms, spare)
+    if worth(spare, other.quantity, candle[3]) >= worth(fills, first.quantity, candle[3]):
+        return first
+    for row in range(F_ROWS):  # a slice assignment would cost five seconds of compilation
+        for column in range(F_COLUMNS):
+            fills[row, column] = spare[row, column]
+    return other
 
 
 @kernel

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from modules.backtest import arrays as a
-from modules.backtest.arrays import Entries, Made, Series, Terms
+from modules.backtest.arrays import Ints, Made, Series, Terms
 from modules.strategies.hype import exits
 from modules.strategies.hype.exit_rules import rules_of
 from modules.strategies.hype.settings import HypeSettings
@@ -28,20 +28,20 @@ def series(*tokens: Sequence[Candle], quote: float = 1e6, unit: float = 100.0, m
     first = list(starts) or [0] * len(tokens)
     time = np.concatenate([(np.arange(len(token)) + start) * STEP_MS
                            for token, start in zip(tokens, first, strict=True)])
-    columns = [np.ascontiguousarray(rows[:, column]) for column in range(4)]
-    return Series(time.astype(np.int64), *columns, np.full(len(rows), quote), begin.astype(np.int64),
-                  np.full(len(tokens), unit), np.full(len(tokens), min_value, np.int64),
-                  np.array(sell_at, np.int64), int(time.max()))
+    table = np.column_stack((begin[:-1], begin[1:], np.full(len(tokens), min_value))).astype(np.int64)
+    return Series(np.ascontiguousarray(np.column_stack((time, rows)).T), np.full(len(rows), quote), table,
+                  np.full(len(tokens), unit), np.array(sell_at, np.int64), int(time.max()))
 
 
 def entries(market: Series, *wishes: tuple[int, int], confidence: float = 0.80, strategy: int = 0, atr: float = 1.0,
-            target: int = 0, stop: int = 0, quantity: int = 0, size: float = 1.0) -> Entries:
+            target: int = 0, stop: int = 0, quantity: int = 0, size: float = 1.0) -> Ints:
     """(token, candle of that token at whose open to buy) each; the signal's price is that open."""
-    token = np.array([wish[0] for wish in wishes], np.int64)
-    at = np.array([market.begin[token] + candle for token, candle in wishes], np.int64)
-    same = [np.full(len(at), value, np.int64) for value in
-            (strategy, round(confidence * 1e6), round(atr * 1e4), round(size * 1e6), target, stop, quantity)]
-    return Entries(at, token, market.time[at], same[0], same[1], same[2], market.open[at], *same[3:])
+    rows = []
+    for token, candle in wishes:
+        at = int(market.tokens[token, a.K_BEGIN]) + candle
+        rows.append((at, token, market.candles[a.TIME, at], strategy, round(confidence * 1e6), round(atr * 1e4),
+                     market.candles[a.OPEN, at], round(size * 1e6), target, stop, quantity))
+    return np.array(rows, np.int64).reshape(-1, a.E_COLUMNS)
 
 
 def sales(made: Made) -> list[tuple[int, int, int]]:
@@ -66,19 +66,20 @@ def random_market(rng: np.random.Generator, tokens: int, length: int) -> Series:
         opened = np.concatenate((close[:1], close[:-1])) * (1 + rng.normal(0, 0.004, count))
         high = np.maximum(opened, close) * (1 + abs(rng.normal(0, 0.006, count)))
         low = np.minimum(opened, close) * (1 - abs(rng.normal(0, 0.006, count)))
-        made.append([tuple(int(value) for value in row) for row in
-                     np.maximum(np.column_stack((opened, high, low, close)), 2)])
+        table = np.maximum(np.column_stack((opened, high, low, close)), 2).astype(np.int64)
+        made.append([(row[0], row[1], row[2], row[3]) for row in table.tolist()])
     return series(*made)
 
 
-def random_entries(rng: np.random.Generator, market: Series, count: int) -> Entries:
+def random_entries(rng: np.random.Generator, market: Series, count: int) -> Ints:
     """Entries anywhere, of every strategy and confidence."""
-    at = np.sort(rng.choice(len(market.time), count, replace=False))
-    at = at[np.argsort(market.time[at], kind="stable")]
-    token = np.searchsorted(market.begin, at, side="right") - 1
+    at = np.sort(rng.choice(len(market.quote), count, replace=False))
+    at = at[np.argsort(market.candles[a.TIME, at], kind="stable")]
+    token = np.searchsorted(market.tokens[:, a.K_BEGIN], at, side="right") - 1
     zero = np.zeros(count, np.int64)
-    return Entries(at, token, market.time[at], rng.integers(0, 4, count), rng.integers(700_000, 1_000_000, count),
-                   rng.integers(0, 40_000, count), market.open[at], np.full(count, 1_000_000), zero, zero, zero)
+    return np.column_stack((at, token, market.candles[a.TIME, at], rng.integers(0, 4, count),
+                            rng.integers(700_000, 1_000_000, count), rng.integers(0, 40_000, count),
+                            market.candles[a.OPEN, at], np.full(count, 1_000_000), zero, zero, zero))
 
 
 def plan_at(entry: int, quantity: int = 1000, confidence: float = 0.80) -> exits.Plan:

@@ -140,8 +140,8 @@ def test_a_judged_token_is_not_judged_again_at_once():
 def test_an_order_that_meets_a_gap_in_the_candles_is_too_old():
     market = series([ENTRY] * 3)
     wish = entries(market, (0, 1))
-    late = wish._replace(known_ms=wish.known_ms - 300_000)
-    assert run(market, late, RULES, FREE).outcomes.tolist() == [a.TOO_OLD]
+    wish[:, a.E_KNOWN] -= 300_000
+    assert run(market, wish, RULES, FREE).outcomes.tolist() == [a.TOO_OLD]
 
 
 def test_a_share_of_equity_grows_with_it():
@@ -166,8 +166,9 @@ def test_costs_are_paid_on_both_sides():
 def test_a_bigger_order_moves_the_price_more():
     terms = FREE._replace(impact_ppm=100_000)
     market = series([ENTRY, ENTRY], quote=1000.0)
-    prices = [run(market, entries(market, (0, 0), quantity=size), RULES, terms).entry_prices[0] for size in (10, 1000)]
-    assert prices == [pytest.approx(100_000 * (1 + 0.1 * size * 0.1 / 1000)) for size in (10, 1000)]
+    made = [run(market, entries(market, (0, 0), quantity=size), RULES, terms).positions[0] for size in (10, 1000)]
+    paid = [row[a.P_COST] / row[a.P_QUANTITY] / 100.0 for row in made]
+    assert paid == [pytest.approx(100_000 * (1 + 0.1 * size * 0.1 / 1000)) for size in (10, 1000)]
 
 
 # --- laws ---------------------------------------------------------------------------------------------------------
