@@ -184,20 +184,19 @@ class Desk:
     async def flush(self) -> bool:
         """Write what is staged (rules 2, 3); False where the disk refuses."""
         async with self._write_lock:
-            staged = list(self._staged)
+            # One instant for all: a position that ends while trades are being written stays in this snapshot, and goes
+            # with the next write, after its own trade.
+            staged, positions = list(self._staged), dict(self.positions) if self._dirty else None
+            self._dirty = self.urgent = False
             crash_point("booking.begun")
             try:
                 for item in staged:
                     if item.trade is not None:
                         await self.trades.record(item.trade)
                 crash_point("trades.written")
-                if self._dirty:
-                    self._dirty = self.urgent = False
-                    try:
-                        await asyncio.to_thread(self.files.tracked.save, dict(self.positions))
-                    except BaseException:
-                        self._dirty = True
-                        raise
+                if positions is not None:
+                    await asyncio.to_thread(self.files.tracked.save, positions)
+                    positions = None
                 crash_point("positions.written")
                 for item in staged:  # on the loop's own thread: the outbox knows only one
                     if item.words:
@@ -214,6 +213,8 @@ class Desk:
                     self.say("The tracker cannot write its files", why=str(problem), level="alert",
                              todo="Make room on the disk. Positions are guarded from memory meanwhile; no new entries.")
                 return False
+            finally:
+                self._dirty |= positions is not None  # not saved: the next write takes it along
             del self._staged[:len(staged)]
             self._disk_told = False
             return True
