@@ -12,16 +12,9 @@ import psutil
 import pytest
 
 import bot
+from tests.surroundings import environment
 from utils.locks import ProcessLock
 from utils.paths import PROJECT
-
-OURS = ("COXSWAIN_", "EXCHANGE", "TELEGRAM_", "HYPE_", "SIMULATOR_", "LEARNING_", "REPORT_", "SUPERVISION_",
-        "HEARTBEAT_")
-
-
-def environment(home: Path, **more: str) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    return clean | {"COXSWAIN_HOME": str(home)} | more
 
 
 def run(home: Path, *arguments: str, typed: str = "", **more: str) -> "subprocess.CompletedProcess[str]":

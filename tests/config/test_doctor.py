@@ -17,6 +17,7 @@ from modules.exchange.types import Mode
 from modules.storage.json_state import JsonFile
 from modules.strategies.hype.files import HypeFiles, LearningFiles
 from modules.supervision.outbox import Outbox
+from tests.surroundings import OURS
 from utils.locks import ProcessLock
 from utils.paths import Paths
 
@@ -27,7 +28,7 @@ TOKEN = "123456789:AAFabcdefghijklmnopqrstuvwxyz012345"
 def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of whoever runs the tests."""
     for name in list(os.environ):
-        if name.startswith(("EXCHANGE", "TELEGRAM_", "HYPE_", "REPORT_", "HEARTBEAT_", "SIMULATOR_", "LEARNING_")):
+        if name.startswith(OURS):
             monkeypatch.delenv(name)
 
 

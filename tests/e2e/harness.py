@@ -5,17 +5,16 @@ import os
 import re
 import subprocess
 import threading
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tests.surroundings import PATIENCE_S, wait_until
+from tests.surroundings import environment as clean_environment
+
 PROJECT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 90.0
-OURS = ("COXSWAIN_", "EXCHANGE", "TELEGRAM_", "HYPE_", "SIMULATOR_", "LEARNING_", "REPORT_", "SUPERVISION_")
 
 
 def command_line(*arguments: str) -> list[str]:
@@ -25,26 +24,14 @@ def command_line(*arguments: str) -> list[str]:
     return [str(PROJECT / "scripts" / "run.sh"), *arguments]
 
 
-def wait_until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
-    """The first true answer of `condition`; fails, naming `what`, when it takes too long."""
-    end = time.monotonic() + patience_s
-    while time.monotonic() < end:
-        answer = condition()
-        if answer:
-            return answer
-        time.sleep(0.05)
-    raise AssertionError(f"not within {patience_s:.0f} s: {what}")
-
-
 class Program:
     """One running Coxswain with its own state folder."""
 
     def __init__(self, home: Path, arguments: tuple[str, ...] = ("--console",), **environment: str) -> None:
         self.home = home
         self.arguments = arguments
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        self.environment.update({"COXSWAIN_HOME": str(home), "SIMULATOR_PORT": "0", "PYTHONUNBUFFERED": "1",
-                                 "SIMULATOR_SEED": "7", **environment})
+        self.environment = clean_environment(home, **{"SIMULATOR_PORT": "0", "PYTHONUNBUFFERED": "1",
+                                                      "SIMULATOR_SEED": "7", **environment})
         self.output = ""
         self._seen = 0
         self._process: subprocess.Popen[str] | None = None

@@ -6,7 +6,8 @@ from typing import Any
 import psutil
 
 from tests.e2e.conftest import StartProgram
-from tests.e2e.harness import Program, state_files_are_whole, wait_until
+from tests.e2e.harness import Program, state_files_are_whole
+from tests.surroundings import wait_until
 
 CREW = ("simulator", "tracker", "scanner", "trainer")
 

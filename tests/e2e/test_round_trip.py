@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from tests.e2e.conftest import StartProgram
-from tests.e2e.harness import Program, state_files_are_whole, wait_until
+from tests.e2e.harness import Program, state_files_are_whole
+from tests.surroundings import wait_until
 
 
 def closed_trades(program: Program, prefix: str) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ import psutil
 import pytest
 
 from tests.e2e.conftest import StartProgram
-from tests.e2e.harness import Program, wait_until
+from tests.e2e.harness import Program
+from tests.surroundings import wait_until
 from tests.telegram.bot_api import BotApiServer
 
 OWNER, VIEWER, STRANGER = 77, 78, 79

@@ -1,7 +1,6 @@
 """The scanner as a service: pace, outage, messages, warm-up; and once against the real simulated exchange."""
 
 import asyncio
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -17,17 +16,10 @@ from modules.strategies.hype.scanner_service import ScannerLoop
 from modules.supervision.messages import Inbox
 from modules.supervision.service import ServiceRun, read_beat
 from tests.hype.market_in_memory import Coin, MemoryMarket
+from tests.surroundings import until
 from utils.paths import Paths
 
-DEADLINE_S = 20.0
 QUICK = Settings.model_validate({"hype": {"scan_interval_s": 1.0}})
-
-
-async def until(condition, what: str) -> None:
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end, f"{what} did not happen within {DEADLINE_S} s"
-        await asyncio.sleep(0.01)
 
 
 class Service:

@@ -1,6 +1,5 @@
 """Training by hand: what is printed, written and answered."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.learning.models import put
 from tests.learning.test_labeller import candidate
 from tests.learning.test_trainer_service import LEARNING, NOW
 from tests.learning.venue import MemoryMarket
+from tests.surroundings import environment
 from utils.locks import ProcessLock
 from utils.paths import PROJECT, Paths
 
@@ -96,7 +96,7 @@ def test_an_exchange_that_is_away_is_a_clear_end(monkeypatch: pytest.MonkeyPatch
 
 def script(name: str, home: Path, *arguments: str, answer: str = "") -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, str(PROJECT / "scripts" / name), *arguments], env={**os.environ, "COXSWAIN_HOME": str(home)},
+        [sys.executable, str(PROJECT / "scripts" / name), *arguments], env=environment(home),
         cwd=home, capture_output=True, text=True, input=answer, timeout=60, check=False,
     )  # fmt: skip
 

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +27,7 @@ from tests.learning.market import START_MS, pumps, walk
 from tests.learning.models import small_model
 from tests.learning.test_labeller import candidate
 from tests.learning.venue import MemoryMarket
+from tests.surroundings import until
 from utils.paths import Paths
 
 NOW = START_MS + 1999 * 300_000 + 1000
@@ -100,14 +100,6 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(trainer_service, "TURN_S", 0.01)
     monkeypatch.setattr(trainer_service, "RETRY_S", 0.01)
     return Stage(tmp_path, 24)
-
-
-async def until(condition: Callable[[], Any], patience_s: float = 30.0) -> Any:
-    end = time.monotonic() + patience_s
-    while not (answer := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        await asyncio.sleep(0.01)
-    return answer
 
 
 async def test_the_first_start_trains_the_feedback_model_from_the_past(stage: Stage) -> None:

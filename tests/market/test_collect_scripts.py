@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 from datetime import UTC, datetime
 
@@ -11,6 +10,7 @@ import pytest
 from modules.market import candles
 from modules.simulator.server import serve
 from modules.simulator.settings import SimulatorSettings
+from tests.surroundings import environment
 from utils.paths import PROJECT
 
 
@@ -33,9 +33,9 @@ async def venue():
 
 
 async def run(script: str, home, address: str, *arguments: str) -> tuple[int, str, str]:
-    environment = {**os.environ, "COXSWAIN_HOME": str(home), "EXCHANGE_BASE_URL": address}
     child = await asyncio.create_subprocess_exec(
-        sys.executable, str(PROJECT / "scripts" / script), *arguments, cwd=home, env=environment,
+        sys.executable, str(PROJECT / "scripts" / script), *arguments, cwd=home,
+        env=environment(home, EXCHANGE_BASE_URL=address),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     out, err = await asyncio.wait_for(child.communicate(), 60)
     assert child.returncode is not None

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from modules.storage.archive import BackupError, allowed
 from modules.storage.backup import make_backup, whole_records
 from modules.storage.restore import check_backup, restore
 from tests.storage.backup_writer import Count, rows, state, trades
+from tests.surroundings import environment, wait_until
 from utils.files import lock_path
 from utils.locks import ProcessLock
 from utils.paths import PROJECT, Paths
@@ -76,7 +76,7 @@ def test_while_a_process_writes_every_backup_is_what_a_crash_would_have_left(tmp
     try:
         counts: list[int] = []
         for number in range(4):
-            wait_for(lambda: state(home).load().n > (counts[-1] if counts else 0) + 15)
+            wait_until(lambda: state(home).load().n > (counts[-1] if counts else 0) + 15)
             make_backup(home, tmp_path / f"{number}.zip")
             other = Paths(tmp_path / f"there{number}")
             restore(tmp_path / f"{number}.zip", other)
@@ -91,13 +91,6 @@ def test_while_a_process_writes_every_backup_is_what_a_crash_would_have_left(tmp
         writer.kill()
         writer.wait(30)
     assert counts == sorted(set(counts))
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_all_locks_of_money_are_held_while_it_is_read(home: Paths, tmp_path: Path,
@@ -293,7 +286,7 @@ def test_names_that_may_be_in_an_archive(name: str, fine: bool) -> None:
 def test_the_scripts_back_up_and_restore(home: Paths, tmp_path: Path) -> None:
     def script(name: str, *arguments: str, code: int = 0) -> str:
         done = subprocess.run([sys.executable, str(PROJECT / "scripts" / name), *arguments], text=True, timeout=60,
-                              env={**os.environ, "COXSWAIN_HOME": str(home.home)}, capture_output=True,
+                              env=environment(home.home), capture_output=True,
                               encoding="utf-8", stdin=subprocess.DEVNULL)
         assert done.returncode == code, done.stderr
         return done.stdout + done.stderr

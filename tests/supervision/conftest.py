@@ -1,8 +1,7 @@
 """Helpers for tests with real processes."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,6 @@ from tests.supervision import crew_fixture
 from utils.paths import Paths
 
 PATIENT = SupervisionSettings(**crew_fixture.QUICK | {"stuck_after_s": 8.0})  # the machine may be busy
-
-
-async def eventually(condition: Callable[[], object], within_s: float = 20.0) -> None:
-    """Wait for a condition; fail when it does not come."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come"
-        await asyncio.sleep(0.02)
 
 
 def make(home: Path, *entries: str, needs: dict[str, tuple[str, ...]] | None = None, **more: Any) -> Supervisor:

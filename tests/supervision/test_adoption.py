@@ -8,7 +8,8 @@ import psutil
 
 from modules.supervision.child import Record, Registry, adopt
 from tests.supervision import crew_fixture
-from tests.supervision.conftest import alive, eventually, make, watched
+from tests.supervision.conftest import alive, make, watched
+from tests.surroundings import until
 from utils.locks import ProcessLock
 from utils.paths import PROJECT, Paths
 from utils.processes import start_mark
@@ -29,14 +30,14 @@ async def test_killed_command_process_finds_its_children_again(tmp_path: Path) -
     assert all(alive(pid) for pid in pids.values())
     async with watched(tmp_path, "good", "parent") as boss:
         assert set(boss.adopted) == {"good", "parent"}
-        await eventually(lambda: all(state.state == "ready" for state in boss.status(load=False)))
+        await until(lambda: all(state.state == "ready" for state in boss.status(load=False)))
         assert {state.name: state.pid for state in boss.status(load=False)} == pids
         worker = int((tmp_path / "data" / "worker.pid").read_text(encoding="utf-8"))
         await boss.stop("parent")
-        await eventually(lambda: not alive(worker))
+        await until(lambda: not alive(worker))
         assert not alive(pids["parent"])
         psutil.Process(pids["good"]).kill()  # an adopted one is watched like one's own
-        await eventually(lambda: boss.status(load=False)[0].restarts == 1
+        await until(lambda: boss.status(load=False)[0].restarts == 1
                          and boss.status(load=False)[0].state == "ready")
 
 
@@ -45,7 +46,7 @@ async def test_adopted_without_registry_by_the_note_of_the_service_itself(tmp_pa
     pid = Registry(Paths(tmp_path).run).load()["good"].pid
     (tmp_path / "data" / "run" / "services.json").unlink()
     async with watched(tmp_path, "good") as boss:
-        await eventually(lambda: boss.status(load=False)[0].state == "ready")
+        await until(lambda: boss.status(load=False)[0].state == "ready")
         assert boss.status(load=False)[0].pid == pid
 
 
@@ -53,10 +54,10 @@ async def test_wanted_services_that_died_meanwhile_are_started_again(tmp_path: P
     killed_boss(tmp_path, "good")
     pid = Registry(Paths(tmp_path).run).load()["good"].pid
     psutil.Process(pid).kill()
-    await eventually(lambda: not alive(pid))
+    await until(lambda: not alive(pid))
     async with watched(tmp_path, "good") as boss:
         assert boss.adopted == ()
-        await eventually(lambda: boss.status(load=False)[0].state == "ready")
+        await until(lambda: boss.status(load=False)[0].state == "ready")
         assert boss.status(load=False)[0].pid != pid
 
 
@@ -66,7 +67,7 @@ async def test_shutdown_keeps_what_was_wanted(tmp_path: Path) -> None:
         await boss.shutdown()
         assert boss.status()[0].state == "stopped"
     async with watched(tmp_path, "good") as boss:
-        await eventually(lambda: boss.status(load=False)[0].state == "ready")
+        await until(lambda: boss.status(load=False)[0].state == "ready")
         await boss.stop_all()
     assert make(tmp_path, "good").desired == set()
 
@@ -95,7 +96,7 @@ async def test_service_run_by_hand_is_adopted_instead_of_doubled(tmp_path: Path)
     async with watched(tmp_path, "good") as boss:
         command = [part for part in crew_fixture.command(tmp_path, "good", "good") if part != "--supervised"]
         with subprocess.Popen(command, cwd=PROJECT) as by_hand:
-            await eventually(lambda: boss.status(load=False)[0].pid == by_hand.pid)
+            await until(lambda: boss.status(load=False)[0].pid == by_hand.pid)
             [state] = await boss.start("good")
             assert (state.state, state.pid) == ("ready", by_hand.pid)
             await boss.stop("good")

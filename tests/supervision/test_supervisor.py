@@ -6,8 +6,9 @@ from pathlib import Path
 import psutil
 
 from modules.supervision.settings import SupervisionSettings
-from tests.supervision.conftest import alive, eventually, notices, watched
+from tests.supervision.conftest import alive, notices, watched
 from tests.supervision.crew_fixture import LIMITS, QUICK
+from tests.surroundings import until
 
 
 async def test_started_service_is_ready_and_stops(tmp_path: Path) -> None:
@@ -30,7 +31,7 @@ async def test_killed_service_is_replaced_within_five_seconds(tmp_path: Path) ->
         assert before.pid is not None
         began = time.monotonic()
         psutil.Process(before.pid).kill()
-        await eventually(lambda: boss.status(load=False)[0].state == "ready"
+        await until(lambda: boss.status(load=False)[0].state == "ready"
                          and boss.status(load=False)[0].pid != before.pid)
         assert time.monotonic() - began < 5
         assert boss.status(load=False)[0].restarts == 1
@@ -42,7 +43,7 @@ async def test_killed_service_is_replaced_within_five_seconds(tmp_path: Path) ->
 async def test_crash_loop_ends_with_one_alert_and_the_last_words(tmp_path: Path) -> None:
     async with watched(tmp_path, "crashing") as boss:
         [state] = await boss.start("crashing")
-        await eventually(lambda: boss.status(load=False)[0].state == "crash-loop")
+        await until(lambda: boss.status(load=False)[0].state == "crash-loop")
         alerts = [notice for notice in notices(tmp_path) if notice.level == "alert"]
         assert len(alerts) == 1
         assert "crashed 3 times" in alerts[0].what
@@ -51,15 +52,15 @@ async def test_crash_loop_ends_with_one_alert_and_the_last_words(tmp_path: Path)
         assert not boss.healthy()
         [state] = await boss.start("crashing")  # a person tries again: the counting begins anew
         assert state.state in ("crash-loop", "ready", "backoff", "starting")
-        await eventually(lambda: boss.status(load=False)[0].state == "crash-loop")
+        await until(lambda: boss.status(load=False)[0].state == "crash-loop")
         assert boss.status(load=False)[0].restarts == 4
 
 
 async def test_stuck_loop_is_killed_and_replaced(tmp_path: Path) -> None:
     async with watched(tmp_path, "hanging", limits=LIMITS) as boss:
         [first] = await boss.start("hanging")
-        await eventually(lambda: boss.status(load=False)[0].restarts == 1)
-        await eventually(lambda: boss.status(load=False)[0].state == "ready")
+        await until(lambda: boss.status(load=False)[0].restarts == 1)
+        await until(lambda: boss.status(load=False)[0].state == "ready")
         [second] = boss.status(load=False)
         assert second.pid != first.pid
         assert "no heartbeat for 1.5 s" in second.last_end
@@ -84,19 +85,19 @@ async def test_workers_of_a_killed_service_do_not_outlive_it(tmp_path: Path) -> 
         worker = int((tmp_path / "data" / "worker.pid").read_text(encoding="utf-8"))
         assert state.pid is not None and alive(worker)
         psutil.Process(state.pid).kill()
-        await eventually(lambda: not alive(worker))
-        await eventually(lambda: boss.status(load=False)[0].state == "ready"
+        await until(lambda: not alive(worker))
+        await until(lambda: boss.status(load=False)[0].state == "ready"
                          and boss.status(load=False)[0].restarts == 1)
         worker = int((tmp_path / "data" / "worker.pid").read_text(encoding="utf-8"))
         assert alive(worker)
         await boss.stop("parent")
-        await eventually(lambda: not alive(worker))
+        await until(lambda: not alive(worker))
 
 
 async def test_service_that_ends_by_itself_is_restarted(tmp_path: Path) -> None:
     async with watched(tmp_path, "quitting") as boss:
         await boss.start("quitting")
-        await eventually(lambda: boss.status(load=False)[0].state == "crash-loop")
+        await until(lambda: boss.status(load=False)[0].state == "crash-loop")
         assert boss.status(load=False)[0].last_end == "it ended with exit code 1"
 
 
@@ -105,8 +106,8 @@ async def test_live_but_unready_service_is_left_alone_and_told_once(tmp_path: Pa
     async with watched(tmp_path, "unready", limits=limits) as boss:
         [state] = await boss.start("unready")
         assert state.state == "starting"
-        await eventually(lambda: notices(tmp_path))
-        await eventually(lambda: boss.status(load=False)[0].uptime_s > 2.5)
+        await until(lambda: notices(tmp_path))
+        await until(lambda: boss.status(load=False)[0].uptime_s > 2.5)
         [after] = boss.status(load=False)
         assert (after.pid, after.restarts) == (state.pid, 0)
         assert ["cannot begin its work yet" in notice.what for notice in notices(tmp_path)] == [True]
@@ -143,14 +144,14 @@ async def test_unknown_name_is_refused_before_anything_happens(tmp_path: Path) -
 async def test_what_must_run_is_started_kept_and_released(tmp_path: Path) -> None:
     must: set[str] = {"good"}
     async with watched(tmp_path, "good", must_run=lambda: set(must)) as boss:
-        await eventually(lambda: boss.status(load=False)[0].state == "ready")  # nobody asked: A17
+        await until(lambda: boss.status(load=False)[0].state == "ready")  # nobody asked: A17
         await boss.start("good")
         assert await boss.stop("good") == ["good"]
         assert boss.status()[0].state == "ready"
         must.clear()
-        await eventually(lambda: boss.status(load=False)[0].state == "stopped")
+        await until(lambda: boss.status(load=False)[0].state == "stopped")
         must.add("good")
-        await eventually(lambda: boss.status(load=False)[0].state == "ready")
+        await until(lambda: boss.status(load=False)[0].state == "ready")
         await boss.stop_all()
         assert boss.status()[0].state == "stopped", "/stopall is the last word"
 
@@ -160,9 +161,9 @@ async def test_what_must_run_is_tried_on_in_a_crash_loop(tmp_path: Path) -> None
         def lives() -> int:
             return (tmp_path / "data/logs/crashing.log").read_text(encoding="utf-8").count("crashing failed")
 
-        await eventually(lambda: boss.status(load=False)[0].state == "crash-loop")
+        await until(lambda: boss.status(load=False)[0].state == "crash-loop")
         before = lives()
-        await eventually(lambda: lives() > before + 1)
+        await until(lambda: lives() > before + 1)
         assert len([notice for notice in notices(tmp_path) if notice.level == "alert"]) == 1
 
 

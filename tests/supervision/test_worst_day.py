@@ -17,7 +17,7 @@ from modules.supervision.disk import DiskWatch
 from modules.supervision.lifetime import EXIT_OK, EXIT_RESTART, Lifetime, stop_file
 from modules.supervision.outbox import Notice
 from modules.supervision.second_channel import SecondChannel
-from tests.supervision.conftest import eventually
+from tests.surroundings import until
 
 ALERT = Notice(id="n1", level="alert", mode="LIVE", what="Tracker crashed\n5 times", why="it hung",
                todo="/logs tracker", source="supervisor", created_ms=0)
@@ -120,11 +120,11 @@ async def test_pings_only_while_all_is_well(web: Web) -> None:
         return well
 
     pinging = asyncio.create_task(ping_loop(f"{web.url}/ping", 0.01, healthy))
-    await eventually(lambda: looks > 3)
+    await until(lambda: looks > 3)
     assert web.seen == []
     well = True
     web.statuses = [500, 200]  # a refusal of the far side does not end the pings
-    await eventually(lambda: len(web.seen) > 3)
+    await until(lambda: len(web.seen) > 3)
     assert web.seen[0] == ("GET", "/ping", None)
     pinging.cancel()
     await asyncio.gather(pinging, return_exceptions=True)
@@ -140,7 +140,7 @@ async def test_a_dead_far_side_is_logged_once_without_its_address(caplog: pytest
         return True
 
     pinging = asyncio.create_task(ping_loop("http://127.0.0.1:9/secret-path", 0.01, healthy))
-    await eventually(lambda: looks > 4)
+    await until(lambda: looks > 4)
     pinging.cancel()
     await asyncio.gather(pinging, return_exceptions=True)
     told = [record.getMessage() for record in caplog.records if "ping" in record.getMessage()]

@@ -1,6 +1,5 @@
 """The command process as a person starts it: console through a pipe, Telegram against a Bot API of our own."""
 
-import os
 import subprocess
 import sys
 import time
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.surroundings import environment
 from tests.telegram.bot_api import BotApiServer
 from tests.telegram.house import OWNER
 from utils.paths import PROJECT
@@ -15,15 +15,10 @@ from utils.paths import PROJECT
 LINES = "/ping\n/status\n/summry\n/tracked\n/stopall\n/wait 0.5\n"
 
 
-def environment(home: Path, **more: str) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items()
-             if not name.startswith(("TELEGRAM_", "EXCHANGE", "HYPE_", "REPORT_", "COXSWAIN_"))}
-    return {**clean, "COXSWAIN_HOME": str(home), "PYTHONIOENCODING": "utf-8", **more}
-
-
 @contextmanager
 def program(home: Path, *arguments: str, **more: str) -> Iterator["subprocess.Popen[str]"]:
-    process = subprocess.Popen([sys.executable, "bot.py", *arguments], cwd=PROJECT, env=environment(home, **more),
+    ours = environment(home, PYTHONIOENCODING="utf-8", **more)
+    process = subprocess.Popen([sys.executable, "bot.py", *arguments], cwd=PROJECT, env=ours,
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                encoding="utf-8")
     try:
