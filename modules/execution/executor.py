@@ -25,7 +25,8 @@ from modules.execution.refusals import ID_IN_USE
 
 log = logging.getLogger(__name__)
 
-declare(__name__, "intent.written", "order.answered", "order.known", "order.ended", "result.written")
+declare(__name__, "intent.written", "order.answered", "order.known", "cancel.due", "cancel.answered", "order.ended",
+        "result.written")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,9 @@ class Executor:
                 return Unresolved(told)
             if waited >= self._patience.cancel_after_s and not cancelled and state is not None:
                 cancelled = True
+                crash_point("cancel.due")
                 await self._account.cancel(intent.symbol, intent.id)  # its answer proves nothing: the state does (X9)
+                crash_point("cancel.answered")
             await asyncio.sleep(pause)
             pause = min(2 * pause, self._patience.longest_poll_s)
         crash_point("order.ended")
