@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from config import checks, sources
 from config.checks import Origin
 from modules.exchange.settings import ExchangeSettings
+from modules.execution.risk_settings import RiskSettings
 from modules.learning.settings import LearningSettings
 from modules.simulator.settings import SimulatorSettings
 from modules.strategies.hype.settings import HypeSettings
@@ -29,6 +30,7 @@ class Settings(BaseModel):
     telegram: TelegramSettings = Field(default_factory=TelegramSettings)
     report: ReportSettings = Field(default_factory=ReportSettings)
     hype: HypeSettings = Field(default_factory=HypeSettings)
+    risk: RiskSettings = Field(default_factory=RiskSettings)
     learning: LearningSettings = Field(default_factory=LearningSettings)
     simulator: SimulatorSettings = Field(default_factory=SimulatorSettings)
     supervision: SupervisionSettings = Field(default_factory=SupervisionSettings)

@@ -64,16 +64,10 @@ class Allowed:
 
 def may_enter(state: RiskState | Unreadable, now_ms: int, settings: RiskSettings) -> Allowed | Blocked:
     """Whether an entry may be sent now (rule 5)."""
+    reasons = standing(state, now_ms)
     if isinstance(state, Unreadable):
-        return Blocked((f"the risk state cannot be read: {state.reason}",))
-    reasons = []
-    if state.trading is not Trading.ACTIVE:
-        reasons.append(f"{state.trading}: {state.reason}" if state.reason else str(state.trading))
-    if state.killed:
-        reasons.append("the kill switch is on")
-    reasons += [f"the limit {limit} is broken" for limit, until in sorted(state.latched.items())
-                if until == 0 or now_ms < until]
-    if state.equity is None:
+        return Blocked(tuple(reasons))
+    if state.equity is None or not state.equity_ms:
         reasons.append("equity is not known yet")
     if not state.data_ms:
         reasons.append("no market data yet")
@@ -81,6 +75,19 @@ def may_enter(state: RiskState | Unreadable, now_ms: int, settings: RiskSettings
                 for seen in measures(state, now_ms, settings)
                 if seen.value >= seen.allowed and seen.limit not in state.latched]
     return Blocked(tuple(reasons)) if reasons else Allowed()
+
+
+def standing(state: RiskState | Unreadable, now_ms: int) -> list[str]:
+    """What stops entries until a person or the calendar lifts it; what only a running process can tell is left out."""
+    if isinstance(state, Unreadable):
+        return [f"the risk state cannot be read: {state.reason}"]
+    reasons = []
+    if state.trading is not Trading.ACTIVE:
+        reasons.append(f"{state.trading}: {state.reason}" if state.reason else str(state.trading))
+    if state.killed:
+        reasons.append("the kill switch is on")
+    return reasons + [f"the limit {limit} is broken" for limit, until in sorted(state.latched.items())
+                      if until == 0 or now_ms < until]
 
 
 def measures(state: RiskState, now_ms: int, settings: RiskSettings) -> list[Measure]:
@@ -101,7 +108,8 @@ def measures(state: RiskState, now_ms: int, settings: RiskSettings) -> list[Meas
             add(Limit.DRAWDOWN, _fall_pct(state.peak, state.equity), settings.drawdown_pct, "%")
         share = state.exposure / state.equity * 100 if state.equity > 0 else Decimal(100)
         add(Limit.EXPOSURE, share if state.exposure else Decimal(0), settings.exposure_pct, "% of equity")
-        add(Limit.STALE_EQUITY, _seconds(now_ms - state.equity_ms), settings.equity_stale_s, "s")
+        if state.equity_ms:
+            add(Limit.STALE_EQUITY, _seconds(now_ms - state.equity_ms), settings.equity_stale_s, "s")
     add(Limit.LOSING_STREAK, Decimal(state.streak), Decimal(settings.losing_streak), "losses in a row")
     if state.data_ms:
         add(Limit.STALE_DATA, _seconds(now_ms - state.data_ms), settings.data_stale_s, "s")

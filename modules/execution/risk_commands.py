@@ -114,7 +114,8 @@ def flat_seen(state: RiskState, event: FlatSeen, apart_ms: int) -> Step:
 
 
 def started(state: RiskState) -> Step:
-    """What a crash interrupted goes on; a flat seen before the crash does not count any more."""
+    """What a crash interrupted goes on; what was seen before it, a flat too, does not count any more."""
+    state = replace(state, equity_ms=0, data_ms=0)
     if state.trading is _F:
         return replace(state, flat_since_ms=0), [ClosePositions() if state.closing else CancelEntries()]
     if state.trading in (_D, _H):

@@ -1,6 +1,10 @@
 """Settings of the risk rules (X34–X36). Percentages are of equity, times market time; 0 switches a limit off."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+LEAST_STALE_S = 5.0
 
 
 class RiskSettings(BaseModel):
@@ -19,3 +23,16 @@ class RiskSettings(BaseModel):
     warn_at_pct: float = Field(80.0, gt=0, lt=100, description="Share of a limit at which a warning is sent, %")
     rearm_at_pct: float = Field(60.0, gt=0, lt=100, description="Share of a limit below which the next may warn, %")
     flat_apart_s: float = Field(5.0, gt=0, le=600, description="Market seconds between the two looks that confirm flat")
+
+    @model_validator(mode="after")
+    def _episodes_can_end(self) -> Self:
+        """A warning that is armed again before it was given would be given over and over."""
+        if self.rearm_at_pct >= self.warn_at_pct:
+            raise ValueError(f"rearm_at_pct ({self.rearm_at_pct:g}) must be below warn_at_pct ({self.warn_at_pct:g})")
+        return self
+
+    def at_speed(self, speed: float) -> "RiskSettings":
+        """For a market that runs `speed` times as fast: no answer is old before `LEAST_STALE_S` of our own time."""
+        least = LEAST_STALE_S * speed
+        return self.model_copy(update={"equity_stale_s": max(self.equity_stale_s, 2 * least),
+                                       "data_stale_s": max(self.data_stale_s, least)})
