@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import logging
 import os
+import threading
 import uuid
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,7 @@ from utils.wall import now_ms, stamp
 log = logging.getLogger(__name__)
 _counter = itertools.count()
 _unwritten: dict[Path, "Notice"] = {}  # of this process, by the file it should be
+_guard = threading.RLock()  # notices are also left by threads
 REMEMBERED = 2000
 UNWRITTEN = 500
 
@@ -73,29 +75,33 @@ class Outbox:
         if key and self._said(key):
             return notice.id
         name = f"{stamp()}-{os.getpid():07d}-{next(_counter):09d}-{_safe(notice.id)}.json"
-        _unwritten[self.folder / name] = notice
-        if self.flush():
+        with _guard:
+            _unwritten[self.folder / name] = notice
+            waiting = self.flush()
+        if waiting:
             log.error("kept in memory, the disk refuses it: %s", notice.text())
         return notice.id
 
     def flush(self) -> int:
         """Write what a full disk refused earlier; returns how many still wait in memory."""
-        mine = [path for path in _unwritten if path.parent == self.folder]
-        for path in mine:
-            try:
-                write_atomic(path, msgspec.json.encode(_unwritten[path]))
-            except OSError:
-                for oldest in mine[:-UNWRITTEN]:
-                    _unwritten.pop(oldest, None)
-                break
-            del _unwritten[path]
-        return sum(1 for path in mine if path in _unwritten)
+        with _guard:
+            mine = [path for path in _unwritten if path.parent == self.folder]
+            for path in mine:
+                try:
+                    write_atomic(path, msgspec.json.encode(_unwritten[path]))
+                except OSError:
+                    for oldest in mine[:-UNWRITTEN]:
+                        _unwritten.pop(oldest, None)
+                    break
+                del _unwritten[path]
+            return sum(1 for path in mine if path in _unwritten)
 
     def pending(self, channel: str) -> list[tuple[Path, Notice]]:
         """Notices that `channel` has not delivered, oldest first."""
-        self.flush()
-        found = [(path, notice) for path, notice in _unwritten.items()
-                 if path.parent == self.folder and channel not in notice.delivered]
+        with _guard:
+            self.flush()
+            found = [(path, notice) for path, notice in _unwritten.items()
+                     if path.parent == self.folder and channel not in notice.delivered]
         for path in self.folder.glob("[0-9]*.json"):
             try:
                 notice = msgspec.json.decode(read_whole(path), type=Notice)
@@ -133,11 +139,12 @@ class Outbox:
         self._done -= {(path.name, name) for name in channels}
 
     def _delivered_from_memory(self, path: Path, channel: str, channels: tuple[str, ...]) -> None:
-        notice = _unwritten[path]
-        done = (*notice.delivered, channel)
-        _unwritten[path] = msgspec.structs.replace(notice, delivered=done)
-        if all(name in done for name in channels):
-            del _unwritten[path]
+        with _guard:
+            notice = _unwritten[path]
+            done = (*notice.delivered, channel)
+            _unwritten[path] = msgspec.structs.replace(notice, delivered=done)
+            if all(name in done for name in channels):
+                del _unwritten[path]
             self._remember(notice.id)
 
     def refuse(self, path: Path) -> None:
