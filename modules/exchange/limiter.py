@@ -26,7 +26,6 @@ DEFAULT_REST_S = 5.0
 DEFAULT_BAN_S = 120.0  # the shortest ban that MEXC documents
 LONGEST_REST_S = 600.0  # for a 429 that asks for more; a ban is kept whole
 STUCK_S = 1.0
-POLL_S = 0.05  # other processes may have given weight back earlier than they had to
 BUSY_S = 0.001
 
 
@@ -75,7 +74,7 @@ class Limiter:
                     self._budget.count(SHEDS)
                     raise Shed(lane, found.seconds)
                 # Behind another waiter only his going can help; in front only time can.
-                await self._wait(key, min(found.seconds, POLL_S, left) if first else left)
+                await self._wait(key, min(found.seconds, left) if first else left)
         finally:
             queue.remove(me)
             self._wake(key)

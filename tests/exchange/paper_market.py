@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from modules.exchange.lanes import Lane, task_lane
 from modules.exchange.paper import PaperAccount
 from modules.exchange.settings import ExchangeSettings
 from modules.exchange.types import (
@@ -55,9 +56,11 @@ class MemoryMarket:
         self.tape: list[Print] = []
         self.refuse = False
         self.asked: list[str] = []
+        self.lanes: list[Lane] = []
 
     def _answer(self, what: str) -> None:
         self.asked.append(what)
+        self.lanes.append(task_lane())
         if self.refuse:
             raise Unavailable("the exchange is away")
 

@@ -203,6 +203,15 @@ def test_rubbish_on_the_page_blocks_nobody(seconds: Seconds, page: Page, rubbish
     assert isinstance(budget.claim("b", 1, Lane.EXIT, 10.0), Ticket)
 
 
+@pytest.mark.parametrize("rubbish", [math.nan, math.inf, 1e300, -1e300])
+def test_a_weight_that_cannot_be_counts_nothing(seconds: Seconds, page: Page, rubbish: float) -> None:
+    budget = make(seconds, page)
+    assert isinstance(budget.claim("a", 7, Lane.DATA, 10.0), Ticket)
+    (at,) = [cell for cell in range(HEADER, PAGE_SIZE) if page.cells[cell] == -7.0]
+    page.cells[at] = rubbish
+    assert fill(budget, "a", Lane.PROTECT) == 450
+
+
 @pytest.mark.parametrize("uptime_s", [20.0, 5000.0, 1e6])
 def test_a_reboot_blocks_nobody(seconds: Seconds, page: Page, uptime_s: float) -> None:
     seconds.now = uptime_s

@@ -26,7 +26,8 @@ async def test_who_would_wait_too_long_is_shed_at_once() -> None:
     for _ in range(6):
         await use(limiter, "a", 1, Lane.DATA)
     with pytest.raises(Shed) as shed:
-        await use(limiter, "a", 1, Lane.DATA, 3.0)
+        async with asyncio.timeout(5.0):
+            await use(limiter, "a", 1, Lane.DATA, 600.0)
     assert shed.value.wait_s > 900 and page.cells[SHEDS] == 1
     await use(limiter, "a", 1, Lane.ENTRY)
     with pytest.raises(Shed):
@@ -57,7 +58,7 @@ async def test_waiters_go_by_lane_then_by_arrival() -> None:
     assert order == ["protect", "exit", "look", "entry 1", "entry 2", "data"]
 
 
-async def test_another_process_gives_back_early_and_the_waiter_goes() -> None:
+async def test_a_waiter_goes_when_another_process_has_its_answer() -> None:
     """What is under way counts for its lease; an answer that comes sooner is noticed."""
     page = Page(PAGE_SIZE)
     ours, others = make(limit=10, window_s=0.05, page=page), make(limit=10, window_s=0.05, page=page)

@@ -87,15 +87,37 @@ async def test_every_answer_on_the_wire_is_one_outcome(
     assert venue.count("POST", "order") == 1  # X4: sent once
 
 
-@pytest.mark.parametrize("code", sorted(c for c, k in MEXC.codes.items() if k is Kind.REFUSED))
-def test_a_refusal_is_a_refusal_by_its_code(code: str) -> None:
-    found = classify(400, {}, f'{{"code":{code},"msg":"x"}}', MEXC)
-    assert isinstance(found, Refused) and found.code == code and found.text == f"{MEXC.meaning(code)} (x)"
+OUTCOMES = {Kind.REFUSED: Refused, Kind.ABSENT: Refused, Kind.CLOCK: Refused, Kind.LIMITED: Refused,
+            Kind.UNKNOWN: Unknown}
 
 
-@pytest.mark.parametrize("code", sorted(c for c, k in MEXC.codes.items() if k is Kind.UNKNOWN))
-def test_a_failure_of_the_venue_is_unknown(code: str) -> None:
-    assert isinstance(classify(400, {}, f'{{"code":{code},"msg":"x"}}', MEXC), Unknown)
+@pytest.mark.parametrize(("code", "kind"), sorted(MEXC.codes.items()))
+@pytest.mark.parametrize("status", [200, 400, 403])
+def test_every_listed_code(code: str, kind: Kind, status: int) -> None:
+    """By the code alone, whether it comes as a number or as text, with an error's status or with success."""
+    for body in (f'{{"code":{code},"msg":"x"}}', f'{{"code":"{code}","message":"x"}}'):
+        found = classify(status, {}, body, MEXC)
+        assert type(found) is OUTCOMES[kind]
+        if isinstance(found, Refused):
+            assert found.code == code and found.text == f"{MEXC.meaning(code)} (x)"
+
+
+@pytest.mark.parametrize("code", sorted(MEXC.codes))
+def test_a_server_error_is_unknown_whatever_it_says(code: str) -> None:
+    assert isinstance(classify(503, {}, f'{{"code":{code},"msg":"x"}}', MEXC), Unknown)
+
+
+def test_another_venue_is_one_table_more() -> None:
+    """Bybit's form: other names, other success, a 403 for too many requests."""
+    bybit = CodeTable("Bybit", {"110007": "not enough funds"}, {"110001": "no such order"}, {"10002": "time"},
+                      {"10006": "too many requests"}, {"10016": "failed inside"}, success=frozenset({"0"}),
+                      code_names=("retCode",), text_names=("retMsg",), limited_status=403)
+    found = classify(200, {}, '{"retCode":110007,"retMsg":"ab not enough"}', bybit)
+    assert isinstance(found, Refused) and found.code == "110007" and "not enough funds" in found.text
+    assert isinstance(classify(200, {}, '{"retCode":0,"result":{}}', bybit), Answer)
+    assert isinstance(classify(200, {}, '{"retCode":10016}', bybit), Unknown)
+    assert isinstance(classify(200, {}, '{"retCode":77}', bybit), Unknown)
+    assert classify(403, {"Retry-After": "3"}, "", bybit) == Refused("403", "code 403", 3.0)
 
 
 def test_a_code_is_listed_once() -> None:
@@ -113,6 +135,15 @@ def test_a_code_is_listed_once() -> None:
 def test_retry_after_is_told_where_it_can_be_read(headers: dict[str, str], seconds: float | None) -> None:
     found = classify(429, headers, "", MEXC)
     assert isinstance(found, Refused) and found.retry_after_s == seconds
+
+
+@pytest.mark.parametrize("body", [
+    "", "<html></html>", "null", "true", "12", '"text"', "{", "[1", '{"a":', '{"code":[1]}', "\ud800", "{\ud800}",
+    pytest.param("[" * 200_000, id="deep"),
+])
+def test_what_is_not_json_is_no_answer(body: str) -> None:
+    """WIRE trap 4, for queries too."""
+    assert isinstance(classify(200, {}, body, MEXC), Unknown)
 
 
 def test_answers_keep_their_text() -> None:

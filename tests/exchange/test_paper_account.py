@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from modules.exchange.lanes import Lane
 from modules.exchange.paper import PaperAccount, account_file
 from modules.exchange.types import (
     Absent,
@@ -39,6 +40,18 @@ async def test_a_round_trip_costs_spread_and_fees(tmp_path: Path) -> None:
     free = (await account.balances())["USDT"].free
     assert free == 1000 - 50 * D("0.02") - 50 * D("1.01") * D("0.001") - 50 * D("0.99") * D("0.001")
     assert "PEPE" not in await account.balances()
+    await account.close()
+
+
+async def test_a_sale_asks_for_its_book_as_an_exit(tmp_path: Path) -> None:
+    """X31: otherwise market data of other processes would hold up the stops of TEST."""
+    market = MemoryMarket()
+    account = await opened(market, tmp_path)
+    await account.place(buy("a", "50"))
+    assert set(market.lanes) == {Lane.ENTRY}
+    market.lanes.clear()
+    await account.place(sell("b", "50"))
+    assert market.lanes and set(market.lanes) == {Lane.EXIT}
     await account.close()
 
 

@@ -15,6 +15,7 @@ from modules.exchange.breaker import FAILURES, Circuit, Episode
 from modules.exchange.budget import PAGE_SIZE
 from modules.exchange.gateway import open_market
 from modules.exchange.health import health, page_file
+from modules.exchange.lanes import Lane, in_lane
 from modules.exchange.link import Link
 from modules.exchange.page import SharedPage
 from modules.exchange.types import (
@@ -158,6 +159,35 @@ async def test_a_refusal_in_one_process_rests_the_others(venue: FakeVenue, tmp_p
     finally:
         await ours.close()
         await theirs.close()
+
+
+async def test_each_call_travels_in_its_lane(venue: FakeVenue, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = await linked(venue, timeout_s=0.2)
+    market, account = MexcMarket(link), account_of(link)
+    lanes: list[tuple[str, Lane]] = []
+    take = link.limiter.take
+
+    async def watched(key: str, weight: int, lane: Lane, patience_s: float, lease_s: float) -> Any:
+        lanes.append((key, lane))
+        return await take(key, weight, lane, patience_s, lease_s)
+
+    monkeypatch.setattr(link.limiter, "take", watched)
+    venue.set("POST", "order", PLACED)
+    venue.set("DELETE", "order", PLACED)
+    venue.set("GET", "order", {"code": -2013, "msg": "Order does not exist."}, status=400)
+    venue.set("GET", "depth", BOOK)
+    try:
+        await account.place(BUY)
+        await account.place(SELL)
+        await account.cancel("PEPEUSDT", "cx-2")
+        await account.order("PEPEUSDT", "cx-2")
+        await market.book("PEPEUSDT")
+        with in_lane(Lane.EXIT):
+            await market.book("PEPEUSDT")
+        assert lanes == [("order", Lane.ENTRY), ("order", Lane.EXIT), ("order", Lane.PROTECT), ("order", Lane.LOOKUP),
+                         ("depth", Lane.DATA), ("depth", Lane.EXIT)]
+    finally:
+        await link.close()
 
 
 async def test_a_ban_stops_everything_for_as_long_as_it_lasts(venue: FakeVenue, tmp_path: Path) -> None:
@@ -304,8 +334,10 @@ async def test_nothing_is_signed_between_the_refusal_and_the_new_time(venue: Fak
         await link.close()
 
 
-@pytest.mark.parametrize("body", ['{"serverTime":-5}', '{"serverTime":0}', '{"serverTime":"NaN"}', "{}", "[" * 200_000,
-                                  '{"serverTime":99999999999999999999}', "<html></html>", '{"serverTime":null}'])
+@pytest.mark.parametrize("body", [
+    '{"serverTime":-5}', '{"serverTime":0}', '{"serverTime":"NaN"}', "{}", "<html></html>", '{"serverTime":null}',
+    '{"serverTime":99999999999999999999}', pytest.param("[" * 200_000, id="deep"),
+])
 async def test_a_time_that_cannot_be_is_no_time(venue: FakeVenue, body: str) -> None:
     venue.set("GET", "time", body)
 
