@@ -26,7 +26,7 @@ import msgspec
 import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from benchmarks.storm_watch import Venue, Watch, load
+from benchmarks.storm_watch import Gap, Venue, Watch, load
 from benchmarks.venue_books import Books, Verdict, compare, same_orders
 from modules.supervision.messages import Inbox
 from tests.e2e.harness import Program, state_files_are_whole
@@ -51,11 +51,17 @@ class Deeds:
     """What the storm did."""
 
     kills: Counter[str] = field(default_factory=Counter)
+    killed_at: list[tuple[float, str]] = field(default_factory=list)
     proposals: int = 0
     sales: int = 0
     manual: int = 0
     faults: int = 0
     requests: int = 0
+
+    def killed(self, name: str) -> None:
+        """One more."""
+        self.kills[name] += 1
+        self.killed_at.append((time.monotonic(), name))
 
 
 class Commanded(Program):
@@ -208,12 +214,12 @@ class Storm:
             psutil.Process(pid).kill()
         except psutil.NoSuchProcess:
             return
-        self.deeds.kills[name] += 1
+        self.deeds.killed(name)
 
     def _kill_command_process(self) -> None:
         """It is started anew at once, as systemd would; the services live on meanwhile and are adopted."""
         self.program.kill_command()
-        self.deeds.kills["bot"] += 1
+        self.deeds.killed("bot")
         heir = Commanded(self.home, self.program.arguments)
         heir.environment.update(self.program.environment)
         heir.start()
@@ -310,9 +316,16 @@ def run(minutes: float, seed: int, rate: float | None, manual: bool, home: Path)
         "equity_error": float(max(open_verdict.equity_error, verdict.equity_error)),
         "fees_error": float(max(abs(open_verdict.fees_error), abs(verdict.fees_error))),
         "worst_unguarded_s": round(watch.worst_wall_s, 2), "worst_unguarded_market_s": round(watch.worst_market_s, 1),
-        "worst_unguarded": watch.worst_symbol, "state_files": state, "seconds": round(time.monotonic() - began),
+        "longest_gaps": [_told(gap, deeds, began) for gap in watch.longest(5)], "state_files": state,
+        "seconds": round(time.monotonic() - began),
         "problems": problems,
     }
+
+
+def _told(gap: Gap, deeds: Deeds, began: float) -> str:
+    """A gap, when it was, and what died in it or shortly before."""
+    dead = [f"{name} +{at - gap.began:.1f}" for at, name in deeds.killed_at if gap.began - 3 < at < gap.ended]
+    return f"{gap.seconds:.1f} s at {gap.began - began:.0f} s, {gap.symbol}; killed: {', '.join(dead) or 'nothing'}"
 
 
 def _rate(text: str) -> float:

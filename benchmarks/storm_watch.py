@@ -21,6 +21,7 @@ from typing import Any
 
 PERIOD_S = 0.2
 ANSWER_WITHIN_S = 5.0
+LONG_S = 4.0
 
 
 def load(path: Path) -> Any:
@@ -60,11 +61,25 @@ class _Seen:
     since: float
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A long time without a look: between two instants of `time.monotonic`."""
+
+    symbol: str
+    began: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.began
+
+
 @dataclass
 class Watch:
-    """Samples until `close`. Ages are the worst seen so far."""
+    """Samples until `close`. Ages are the worst seen so far; `gaps` are those of more than `LONG_S`."""
 
     home: Path
+    gaps: list[Gap] = field(default_factory=list)
     worst_wall_s: float = 0.0
     worst_market_s: float = 0.0
     worst_symbol: str = ""
@@ -85,6 +100,14 @@ class Watch:
         if self._thread is not None:
             self._thread.join(2 * ANSWER_WITHIN_S)
 
+    def longest(self, count: int) -> list[Gap]:
+        """The longest gaps, one for each time (many positions wait for the same look)."""
+        found: list[Gap] = []
+        for gap in sorted(self.gaps, key=lambda gap: -gap.seconds):
+            if all(gap.began > other.ended or gap.ended < other.began for other in found):
+                found.append(gap)
+        return found[:count]
+
     def _run(self) -> None:
         venue = Venue(self.home)
         while not self._stop.wait(PERIOD_S):
@@ -104,6 +127,8 @@ class Watch:
             ms = max(row["last_seen_ms"], told_ms)
             seen = self._seen.get(name)
             if seen is None or ms > seen.ms:
+                if seen is not None and now - seen.since > LONG_S:
+                    self.gaps.append(Gap(row["symbol"], seen.since, now))
                 seen = self._seen[name] = _Seen(ms, now)
             wall_s = now - seen.since
             if wall_s > self.worst_wall_s:
