@@ -5,18 +5,18 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from modules.exchange.types import Mode, Unavailable
+from modules.execution.risk_state import Trading
 from modules.learning.features import CONTEXT, FEATURES
 from modules.learning.predictor import Judgement, NoModel
 from modules.strategies.hype.files import (
     HypeFiles,
     LearningFiles,
     TestMode,
-    TradingState,
     mode_file,
-    trading_state_file,
 )
 from modules.strategies.hype.records import Strategy, Trade
 from modules.strategies.hype.scan_report import scan_report_file
@@ -236,7 +236,8 @@ async def test_a_careful_mood_halves_the_size(tmp_path):
 
 async def test_paused_entries_are_not_proposed(tmp_path):
     bench = await Bench(tmp_path, {"PEPEUSDT": STEADY}, Voices({"feedback": YES, "PEPEUSDT": YES})).start()
-    trading_state_file(bench.paths).save(TradingState(paused=True, reason="by hand"))
+    file = HypeFiles(bench.paths, Mode.TEST).risk
+    file.save(msgspec.structs.replace(file.load(), trading=Trading.PAUSED, reason="by hand"))
     await bench.scan()
     assert bench.proposals() == []
     assert bench.candidates()[0]["codes"] == "entries_paused"

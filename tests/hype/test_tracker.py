@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from modules.exchange.types import Mode, OrderType, Side
-from modules.strategies.hype.files import TestMode, TradingState, mode_file
+from modules.strategies.hype.files import TestMode, mode_file
 from modules.strategies.hype.settings import HypeSettings
 from tests.execution.venue import lost_after, lost_before, never_left, no_market_orders, part, refuse
 from tests.hype.tracker_house import House
@@ -101,9 +101,9 @@ async def test_paused_means_no_entries_and_guarding_as_before(house):
     house.propose("BBBUSDT")
     await house.turn(AAAUSDT="0.9")
     assert house.on_disk() == {} and reasons(house) == ["stop"]
-    assert "PAUSED" in house.beat()["last_refusal"] and house.beat()["paused"] == "holiday"
+    assert "PAUSED" in house.beat()["last_refusal"] and house.beat()["stopped_test"] == "PAUSED: holiday"
     house.crash()
-    assert isinstance(house.tracker.trading, TradingState) and house.tracker.trading.paused
+    assert house.risk().trading == "PAUSED" and house.risk(Mode.LIVE).trading == "PAUSED"
     house.post("pause", on=False, reason="back")
     house.propose("BBBUSDT")
     await house.turn()

@@ -9,7 +9,8 @@ import pytest
 
 from config.settings import Settings
 from modules.exchange.types import Mode
-from modules.strategies.hype.files import HypeFiles, TestMode, TradingState, mode_file, trading_state_file
+from modules.execution.risk_state import Limit, Trading
+from modules.strategies.hype.files import HypeFiles, TestMode, mode_file
 from modules.strategies.hype.reasons import Refusal
 from modules.strategies.hype.records import Position, Strategy, Trade
 from modules.strategies.hype.scan_report import BoardRow, LastCheck, ScanReport, scan_report_file
@@ -73,6 +74,10 @@ class House:
             tp_prices=(Decimal("1.1"),), sl_price=Decimal("0.9"), sl_initial=Decimal("0.9"), dynamic_peak=Decimal(1),
         ) for symbol in symbols})
 
+    def risk(self, **fields) -> None:
+        file = HypeFiles(self.paths, Mode.TEST).risk
+        file.save(msgspec.structs.replace(file.load(), **fields))
+
     def why(self, symbol: str | None = None, services=None):
         return explain(self.paths, self.settings, crew() if services is None else services, symbol)
 
@@ -105,7 +110,7 @@ def test_nothing_in_the_way(house):
     (crew(scanner=service("scanner", data_age_s=1.0)), "Exchange reachable", "no scan", "Wait"),
 ])
 def test_the_crew_comes_first(house, services, name, told, todo):
-    trading_state_file(house.paths).save(TradingState(paused=True))  # a later cause never hides an earlier one
+    house.risk(trading=Trading.PAUSED)  # a later cause never hides an earlier one
     cause = house.cause(services=services)
     assert cause.name == name
     assert told in cause.text
@@ -127,10 +132,33 @@ def test_live_without_keys(house):
 
 
 def test_paused(house):
-    trading_state_file(house.paths).save(TradingState(paused=True, reason="by hand"))
+    house.risk(trading=Trading.PAUSED, reason="by hand")
     cause = house.cause()
-    assert cause.text == "entries are paused (by hand)."
+    assert cause.text == "entries are stopped (PAUSED: by hand)."
     assert cause.todo == "Send /resume."
+
+
+def test_a_broken_limit_is_the_cause_until_it_lifts(house):
+    house.risk(latched={Limit.DAY_LOSS: NOW + 1000})
+    cause = house.cause()
+    assert cause.name == "Entries allowed" and "DAY_LOSS is broken" in cause.text and "/risk" in cause.todo
+    house.risk(latched={Limit.DAY_LOSS: NOW})
+    assert house.cause() is None
+
+
+def test_the_closest_limit_is_told_and_a_passed_one_is_the_cause(house):
+    house.risk(equity=Decimal(9000), equity_ms=NOW, peak=Decimal(10_000))
+    limits = next(check for check in house.why() if check.name == "Risk limits")
+    assert limits.ok and limits.value == "DRAWDOWN 10.00" and limits.limit == "20.00 %"
+    house.risk(exposure=Decimal(6000))
+    assert house.cause().name == "Risk limits" and "EXPOSURE" in house.cause().text
+
+
+def test_a_risk_state_that_cannot_be_read_is_told(house):
+    for path in (HypeFiles(house.paths, Mode.TEST).risk.path,):
+        path.write_text("{torn", encoding="utf-8")
+    cause = house.cause()
+    assert cause.name == "Entries allowed" and cause.value == "unreadable" and "/resume" in cause.todo
 
 
 def test_mood_pause_tells_the_figure_and_when_it_ends(house):
@@ -251,7 +279,7 @@ def test_the_close_look_and_the_verdict(house, check, name, told):
 def test_an_approved_token_is_held_up_only_by_the_account(house):
     house.change(checks=seen(verdict="approved", confidence=0.91))
     assert house.cause("pepe") is None
-    trading_state_file(house.paths).save(TradingState(paused=True))
+    house.risk(trading=Trading.PAUSED)
     assert house.cause("pepe").name == "Entries allowed"
 
 

@@ -13,6 +13,8 @@ import msgspec
 
 from modules.exchange.types import Mode, Unavailable
 from modules.execution.executor import Patience
+from modules.execution.risk_settings import RiskSettings
+from modules.execution.risk_state import RiskState
 from modules.strategies.hype.desk import Desk
 from modules.strategies.hype.records import Position, Trade
 from modules.strategies.hype.settings import HypeSettings
@@ -38,6 +40,7 @@ class House:
     key_problem: str = ""
     opened: list[Mode] = field(default_factory=list)
     dead: Callable[[], bool] = lambda: False
+    limits: RiskSettings = field(default_factory=RiskSettings)
 
     def __post_init__(self) -> None:
         self.paths = Paths(self.home).prepare()
@@ -48,7 +51,7 @@ class House:
         """A process's start: everything read from the files."""
         self.run = ServiceRun("tracker", self.paths, 1.0)
         keys = {Mode.TEST: self.free, Mode.LIVE: self.key}
-        self.tracker = Tracker(self.run, self.settings, self.venue, self.open, keys, QUICK)
+        self.tracker = Tracker(self.run, self.settings, self.venue, self.open, keys, QUICK, self.limits)
         self.tracker._clocks = {name: Every(0) for name in self.tracker._clocks}
         self.tracker.load()
 
@@ -141,6 +144,10 @@ class House:
 
     def on_disk(self, mode: Mode = Mode.TEST) -> dict[str, Position]:
         return self.tracker.desks[mode].files.tracked.load()
+
+    def risk(self, mode: Mode = Mode.TEST) -> RiskState:
+        """The risk state on disk."""
+        return self.tracker.desks[mode].files.risk.load()
 
     def trades(self, mode: Mode = Mode.TEST) -> list[Trade]:
         return list(self.tracker.desks[mode].files.trades.records())

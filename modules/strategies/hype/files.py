@@ -6,12 +6,14 @@ from functools import cached_property
 import msgspec
 
 from modules.exchange.types import Mode
+from modules.execution.risk_state import RiskState, Unreadable, load_risk, risk_file, scope_of
 from modules.storage.csv_table import CsvTable
 from modules.storage.history import History
 from modules.storage.json_state import JsonFile
 from modules.strategies.hype.records import Activity, Position, Trade
 from utils.paths import Paths
 
+SYSTEM = "hype"
 CANDIDATE_COLUMNS = ("id", "symbol", "strategy", "market_ms", "price", "verdict", "codes", "probability", "confidence",
                      "features")
 LABELED_COLUMNS = (*CANDIDATE_COLUMNS, "label", "price_after", "growth_pct", "labelled_ms")
@@ -28,7 +30,7 @@ class TestMode(msgspec.Struct, frozen=True):
 
 
 class TradingState(msgspec.Struct, frozen=True, kw_only=True):
-    """``data/trading_state.json``: whether new entries are paused, and why. Positions are guarded either way."""
+    """``data/trading_state.json`` of an earlier version; the pause now lies in the risk state of each mode."""
 
     paused: bool = False
     reason: str = ""
@@ -53,7 +55,7 @@ def mode_file(paths: Paths) -> JsonFile[TestMode]:
 
 
 def trading_state_file(paths: Paths) -> JsonFile[TradingState]:
-    """The pause switch; the tracker is the only writer (inbox ``pause``)."""
+    """The pause switch of an earlier version: read once, when there is no risk state yet."""
     return JsonFile(paths.data / "trading_state.json", TradingState, TradingState)
 
 
@@ -71,6 +73,15 @@ class HypeFiles:
     def tracked(self) -> JsonFile[dict[str, Position]]:
         """Open positions by symbol; the tracker is the only writer."""
         return JsonFile(self.paths.data / self._name("tracked_tokens.json"), dict[str, Position], dict)
+
+    def read_risk(self) -> RiskState | Unreadable:
+        """The risk state, or why it cannot be used (X35)."""
+        return load_risk(self.risk, scope_of(SYSTEM, self.mode))
+
+    @cached_property
+    def risk(self) -> JsonFile[RiskState]:
+        """Trading state and limits of this mode; the tracker is the only writer."""
+        return risk_file(self.paths, SYSTEM, self.mode)
 
     @cached_property
     def trades(self) -> History[Trade]:

@@ -20,11 +20,12 @@ import numpy as np
 
 from modules.exchange.api import MarketData
 from modules.exchange.types import Mode, Unavailable
+from modules.execution.risk import standing
 from modules.learning import features
 from modules.learning.predictor import NoModel
 from modules.strategies.hype import rules
 from modules.strategies.hype.board import MarketBoard
-from modules.strategies.hype.files import mode_file, trading_state_file
+from modules.strategies.hype.files import HypeFiles, mode_file
 from modules.strategies.hype.mood import EFFECTS, Mood, next_mood
 from modules.strategies.hype.reasons import Refusal
 from modules.strategies.hype.records import Activity
@@ -55,7 +56,7 @@ class Scanner:
         self._settings = settings
         self._records = ScannerRecords(paths, settings)
         self._mode_file = mode_file(paths)
-        self._trading = trading_state_file(paths)
+        self._files = {mode: HypeFiles(paths, mode) for mode in Mode}
         self._prober = Prober(market)
         self._board = MarketBoard()
         self._mood = Mood.NORMAL
@@ -173,7 +174,7 @@ class Scanner:
             return verdict
         if self._mood is Mood.PAUSE:
             against = Refusal.MOOD_PAUSE
-        elif self._trading.load().paused:
+        elif standing(self._files[mode].read_risk(), suspect.market_ms):
             against = Refusal.ENTRIES_PAUSED
         elif self._records.rests(suspect.symbol, mode, suspect.market_ms):
             against = Refusal.RESTING

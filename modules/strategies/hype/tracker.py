@@ -15,13 +15,16 @@ from modules.exchange.types import Market, Mode, Unavailable
 from modules.execution.crashpoints import crash_point, declare
 from modules.execution.executor import Patience
 from modules.execution.journal import Journal
+from modules.execution.risk import Blocked
+from modules.execution.risk_settings import RiskSettings
 from modules.strategies.hype import tracker_inbox, tracker_words
 from modules.strategies.hype.desk import Desk, House
-from modules.strategies.hype.desk_entry import balances_of, enter
+from modules.strategies.hype.desk_entry import enter
 from modules.strategies.hype.desk_exit import decide
 from modules.strategies.hype.desk_recovery import check_in, resolve_open
+from modules.strategies.hype.desk_risk import DeskRisk
 from modules.strategies.hype.exit_rules import rules_of
-from modules.strategies.hype.files import HypeFiles, mode_file, trading_state_file
+from modules.strategies.hype.files import HypeFiles, mode_file
 from modules.strategies.hype.records import Proposal
 from modules.strategies.hype.settings import HypeSettings
 from modules.strategies.hype.tracker_looks import Looks
@@ -41,7 +44,7 @@ FAILED_TURN_S = 1.0
 MARKETS_EVERY_MS = 60_000
 # What is not done with every turn, seconds of monotonic time: `markets` when MARKETS_EVERY_MS have passed as well,
 # `doubts` when a refusal says that they are out of date.
-CLOCKS = {"markets": 10.0, "doubts": 2.0, "resolve": 2.0, "persist": 3.0, "equity": 20.0}
+CLOCKS = {"markets": 10.0, "doubts": 2.0, "resolve": 2.0, "persist": 3.0}
 STOP_WITHIN_S = 5.0
 
 OpenAccount = Callable[[Mode], Awaitable[Account]]
@@ -67,14 +70,13 @@ class Tracker:
     """Everything the tracker's process holds."""
 
     def __init__(self, run: ServiceRun, settings: HypeSettings, market: MarketData, open_account: OpenAccount,
-                 may_enter: dict[Mode, MayEnter], patience: Patience) -> None:
+                 may_enter: dict[Mode, MayEnter], patience: Patience, risk: RiskSettings | None = None) -> None:
         self.run = run
         self.market = market
         self.journal = Journal(run.paths.data / "intents.jsonl")
         house = House(market, self.journal, settings, rules_of(settings), patience, run.outbox)
         self.desks = {mode: _desk(mode, house, run, open_account, may_enter[mode]) for mode in Mode}
-        self.trading_file = trading_state_file(run.paths)
-        self.trading = self.trading_file.load()
+        self.risks = {mode: DeskRisk(desk, risk or RiskSettings()) for mode, desk in self.desks.items()}
         self.looks = Looks(market)
         self._house = house
         self._halts, self._stale = Halts(), Stale(settings.stale_after_s)
@@ -100,6 +102,7 @@ class Tracker:
         self.journal.load()
         for desk in self.desks.values():
             desk.load()
+            self.risks[desk.mode].load()
             self._unguarded.append(Unguarded(desk))
 
     async def start(self) -> None:
@@ -119,7 +122,7 @@ class Tracker:
             for desk in desks:
                 resolve_open(desk, self._markets)
         await self._guard(desks)
-        await self._keep_books(desks)
+        await self._keep_books()
         await self._tell()
 
     def pause_s(self) -> float:
@@ -179,8 +182,15 @@ class Tracker:
             self._queued.discard(message.id)
 
     async def _buy(self, desk: Desk, proposal: Proposal, cause: str) -> None:
-        await check_in(desk)
-        done = await enter(desk, proposal, cause, self.trading.reason if self.trading.paused else "")
+        risk = self.risks[desk.mode]
+        risk.buying += 1
+        try:
+            await check_in(desk)
+            await risk.ready_to_enter(self._markets, self.now_ms())
+            may = risk.may_enter(self.now_ms())  # X35
+            done = await enter(desk, proposal, cause, "; ".join(may.reasons) if isinstance(may, Blocked) else "")
+        finally:
+            risk.buying -= 1
         self._counts["bought" if done.bought else "refused"] += 1
         log.info("%s %s: %s (%s)", desk.mode.value, proposal.symbol, done.code, done.text)
         if not done.bought:
@@ -210,11 +220,13 @@ class Tracker:
         for desk in desks:
             decide(desk, self._markets, bids, now_ms)
             self._stale.update(desk, bids, now_ms)
+        for risk in self.risks.values():
+            risk.look(self._markets, bids, now_ms)
         for report in self._unguarded:
             if not report.done and (bids or not held):
                 await report.report(self.market, bids, now_ms)
 
-    async def _keep_books(self, desks: list[Desk]) -> None:
+    async def _keep_books(self) -> None:
         persist = self._clocks["persist"].due()
         for desk in self.desks.values():
             if desk.unwritten and (persist or desk.urgent):
@@ -224,22 +236,15 @@ class Tracker:
             for desk in self.desks.values():
                 await close_days(desk, self.now_ms())
             self._day = day
-        if self._clocks["equity"].due():
-            for desk in desks:
-                await self._tell_equity(desk)
-
-    async def _tell_equity(self, desk: Desk) -> None:
-        balances = await balances_of(desk) if desk.account is not None else None
-        if balances is not None:
-            cash = balances["USDT"].free + balances["USDT"].locked if "USDT" in balances else 0
-            self.run.tell(**{f"equity_usdt_{desk.mode.value.lower()}": round(float(cash + desk.worth()), 2)})
 
     async def _tell(self) -> None:
         test, live = self.desks[Mode.TEST], self.desks[Mode.LIVE]
+        for desk in self._needed():
+            self.run.tell(**self.risks[desk.mode].told(self.now_ms()))
         self.run.tell(
             positions_test=len(test.positions), positions_live=len(live.positions),
             unresolved=len(test.unresolved()) + len(live.unresolved()), unguarded=self._stale.count,
-            paused=self.trading.reason if self.trading.paused else "", exchange="ok", failed_looks=self.looks.failed,
+            exchange="ok", failed_looks=self.looks.failed,
             closed_test=test.entries_closed, closed_live=live.entries_closed if live.account else "",
             failures=test.failures + live.failures, **self._counts,
             **self.looks.figures(),
@@ -258,6 +263,7 @@ class Tracker:
             await asyncio.wait(busy, timeout=STOP_WITHIN_S)
         for desk in self.desks.values():
             await desk.flush()
+            await self.risks[desk.mode].finish()
         counts = {mode.value: len(desk.positions) for mode, desk in self.desks.items()}
         if any(counts.values()):
             self.run.outbox.say(**tracker_words.stays_unguarded(counts), level="warning")

@@ -14,7 +14,7 @@ import msgspec
 from modules.exchange.types import Mode, Unavailable
 from modules.strategies.hype.desk import Desk
 from modules.strategies.hype.desk_exit import GUARDED, close
-from modules.strategies.hype.files import TradingState
+from modules.strategies.hype.desk_risk_commands import follow
 from modules.strategies.hype.positions import write_off
 from modules.strategies.hype.records import Proposal
 from modules.strategies.hype.resync import Change, changes, clearable
@@ -51,13 +51,25 @@ class ClearTracked(msgspec.Struct, frozen=True):
 
 
 class Pause(msgspec.Struct, frozen=True):
+    """Both modes at once."""
+
     on: bool
     reason: str = ""
 
 
-Body = Proposal | Sell | SellAll | Resync | ClearTracked | Pause
+class Risk(msgspec.Struct, frozen=True):
+    """A word of X36, or the kill switch. `accept`: what a RESUME has to be told expressly was confirmed."""
+
+    mode: ModeName
+    command: Literal["PAUSE", "RESUME", "DRAIN", "FLATTEN", "KILL"]
+    by: str
+    reason: str = ""
+    accept: bool = False
+
+
+Body = Proposal | Sell | SellAll | Resync | ClearTracked | Pause | Risk
 KINDS: dict[str, type] = {"buy": Proposal, "sell": Sell, "sell_all": SellAll, "resync": Resync,
-                          "clear_tracked": ClearTracked, "pause": Pause}
+                          "clear_tracked": ClearTracked, "pause": Pause, "risk": Risk}
 
 
 def read(message: Message) -> Body | str:
@@ -85,7 +97,10 @@ async def carry_out(tracker: "Tracker", body: Body) -> None:
         case ClearTracked(mode, symbols):
             await clear(tracker, tracker.desks[Mode(mode)], frozenset(symbols))
         case Pause(on, reason):
-            pause(tracker, on, reason)
+            for risk in tracker.risks.values():
+                await follow(risk, "PAUSE" if on else "RESUME", reason, reason)
+        case Risk(mode, command, by, reason, accept):
+            await follow(tracker.risks[Mode(mode)], command, by, reason, accept)
         case Proposal():
             raise AssertionError("a proposal goes to its desk's queue")
 
@@ -154,12 +169,3 @@ async def apply(tracker: "Tracker", desk: Desk, found: list[Change], command: st
     lines += [f"{change.symbol}: left alone, an order is under way" for change in skipped]
     desk.say(f"{command}: {len(done)} changes" if found else f"{command}: nothing to change",
              why="\n".join(lines) or f"{len(desk.positions)} tracked tokens agree with history and account")
-
-
-def pause(tracker: "Tracker", on: bool, reason: str) -> None:
-    """PAUSE stops entries, never protection (X36)."""
-    if tracker.trading.paused != on:
-        tracker.say("Entries are paused" if on else "Entries are open again", why=reason,
-                    todo="Open positions are guarded as before. /pause off resumes." if on else "")
-    tracker.trading = TradingState(paused=on, reason=reason or "by command", since_ms=tracker.now_ms())
-    tracker.trading_file.save(tracker.trading)

@@ -33,7 +33,8 @@ async def main(run: ServiceRun, settings: "Settings") -> None:
         return await open_account(mode, settings.exchange, run.paths, market)
 
     patience = Patience(window_s=settings.exchange.recv_window_ms / 1000)
-    tracker = Tracker(run, settings.hype, market, account, {Mode.TEST: always, Mode.LIVE: KeyCheck().ask}, patience)
+    tracker = Tracker(run, settings.hype, market, account, {Mode.TEST: always, Mode.LIVE: KeyCheck().ask}, patience,
+                      settings.risk)
     try:
         tracker.load()
         try:

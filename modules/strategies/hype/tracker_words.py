@@ -9,8 +9,8 @@ from modules.strategies.hype.records import Position, Trade
 
 REASONS = {
     "stop": "stop reached", "break_even": "fell back to break-even", "trailing": "fell from its peak",
-    "time": "longest hold reached", "manual": "sold by hand", "dust": "too small to sell",
-    "external": "not there any more",
+    "time": "longest hold reached", "manual": "sold by hand", "flatten": "everything is sold (/flatten)",
+    "dust": "too small to sell", "external": "not there any more",
 }
 
 

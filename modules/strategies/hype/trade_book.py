@@ -24,6 +24,7 @@ NEWEST = 5_000
 DAY_MS = 86_400_000
 # After a person sold by hand nothing buys the same thing straight back, whatever the cool-down says (X37).
 MANUAL_REST_MS = 900_000
+BY_HAND = frozenset({"manual", "flatten"})
 STOPS = frozenset({"stop", "break_even"})
 
 
@@ -86,7 +87,7 @@ class TradeBook:
         if sale.reason in STOPS:
             return Rest(sale.market_ms + round(self._settings.cooldown_after_stop_s * 1000), "a stop")
         rest_ms = round(self._settings.cooldown_after_sell_s * 1000)
-        if sale.reason == "manual":
+        if sale.reason in BY_HAND:
             return Rest(sale.market_ms + max(rest_ms, MANUAL_REST_MS), "a sale by hand")
         return Rest(sale.market_ms + rest_ms, "a sale")
 

@@ -23,8 +23,8 @@ _ALIVE: tuple[Callable[[View], Check], ...] = (
     why_crew.started, why_crew.alive, why_crew.fresh,
 )
 _ACCOUNT: tuple[Callable[[View], Check], ...] = (
-    why_account.mode, why_account.paused, why_market.mood, why_account.open_trades, why_account.exposure,
-    why_account.day_trades, why_market.models,
+    why_account.mode, why_account.trading, why_account.limits, why_market.mood, why_account.open_trades,
+    why_account.exposure, why_account.day_trades, why_market.models,
 )
 
 

@@ -1,8 +1,10 @@
-"""/why: mode and keys, pause, limits of the account (A18)."""
+"""/why: mode and keys, trading state, limits of the account (A18, X34–X36)."""
 
 from decimal import Decimal
 
 from modules.exchange.types import Mode
+from modules.execution import risk
+from modules.execution.risk_state import Limit, Trading, Unreadable
 from modules.strategies.hype.trade_book import day_start
 from modules.strategies.hype.why_view import Check, View, usdt
 
@@ -18,12 +20,35 @@ def mode(view: View) -> Check:
                  "Set EXCHANGE_API_KEY and EXCHANGE_API_SECRET, or send /testmode_on.")
 
 
-def paused(view: View) -> Check:
-    """Whether entries are paused by a person or a rule."""
-    if view.trading.paused:
-        why = f" ({view.trading.reason})" if view.trading.reason else ""
-        return Check("Entries allowed", False, f"entries are paused{why}.", "paused", "on", "Send /resume.")
-    return Check("Entries allowed", True, "entries are not paused.", "on")
+def trading(view: View) -> Check:
+    """Whether a person's word or a broken limit stops entries (X35, X36)."""
+    stopped = risk.standing(view.risk, view.now_ms)
+    if isinstance(view.risk, Unreadable):
+        return Check("Entries allowed", False, f"{stopped[0]}.", "unreadable", "ACTIVE",
+                     "Restore a backup, or send /resume to start the state anew.")
+    state = view.risk.trading.value
+    if stopped:
+        person = view.risk.trading is not Trading.ACTIVE or view.risk.killed
+        return Check("Entries allowed", False, f"entries are stopped ({'; '.join(stopped)}).", state, "ACTIVE",
+                     "Send /resume." if person else "Send /risk: it says when it lifts.")
+    return Check("Entries allowed", True, "neither a person nor a limit stops entries.", state)
+
+
+def limits(view: View) -> Check:
+    """What is closest to a limit of losses and exposure, by the last figures of the tracker."""
+    settings = view.settings.risk
+    if isinstance(view.risk, Unreadable):
+        return Check("Risk limits", False, "the figures cannot be read.", "unreadable")
+    known = [seen for seen in risk.measures(view.risk, view.now_ms, settings)
+             if seen.limit not in (Limit.STALE_DATA, Limit.STALE_EQUITY)]  # their own checks come first
+    if not known:
+        return Check("Risk limits", True, "nothing is measured yet.", "not measured yet")
+    worst = max(known, key=lambda seen: seen.used_pct)
+    figure, bar = f"{worst.limit} {worst.value:.2f}", f"{worst.allowed:.2f} {worst.unit}"
+    if worst.value >= worst.allowed:
+        told = f"{worst.limit} is at {worst.value:.2f} of {bar}."
+        return Check("Risk limits", False, told, figure, bar, "Send /risk.")
+    return Check("Risk limits", True, f"the closest is {worst.limit} with {worst.used_pct:.0f} % used.", figure, bar)
 
 
 def open_trades(view: View) -> Check:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modules.exchange.types import Mode
-from modules.strategies.hype.files import HypeFiles, TradingState, mode_file, trading_state_file
+from modules.execution.risk_state import RiskState, Unreadable
+from modules.strategies.hype.files import HypeFiles, mode_file
 from modules.strategies.hype.records import Position
 from modules.strategies.hype.scan_report import ScanReport, scan_report_file
 from modules.strategies.hype.trade_book import TradeBook
@@ -35,7 +36,7 @@ class View:
     settings: "Settings"
     services: dict[str, ServiceStatus]
     mode: Mode
-    trading: TradingState
+    risk: RiskState | Unreadable
     report: ScanReport
     positions: dict[str, Position]
     trades: TradeBook
@@ -57,7 +58,7 @@ def gather(paths: Paths, settings: "Settings", services: Sequence[ServiceStatus]
     trades.load()
     return View(
         settings=settings, services={status.name: status for status in services}, mode=mode,
-        trading=trading_state_file(paths).load(), report=scan_report_file(paths).load(),
+        risk=files.read_risk(), report=scan_report_file(paths).load(),
         positions=files.tracked.load(), trades=trades,
     )
 
