@@ -208,6 +208,7 @@ def run(series: Series, entries: Ints, rules: exits.Rules, terms: Terms, every: 
     """
     if len(entries) > 1 and (np.diff(series.candles[a.TIME, entries[:, a.E_AT]]) < 0).any():
         raise ValueError("entries must ascend in time")
+    entries = np.ascontiguousarray(entries, np.int64)  # one layout, one compilation
     count, tokens = len(entries), len(series.tokens)
     made = Made(np.zeros((count, a.P_COLUMNS), np.int64), np.zeros((count * a.SALES_EACH, a.S_COLUMNS), np.int64),
                 np.zeros(count, np.int64), np.zeros(3, np.int64))

@@ -1,0 +1,195 @@
+"""``python bot.py backtest {hype,rsi} --candles FILES``: the live rules on past candles.
+
+    bot.py backtest hype --candles data/market_data --out results.csv --html report.html
+    bot.py backtest hype --candles pumps.parquet --set trail_fall_pct=2 --set backtest.fee_pct=0.05 --json
+
+Exit codes: 0 done, 1 the candles cannot be used, 2 wrong arguments or settings.
+"""
+
+import argparse
+import difflib
+import importlib
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from modules.backtest.prepare import compiled
+from utils.files import write_atomic
+from utils.paths import Paths, default_paths
+
+if TYPE_CHECKING:
+    from modules.backtest.frames import Frame
+    from modules.backtest.pipeline import Chosen
+    from modules.backtest.report import Report
+
+OK, FAILED, WRONG = 0, 1, 2
+
+
+class Wrong(Exception):
+    """Arguments or settings that cannot be; the text says which and what would do."""
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="bot.py backtest", description="Test the live rules on past candles.")
+    parser.add_argument("strategy", choices=("hype", "rsi"),
+                        help="hype: the live scanner's entries and tracker's exits; rsi: plain rules to compare with")
+    parser.add_argument("--candles", nargs="+", type=Path, metavar="FILE",
+                        help="CSV, Parquet or Feather files, or folders (default: the collected data/market_data)")
+    parser.add_argument("--finer", nargs="+", type=Path, default=[], metavar="FILE",
+                        help="finer candles of the same tokens: they decide what came first within a candle")
+    parser.add_argument("--symbols", nargs="+", default=[], metavar="SYMBOL", help="only these tokens")
+    parser.add_argument("--since", metavar="DATE", help="first day, e.g. 2024-03-01 (UTC)")
+    parser.add_argument("--until", metavar="DATE", help="last day, inclusive")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="changes",
+                        help="a setting of this run, e.g. trail_fall_pct=2 or backtest.fee_pct=0.05")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write every trade and the totals (CSV)")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as one page")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Returns the exit code."""
+    chosen = arguments().parse_args(argv)
+    paths = default_paths()
+    plain = compiled(paths.data / "cache")
+    if plain:
+        _tell(f"Runs as plain Python, about a hundred times slower: {plain}.")
+    from modules.backtest.frames import DataError
+    from modules.backtest.pipeline import MoneyFault
+    try:
+        settings = settings_of(chosen.strategy, chosen.changes, paths)
+        report = _run(chosen, settings, paths)
+        _write(chosen, report)
+    except Wrong as problem:
+        _tell(str(problem))
+        return WRONG
+    except (DataError, MoneyFault, OSError) as problem:
+        _tell(f"No backtest: {problem}")
+        return FAILED
+    except KeyboardInterrupt:
+        _tell("Stopped. Nothing was written.")
+        return FAILED
+    return OK
+
+
+def _run(chosen: argparse.Namespace, settings: "Chosen", paths: Paths) -> "Report":
+    from modules.backtest.load import load, plain_symbol
+    from modules.backtest.pipeline import backtest
+    begin, end = span_of(chosen.since, chosen.until)
+    counted: Counter[str] = Counter()
+    started = time.perf_counter()
+    only = frozenset(plain_symbol(symbol) for symbol in chosen.symbols)
+    frames = _between(load(chosen.candles or [paths.market_data], counted, only), begin, end)
+    finer = _between(load(chosen.finer, counted, only), begin, end) if chosen.finer else []
+    return backtest(frames, finer, settings, counted, time.perf_counter() - started)
+
+
+def _between(frames: "Sequence[Frame]", begin: int, end: int) -> "list[Frame]":
+    """Only candles from `begin` to before `end`. Raises DataError when none is left."""
+    from modules.backtest.frames import DataError
+    cut = [frame.rows((frame.time >= begin) & (frame.time < end)) for frame in frames]
+    left = [frame for frame in cut if len(frame)]
+    if not left:
+        raise DataError("no candle lies between the days given")
+    return left
+
+
+def span_of(since: str | None, until: str | None) -> tuple[int, int]:
+    """First and last ms (exclusive) of the days. Raises Wrong for no date, or an end before the start."""
+    def day(text: str) -> int:
+        try:
+            return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp() * 1000)
+        except ValueError:
+            raise Wrong(f"{text!r} is no date; write 2024-03-01") from None
+    begin = day(since) if since else 0
+    end = day(until) + 86_400_000 if until else 1 << 62
+    if end <= begin:
+        raise Wrong(f"the end {until} lies before the start {since}")
+    return begin, end
+
+
+def settings_of(strategy: str, changes: Sequence[str], paths: Paths) -> "Chosen":
+    """The bot's own settings with this run's changes. Raises Wrong naming every problem."""
+    from modules.backtest.pipeline import Chosen
+    from modules.backtest.settings import BacktestSettings, RsiSettings
+    config = importlib.import_module("config.settings")  # stands above this room
+    try:
+        live = config.load_settings(paths).hype
+    except config.SettingsError as errors:
+        raise Wrong("The settings cannot be used:\n" + "\n".join(f"  - {line}" for line in errors.problems)) from None
+    groups: dict[str, BaseModel] = {"hype": live, "backtest": BacktestSettings(), "rsi": RsiSettings()}
+    values: dict[str, dict[str, Any]] = {name: model.model_dump() for name, model in groups.items()}
+    for change in changes:
+        group, name, text = _parsed(change, groups)
+        old = values[group][name]
+        values[group][name] = _listed(text) if isinstance(old, tuple) else text
+    made: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, model in groups.items():
+        try:
+            made[name] = type(model).model_validate(values[name])
+        except ValidationError as errors:
+            problems += [f"{name}.{'.'.join(map(str, error['loc']))}: {error['msg'].removeprefix('Value error, ')}"
+                         for error in errors.errors(include_url=False, include_context=False)]
+    if problems:
+        raise Wrong("\n".join(problems))
+    return Chosen(strategy, made["hype"], made["backtest"], made["rsi"])
+
+
+def _parsed(change: str, groups: dict[str, BaseModel]) -> tuple[str, str, str]:
+    """(group, setting, value) of ``name=value`` or ``group.name=value``."""
+    name, sign, text = change.partition("=")
+    if not sign:
+        raise Wrong(f"--set {change}: write name=value")
+    group, dot, field = name.strip().partition(".")
+    known = {f"{each}.{one}" for each, model in groups.items() for one in type(model).model_fields}
+    found = [each for each in groups if f"{each}.{name.strip()}" in known] if not dot else [group]
+    full = f"{found[0]}.{name.strip()}" if found and not dot else name.strip()
+    if full not in known:
+        near = difflib.get_close_matches(full if dot else f"hype.{full}", known, 3, 0.5)
+        raise Wrong(f"--set {name}: there is no such setting." + (f" Near to it: {', '.join(near)}" if near else ""))
+    group, _, field = full.partition(".")
+    return group, field, text.strip()
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _write(chosen: argparse.Namespace, report: "Report") -> None:
+    """Files and terminal. Raises OSError."""
+    from modules.backtest.report import csv_text, json_object, short_text
+    if chosen.out:
+        write_atomic(chosen.out, csv_text(report).encode())
+    if chosen.html:
+        from modules.backtest.page import page
+        write_atomic(chosen.html, page(report).encode())
+    if chosen.json:
+        sys.stdout.write(json.dumps(json_object(report), ensure_ascii=False) + "\n")
+        return
+    noted = [f"  {count:,} × {what}" for what, count in sorted(report.counted.items())
+             if count and not what.startswith(("candles: ", "suspects: "))]
+    refused = ", ".join(f"{count} {code}" for code, count in report.refused.items())
+    lines = [short_text(report), *(["Data:", *noted] if noted else []),
+             *([f"Entries not bought: {refused}"] if refused else []),
+             *(["Assumed:", *(f"  {text}" for text in report.waived)] if report.waived else []),
+             "Seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in report.seconds.items()),
+             *(f"Written: {path}" for path in (chosen.out, chosen.html) if path)]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,44 @@
+"""Compilation switched on before the rules are imported, with a cache that a changed rule can never survive.
+
+Numba's cache looks at the file of a compiled function, not at the files of the functions it calls: after a change in
+exits.py the engine would go on with the old exits. So the cache lies in a folder named after the sources.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PARTS = ("modules/backtest/*.py", "modules/strategies/hype/exits.py", "utils/compiled.py")
+
+
+def compiled(cache: Path) -> str:
+    """Have the kernels compiled from here on; returns "" or the reason why they run as plain Python.
+
+    To be called before the engine or the exit rules are imported. `cache` is the folder of compiled code.
+    """
+    if importlib.util.find_spec("numba") is None:
+        return "numba is not installed (pip install -r requirements-backtest.txt)"
+    if "utils.compiled" in sys.modules:
+        return "" if sys.modules["utils.compiled"].COMPILED else "the rules were loaded as plain Python before"
+    os.environ["COXSWAIN_COMPILED"] = "1"
+    if "NUMBA_CACHE_DIR" not in os.environ:
+        folder = cache / f"compiled-{digest()}"
+        for old in cache.glob("compiled-*"):
+            if old != folder:
+                shutil.rmtree(old, ignore_errors=True)
+        os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    return ""
+
+
+def digest() -> str:
+    """One hash over all sources that take part in a compilation."""
+    seen = hashlib.sha256(sys.version.encode())
+    root = HERE.parents[1]
+    for part in PARTS:
+        for path in sorted(root.glob(part)):
+            seen.update(path.name.encode() + path.read_bytes())
+    return seen.hexdigest()[:16]

@@ -1,0 +1,31 @@
+"""Settings of a backtest: the account it starts with, what trading costs, and the two rule sets' own figures."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class BacktestSettings(BaseModel):
+    """Cash, costs and assumptions where candles do not tell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start_usdt: float = Field(1000.0, gt=0, le=1e7, description="Cash at the start, USDT")
+    fee_pct: float = Field(0.1, ge=0, le=5, description="Taker fee on each side, %")
+    spread_pct: float = Field(0.1, ge=0, le=10, description="Distance of best bid and offer, % of price")
+    slippage_pct: float = Field(0.05, ge=0, le=10, description="Slippage of every fill, %")
+    impact_pct: float = Field(10.0, ge=0, le=1000, description="Slippage of an order as big as its candle's volume, %")
+    most_slippage_pct: float = Field(5.0, ge=0, le=50, description="Slippage of one fill at most, %")
+    min_notional_usdt: float = Field(5.0, ge=0, description="Smallest order that the venue takes, USDT")
+    confidence: float = Field(0.80, ge=0, le=1, description="Confidence of every entry while no model judges")
+    latency_bars: int = Field(1, ge=1, le=100, description="Bars from the signal's candle to the one that fills")
+
+
+class RsiSettings(BaseModel):
+    """A plain rule set to compare engines with: RSI in, target, stop or RSI out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rsi_period: int = Field(14, ge=2, le=500, description="Candles of the RSI")
+    rsi_buy: float = Field(30.0, gt=0, lt=100, description="Buys when the RSI falls below")
+    rsi_sell: float = Field(70.0, gt=0, lt=100, description="Sells when the RSI rises above")
+    target_pct: float = Field(2.0, ge=0, le=500, description="Target above the signal's close, %; 0 = none")
+    stop_pct: float = Field(1.0, ge=0, lt=100, description="Stop below the signal's close, %; 0 = none")
