@@ -10,6 +10,7 @@ from modules.exchange.gateway import open_market
 from modules.exchange.types import Unavailable
 from modules.learning.predictor import Predictor
 from modules.strategies.hype.scanner import Scanner
+from modules.strategies.hype.venue_notices import listener
 from modules.supervision.outbox import Level
 from modules.supervision.service import ServiceRun
 
@@ -153,7 +154,7 @@ async def _open(run: ServiceRun, settings: "Settings") -> MarketData | None:
     began, said = time.monotonic(), ""
     while not run.stop.is_set():
         try:
-            return await open_market(settings.exchange, run.paths)
+            return await open_market(settings.exchange, run.paths, listen=listener(run))
         except Unavailable as problem:
             if said != str(problem):
                 said = str(problem)

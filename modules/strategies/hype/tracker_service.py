@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from modules.exchange.api import Account, MarketData
 from modules.exchange.gateway import may_trade_live, open_account, open_market
+from modules.exchange.lanes import Lane
 from modules.exchange.types import Mode, Unavailable
 from modules.execution.executor import Patience
 from modules.strategies.hype.files import HypeFiles
 from modules.strategies.hype.tracker import Tracker, run_until_stopped
+from modules.strategies.hype.venue_notices import listener
 from modules.supervision.service import ServiceRun
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ async def connect(run: ServiceRun, settings: "Settings") -> MarketData | None:
     began, wait_s, told = time.monotonic(), FIRST_WAIT_S, False
     while not run.stop.is_set():
         try:
-            return await open_market(settings.exchange, run.paths)
+            return await open_market(settings.exchange, run.paths, lane=Lane.EXIT, listen=listener(run))
         except Unavailable as problem:
             log.warning("connect: %s", problem)
             run.tell(exchange=str(problem))
