@@ -31,6 +31,7 @@ class Looks:
         self._market = market
         self._gaps: deque[int] = deque(maxlen=REMEMBERED)
         self._last_ms: int | None = None
+        self._seen: dict[str, int] = {}
         self.worst_gap_ms = 0
         self.failed = 0
 
@@ -38,6 +39,7 @@ class Looks:
         """Best bid by symbol; a symbol without a trustworthy price is missing (rule 2)."""
         if not symbols:
             self._last_ms = None  # nobody is unguarded while nothing is held
+            self._seen = {}
             return {}
         try:
             found = await self._ask(symbols)
@@ -47,6 +49,8 @@ class Looks:
             return {}
         if found:
             self._measure()
+            now_ms = self._market.clock.now_ms()
+            self._seen = {symbol: now_ms if symbol in found else self._seen.get(symbol, 0) for symbol in symbols}
         return found
 
     async def glance(self, symbols: Collection[str]) -> dict[str, Decimal]:
@@ -58,9 +62,10 @@ class Looks:
             return {}
 
     def figures(self) -> dict[str, int]:
-        """Facts for /status, market ms (rule 3)."""
+        """Facts for /status, market ms (rule 3). `seen_ms`: when the symbol that waits longest was last looked at."""
         return {"look_p50_ms": round(median(self._gaps)) if self._gaps else 0,
-                "look_max_gap_ms": max(self._gaps, default=0), "worst_gap": self.worst_gap_ms}
+                "look_max_gap_ms": max(self._gaps, default=0), "worst_gap": self.worst_gap_ms,
+                "seen_ms": min(self._seen.values(), default=0)}
 
     async def _ask(self, symbols: Collection[str]) -> dict[str, Decimal]:
         with in_lane(Lane.EXIT):  # guarding waits behind nobody's curiosity (X31)
