@@ -6,7 +6,8 @@
    signing time + receive window + margin, and only when said twice (X4). Until then the intent stays open.
 4. An order found is ours only if the exchange made it at or after the instant we signed (X5).
 5. What was executed comes from the order's fills, each once (X11).
-6. The caller books a `Filled` and then closes the intent. If the booking fails, nothing is ordered again: the intent
+6. Only an order that its checklist approved can be sent, and one at a time a symbol (X8, X10; see controls).
+7. The caller books a `Filled` and then closes the intent. If the booking fails, nothing is ordered again: the intent
    stays open and is booked at the next chance (X7).
 """
 
@@ -14,9 +15,11 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from typing import Final
 
 from modules.exchange.api import Account, MarketData
-from modules.exchange.types import Absent, Accepted, Failed, Lookup, OrderState, Refused, Unavailable, Unknown
+from modules.exchange.types import Absent, Accepted, Failed, Fill, Lookup, OrderState, Refused, Unavailable, Unknown
+from modules.execution.controls import Approved
 from modules.execution.crashpoints import crash_point, declare
 from modules.execution.intents import Intent
 from modules.execution.journal import Entry, Journal
@@ -49,9 +52,10 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """Something was executed; to be booked."""
+    """Something was executed; to be booked. `fills` prove it; empty where the venue did not tell them in time."""
 
     executed: Executed
+    fills: tuple[Fill, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,9 @@ class Unresolved:
 
 Result = Filled | NothingFilled | NotPlaced | Unresolved
 
-FAILED = "NOT_SENT"
-ABSENT = "ABSENT"
+FAILED: Final = "NOT_SENT"
+IN_FLIGHT: Final = "IN_FLIGHT"
+ABSENT: Final = "ABSENT"
 
 
 class Executor:
@@ -88,9 +93,29 @@ class Executor:
         self._market = market
         self._journal = journal
         self._patience = patience
+        self._placing: set[str] = set()
 
-    async def execute(self, intent: Intent) -> Result:
-        """Send an order once and see it through. Raises OSError when the intent cannot be written: nothing is sent."""
+    @property
+    def placing(self) -> frozenset[str]:
+        """Symbols whose order is on its way now (X8)."""
+        return frozenset(self._placing)
+
+    async def execute(self, approved: Approved[Intent]) -> Result:
+        """Send an order once and see it through.
+
+        Raises OSError when the intent cannot be written, NotApprovedError when no checklist approved it: nothing is
+        sent then.
+        """
+        intent = approved.order
+        if intent.symbol in self._placing:  # X8
+            return NotPlaced(IN_FLIGHT, "another order for it is on its way")
+        self._placing.add(intent.symbol)
+        try:
+            return await self._send(intent)
+        finally:
+            self._placing.discard(intent.symbol)
+
+    async def _send(self, intent: Intent) -> Result:
         await asyncio.to_thread(self._journal.open, intent)  # rule 1; off the loop, because it waits for the disk
         crash_point("intent.written")
         outcome = await self._account.place(intent.request())
@@ -119,7 +144,7 @@ class Executor:
     async def resume(self, entry: Entry) -> Result:
         """Learn what became of an intent that is still open, e.g. after a crash."""
         if entry.executed is not None:
-            return Filled(entry.executed)
+            return Filled(entry.executed, entry.fills)
         if entry.answer is not None and entry.answer.phase in ("refused", "failed"):
             self._journal.close(entry.intent.id, entry.answer.phase)
             return NotPlaced(entry.answer.code or FAILED, entry.answer.text)
@@ -174,12 +199,12 @@ class Executor:
         if state.filled <= 0:
             self._journal.close(intent.id, "nothing")
             return NothingFilled()
-        executed = await self._executed(intent, state)
-        self._journal.settle(intent.id, executed)
+        done = await self._executed(intent, state)
+        self._journal.settle(intent.id, done.executed, done.fills)
         crash_point("result.written")
-        return Filled(executed)
+        return done
 
-    async def _executed(self, intent: Intent, state: OrderState) -> Executed:
+    async def _executed(self, intent: Intent, state: OrderState) -> Filled:
         """Rule 5; where the fills cannot be had in time, what the order tells."""
         give_up = time.monotonic() + self._patience.fills_s
         pause = self._patience.first_poll_s
@@ -190,10 +215,10 @@ class Executor:
                 log.warning("fills of %s %s: %s", intent.symbol, intent.id, problem)
                 found = []
             if sum(fill.quantity for fill in found) >= state.filled:
-                return fold(found, state.order_id, intent.fees)
+                return Filled(fold(found, state.order_id, intent.fees), tuple(found))
             if time.monotonic() >= give_up:
                 log.warning("%s %s: fills incomplete; the order's own figures are taken", intent.symbol, intent.id)
-                return from_order(state, intent.fees)
+                return Filled(from_order(state, intent.fees))
             await asyncio.sleep(pause)
             pause = min(2 * pause, self._patience.longest_poll_s)
 

@@ -153,6 +153,11 @@ class Ledger:
         page = self._symbols.get(symbol)
         return page.held.last_ms if page else 0
 
+    def through_ms(self, symbol: str) -> int:
+        """Up to when fills are folded into the opening: older ones can no longer be told apart (rule 3)."""
+        page = self._symbols.get(symbol)
+        return page.through_ms if page else 0
+
     def fills(self, symbol: str) -> list[Fill]:
         """The fills since the opening, in the order in which they are folded."""
         page = self._symbols.get(symbol)

@@ -50,7 +50,8 @@ class Coins:
     """What we know of one asset. `ours` from the ledger; `external` what a person's coins were last noted as.
 
     `step` is the smallest quantity that counts; `touched_ms` our last order or fill; `symbols` the pairs it is traded
-    in. `cash` says that it is what these pairs are paid with: its `external` may be negative.
+    in. `cash` says that it is what these pairs are paid with. Below zero, `external` are coins of ours that
+    are known to have left by another door.
     """
 
     asset: str
@@ -261,7 +262,7 @@ def _coin(coins: Coins, there: Decimal, ledger: LedgerView, venue: VenueView) ->
     if foreign is None:
         return None  # rule 2: own fills, or an answer about fills, come first
     traded = abs(foreign) >= coins.step and (foreign > 0) == (gap > 0)
-    lost = ZERO if coins.cash else max(ZERO, coins.ours - there)
+    lost = ZERO if coins.cash else max(ZERO, coins.ours + min(ZERO, coins.external) - there)
     if lost:  # nothing external is left, and ours were touched
         change = Change(kind=ChangeKind.REDUCE_POSITION, asset=coins.asset, quantity=lost)
     else:

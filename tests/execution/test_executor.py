@@ -10,6 +10,7 @@ from modules.exchange.types import Absent, Accepted, Fill, OrderState, OrderStat
 from modules.execution.executor import Executor, Filled, NothingFilled, NotPlaced, Patience, Unresolved
 from modules.execution.intents import FeeTerms, Intent, client_id
 from modules.execution.journal import Journal
+from tests.execution.approval import approved
 from tests.execution.venue import (
     START_MS,
     AccountStub,
@@ -58,7 +59,7 @@ def buy(generation: int = 0, quantity: str = "10") -> Intent:
 
 
 async def test_a_filled_order_is_open_until_it_is_booked(executor, journal):
-    result = await executor.execute(buy())
+    result = await executor.execute(approved(buy()))
     assert isinstance(result, Filled)
     assert (result.executed.quantity, result.executed.price) == (D(10), D("2.0001"))
     assert result.executed.fee_usdt == D(10) * D("2.0001") * D("0.001")
@@ -72,28 +73,28 @@ async def test_the_intent_is_on_disk_before_the_request_leaves(executor, account
         assert request.client_id in again.entries
 
     account.on_place = on_disk
-    await executor.execute(buy())
+    await executor.execute(approved(buy()))
     assert len(account.placed) == 1
 
 
 async def test_without_an_intent_there_is_no_order(executor, account, journal, tmp_path):
     journal.path = tmp_path  # cannot be appended to
     with pytest.raises(OSError):
-        await executor.execute(buy())
+        await executor.execute(approved(buy()))
     assert account.placed == []
 
 
 @pytest.mark.parametrize(("fault", "code"), [(refuse("30004"), "30004"), (never_left, "NOT_SENT")])
 async def test_refused_and_never_left_are_closed_at_once(executor, account, journal, fault, code):
     account.faults = deque([fault])
-    result = await executor.execute(buy())
+    result = await executor.execute(approved(buy()))
     assert isinstance(result, NotPlaced) and result.code == code
     assert journal.open_entries("hype", "TEST") == []
 
 
 async def test_an_answer_lost_after_the_accept_is_found_and_not_sent_again(executor, account):
     account.faults = deque([lost_after])
-    assert isinstance(await executor.execute(buy()), Filled)
+    assert isinstance(await executor.execute(approved(buy())), Filled)
     assert len(account.placed) == 1
 
 
@@ -108,7 +109,7 @@ async def test_absence_is_believed_only_after_the_window_and_twice(executor, acc
         return await honest(symbol, identity)
 
     account.order = order  # type: ignore[method-assign]
-    result = await executor.execute(buy())
+    result = await executor.execute(approved(buy()))
     assert isinstance(result, NotPlaced) and result.code == "ABSENT"
     window_ms = 1000 * (QUICK.window_s + QUICK.margin_s)
     assert sum(1 for ms in asked if ms + 10 >= START_MS + window_ms) >= 2
@@ -129,13 +130,13 @@ async def test_an_order_that_shows_late_is_found_by_asking_again(executor, accou
         return found
 
     account.order = order  # type: ignore[method-assign]
-    assert isinstance(await executor.execute(buy()), Filled)
+    assert isinstance(await executor.execute(approved(buy())), Filled)
     assert len(account.placed) == 1
 
 
 async def test_while_the_exchanges_window_is_open_absence_proves_nothing(executor, account, journal):
     account.faults = deque([lost_before])  # market time stands still: the window never closes
-    assert isinstance(await executor.execute(buy()), Unresolved)
+    assert isinstance(await executor.execute(approved(buy())), Unresolved)
     assert len(journal.open_entries("hype", "TEST")) == 1
     assert len(account.placed) == 1
 
@@ -143,7 +144,7 @@ async def test_while_the_exchanges_window_is_open_absence_proves_nothing(executo
 async def test_nobody_answers_stays_open_and_is_resolved_later(executor, account, venue, journal):
     account.faults = deque([lost_after])
     account.orders_down = "timeout"
-    assert isinstance(await executor.execute(buy()), Unresolved)
+    assert isinstance(await executor.execute(approved(buy())), Unresolved)
     account.orders_down = ""
     again = Journal(journal.path)
     again.load()
@@ -159,7 +160,7 @@ async def test_an_id_in_use_is_asked_about_instead_of_believed_refused(executor,
         return Refused("30026", "the order id is in use")
 
     account.faults = deque([in_use])
-    assert isinstance(await executor.execute(buy()), Filled)
+    assert isinstance(await executor.execute(approved(buy())), Filled)
 
 
 async def test_an_order_made_long_before_we_signed_is_not_ours(executor, account, venue):
@@ -168,19 +169,19 @@ async def test_an_order_made_long_before_we_signed_is_not_ours(executor, account
     account.orders[buy().id] = old
     account.faults = deque([lost_before])
     venue.clock.pass_s(60)
-    result = await executor.execute(buy())
+    result = await executor.execute(approved(buy()))
     assert isinstance(result, NotPlaced) and result.code == "ABSENT"
 
 
 async def test_an_order_without_execution_ends_as_nothing(executor, account, journal):
     account.faults = deque([part("0")])
-    assert isinstance(await executor.execute(buy()), NothingFilled)
+    assert isinstance(await executor.execute(approved(buy())), NothingFilled)
     assert journal.open_entries("hype", "TEST") == []
 
 
 async def test_a_partial_fill_counts_what_was_filled(executor, account):
     account.faults = deque([part("0.5")])
-    result = await executor.execute(buy())
+    result = await executor.execute(approved(buy()))
     assert isinstance(result, Filled) and result.executed.quantity == 5
 
 
@@ -193,7 +194,7 @@ async def test_an_order_that_rests_is_cancelled(executor, account):
         return Accepted("o-1")
 
     account.faults = deque([rests])
-    assert isinstance(await executor.execute(buy()), NothingFilled)
+    assert isinstance(await executor.execute(approved(buy())), NothingFilled)
     assert account.cancelled == [buy().id]
 
 
@@ -204,7 +205,7 @@ async def test_fills_told_twice_count_once(executor, account):
         return outcome
 
     account.faults = deque([doubled])
-    result = await executor.execute(buy())
+    result = await executor.execute(approved(buy()))
     assert isinstance(result, Filled) and result.executed.quantity == 10 and not result.executed.estimated
 
 
@@ -215,7 +216,7 @@ async def test_missing_fills_are_waited_for_then_the_orders_figures_taken(execut
         return outcome
 
     account.faults = deque([silent])
-    result = await executor.execute(buy())
+    result = await executor.execute(approved(buy()))
     assert isinstance(result, Filled) and result.executed.estimated
     assert (result.executed.quantity, result.executed.quote) == (D(10), D("20.001"))
     assert result.executed.fee_usdt == D("20.001") * D("0.001")
@@ -232,7 +233,7 @@ async def test_fees_by_the_asset_they_are_paid_in(executor, account, asset, fee,
         return Accepted("o")
 
     account.faults = deque([with_fee])
-    result = await executor.execute(buy())
+    result = await executor.execute(approved(buy()))
     assert isinstance(result, Filled)
     assert (result.executed.received, result.executed.cost) == (D(received), D(cost))
     assert result.executed.fee_usdt == D("0.02") and result.executed.estimated is (asset == "MX")

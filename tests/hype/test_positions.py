@@ -13,9 +13,7 @@ from modules.execution.order_state import Executed
 from modules.strategies.hype.exit_rules import rules_of
 from modules.strategies.hype.positions import (
     Units,
-    UnitsError,
     book_sale,
-    check_price,
     open_position,
     plan_of,
     state_of,
@@ -115,14 +113,6 @@ def test_less_than_a_step_left_is_the_end():
     position = opened(quantity="1000.4", fee_base="0")
     after, trade = book_sale(position, intent(1, D(1000), "stop"), executed(D(1000), D(1)), market())
     assert trade.closes and after.quantity == D("0.4")
-
-
-@pytest.mark.parametrize("price", ["0.00001", "0", "2000000"])
-def test_a_price_that_cannot_be_told_in_ticks_must_not_be_bought(price):
-    units = Units(D("0.0001"), D(1), D(1), D(0))
-    with pytest.raises(UnitsError):
-        check_price(D(price), units)
-    check_price(D("0.0001"), units)
 
 
 @pytest.mark.parametrize(("settings", "equity", "factor", "size"), [

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from modules.exchange.types import Mode, Side
-from modules.execution import executor
+from modules.execution import books, executor
 from modules.execution.crashpoints import declared
 from modules.strategies.hype import desk, tracker
 from tests.execution.venue import Fault, lost_after, lost_before, part
@@ -18,14 +18,14 @@ from tests.hype.tracker_house import House
 
 D = Decimal
 POINTS = sorted(name for name, module in declared().items()
-                if module in (executor.__name__, desk.__name__, tracker.__name__))
+                if module in (books.__name__, executor.__name__, desk.__name__, tracker.__name__))
 
 
 class Crashed(BaseException):
     """The process is gone; nothing may catch this."""
 
 
-BOOKING = ("booking.begun", "trades.written", "positions.written", "intents.closed")
+BOOKING = ("booking.begun", "trades.written", "ledger.written", "fills.written", "positions.written", "intents.closed")
 
 
 class Bomb:
@@ -37,7 +37,7 @@ class Bomb:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, house: House, copy: Path, name: str) -> None:
         self.house, self.copy, self.name = house, copy, name
         self.gone = self.over = False
-        for module in (executor, desk, tracker):
+        for module in (books, executor, desk, tracker):
             monkeypatch.setattr(module, "crash_point", self.reach)
 
     def reach(self, name: str) -> None:
@@ -91,6 +91,9 @@ def books_add_up(house: House) -> None:
     sold = sum((trade.quantity for trade in trades if trade.side == "SELL"), D(0))
     held = sum((position.quantity for position in house.test.positions.values()), D(0))
     assert bought - sold == held == account.coins.get("AAA", D(0))
+    kept = house.test.books
+    assert kept.ledger.assets().get("AAA", D(0)) == held and not kept.pending  # as the venue, to the unit
+    assert kept.ledger.assets().get("USDT", D(0)) == account.coins["USDT"] - 10_000
     assert house.on_disk() == house.test.positions
     told = [notice.id for notice in house.notices("trade")]
     assert sorted(told) == sorted(trade.id for trade in trades)

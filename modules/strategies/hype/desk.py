@@ -1,8 +1,8 @@
 """A desk: everything of one mode (TEST or LIVE): its account, files, positions, orders under way.
 
 1. There is one desk a mode, and no code that asks which it is.
-2. What changes is staged in memory and written in one order: trades, positions, the notice to people, then the intent
-   is closed. A crash in between leaves the intent open, and the next start books it again, once
+2. What changes is staged in memory and written in one order: trades, fills, positions, the notice to people, then the
+   intent is closed. A crash in between leaves the intent open, and the next start books it again, once
    (`Position.applied`, trade ids), and tells it under the same id (X39).
 3. Several changes at one time share one write. A disk that refuses loses nothing: it stays staged, a person is told,
    the next pass tries again, and no order is repeated (X7).
@@ -21,9 +21,12 @@ import msgspec
 
 from modules.exchange.api import Account, MarketData
 from modules.exchange.types import Market, Mode, Unavailable
+from modules.execution.books import Books
 from modules.execution.crashpoints import crash_point, declare
-from modules.execution.executor import Executor, Patience
+from modules.execution.executor import Executor, Filled, Patience
+from modules.execution.intents import Intent
 from modules.execution.journal import Entry, Journal
+from modules.strategies.hype.desk_books import books_of
 from modules.strategies.hype.exits import Rules
 from modules.strategies.hype.files import HypeFiles
 from modules.strategies.hype.records import Position, Trade
@@ -78,6 +81,8 @@ class Desk:
 
     `may_enter` says why the account's key must not be used for entries, or "". `urgent`: a change that a crash must
     not take back waits for the disk. `doubts_markets`: a refusal says that the list of markets is out of date.
+    `doubt`, `second_writer`, `doubted`: what reconciliation holds against entries, in all or on some symbols. `free`:
+    what the venue has free of an asset, and since when (market ms).
     """
 
     mode: Mode
@@ -95,6 +100,12 @@ class Desk:
     failures: int = 0
     urgent: bool = False
     doubts_markets: bool = False
+    doubt: str = ""
+    second_writer: str = ""
+    doubted: frozenset[str] = frozenset()
+    free: dict[str, Decimal] = field(default_factory=dict)
+    free_ms: int = 0
+    books: Books = field(init=False)
     _staged: list[Staged] = field(default_factory=list)
     _dirty: bool = False
     _disk_told: bool = False
@@ -102,15 +113,19 @@ class Desk:
     _next_open: float = 0.0
     _open_told: bool = False
 
+    def __post_init__(self) -> None:
+        self.books = books_of(self.files.paths, self.mode)
+
     def load(self) -> None:
-        """Read positions and history. Raises StateError where they are damaged beyond their copies."""
+        """Read positions, history and ledger. Raises StateError where they are damaged beyond their copies."""
         self.positions = self.files.tracked.load()
         self.trades.load()
+        self.books.load()
 
     @property
     def entries_closed(self) -> str:
         """Why no entry may be made (X16, X35); "" when entries are open."""
-        return "the disk refuses to be written" if self._disk_told else self.closed
+        return "the disk refuses to be written" if self._disk_told else self.closed or self.doubt
 
     async def ensure_account(self) -> bool:
         """Open the account if it is not; False, told once, where that fails."""
@@ -176,10 +191,18 @@ class Desk:
         """Have a trade written, a person told and an intent closed with the next `flush` (rule 2)."""
         self._staged.append(Staged(trade, intent_id, words))
 
+    def count(self, intent: Intent, done: Filled, market: Market | None) -> None:
+        """Have the ledger count what an order executed; to be called before its booking is staged."""
+        if done.fills:
+            self.books.take(done.fills, market)
+            self.books.paid([intent.id])
+        else:
+            self.books.owe(intent.id, intent.symbol)  # reconciliation asks for them
+
     @property
     def unwritten(self) -> bool:
         """Whether something waits for the disk."""
-        return self._dirty or bool(self._staged)
+        return self._dirty or bool(self._staged) or self.books.unwritten
 
     async def flush(self) -> bool:
         """Write what is staged (rules 2, 3); False where the disk refuses."""
@@ -194,6 +217,8 @@ class Desk:
                     if item.trade is not None:
                         await self.trades.record(item.trade)
                 crash_point("trades.written")
+                if self.books.unwritten:
+                    await self.books.flush(self.house.market.clock.now_ms())
                 if positions is not None:
                     await asyncio.to_thread(self.files.tracked.save, positions)
                     positions = None

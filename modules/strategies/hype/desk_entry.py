@@ -6,6 +6,7 @@
 """
 
 import logging
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -13,13 +14,13 @@ import msgspec
 
 from modules.exchange.lanes import Lane, in_lane
 from modules.exchange.types import Balance, Book, Market, OrderType, Side, Unavailable
+from modules.execution.controls import Approved, Refusals, approve_entry
 from modules.execution.executor import Filled, NothingFilled, NotPlaced, Result, Unresolved
 from modules.execution.intents import FeeTerms, Intent, client_id
-from modules.execution.limits import Approved, EntryCode, EntryRequest, RefusedEntry, World, check
-from modules.execution.order_state import Executed
+from modules.execution.limits import EntryCode, EntryRequest, World
 from modules.strategies.hype import tracker_words
 from modules.strategies.hype.desk import SYSTEM, Desk
-from modules.strategies.hype.positions import Units, UnitsError, buy_record, check_price, open_position
+from modules.strategies.hype.positions import Units, buy_record, open_position
 from modules.strategies.hype.records import Proposal
 from modules.strategies.hype.sizing import exact, limits_of, trade_size
 from modules.strategies.hype.trade_book import day_start
@@ -31,11 +32,39 @@ BOOK_LEVELS = 50
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """The outcome of a proposal for logs and /status: a reason code and a sentence; `bought` where it led to coins."""
+    """The outcome of a proposal for logs and /status: a reason code and a sentence; `bought` where it led to coins.
+
+    `every`: all that spoke against it, where more than one thing did.
+    """
 
     bought: bool
     code: str
     text: str
+    every: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Funds:
+    """The account's balances as asked at `asked_ms`; None where they could not be read (X15)."""
+
+    balances: dict[str, Balance] | None
+    asked_ms: int
+
+    @property
+    def known_ms(self) -> int | None:
+        return None if self.balances is None else self.asked_ms
+
+    def free(self, asset: str) -> Decimal | None:
+        """An asset that a complete answer leaves out is zero."""
+        if self.balances is None:
+            return None
+        return self.balances[asset].free if asset in self.balances else Decimal(0)
+
+    def total(self, asset: str) -> Decimal | None:
+        """Free and locked."""
+        if self.balances is None:
+            return None
+        return self.balances[asset].free + self.balances[asset].locked if asset in self.balances else Decimal(0)
 
 
 async def enter(desk: Desk, proposal: Proposal, cause: str, paused: str) -> Entered:
@@ -49,20 +78,19 @@ async def enter(desk: Desk, proposal: Proposal, cause: str, paused: str) -> Ente
         forbidden = await desk.may_enter(desk.account) if desk.account else desk.closed
         if forbidden:
             return Entered(False, EntryCode.CLOSED.value, forbidden)
-        judged = await judge(desk, proposal, paused)
+        judged = await judge(desk, proposal, cause, paused)
     except Unavailable as problem:
         return Entered(False, EntryCode.CLOSED.value, str(problem))
     if isinstance(judged, Entered):
         return judged
-    approved, book = judged
-    intent = entry_intent(desk, approved, book, proposal, cause)
-    if intent is None:
-        return Entered(False, EntryCode.SLIPPAGE.value, "too little is offered up to the worst price allowed")
-    return await after_entry(desk, intent, approved.market, await desk.executor.execute(intent))
+    approved, market = judged
+    return await after_entry(desk, approved.order, market, await desk.executor.execute(approved))
 
 
-async def judge(desk: Desk, proposal: Proposal, paused: str) -> tuple[Approved, Book] | Entered:
+async def judge(desk: Desk, proposal: Proposal, cause: str, paused: str) -> tuple[Approved[Intent], Market] | Entered:
     """Ask the limits (A18, X10) about a proposal, with fresh figures. Raises Unavailable."""
+    if not (math.isfinite(proposal.price) and proposal.price > 0):
+        return Entered(False, EntryCode.UNITS.value, f"the proposal's price is {proposal.price}")
     market = await desk.market_of(proposal.symbol)
     if market is None:
         return Entered(False, EntryCode.NOT_LISTED.value, "the exchange does not list it")
@@ -70,19 +98,35 @@ async def judge(desk: Desk, proposal: Proposal, paused: str) -> tuple[Approved, 
         book = await desk.house.market.book(proposal.symbol, BOOK_LEVELS)
     if not book.asks or not book.bids:
         return Entered(False, EntryCode.SLIPPAGE.value, "the order book is empty on one side")
-    balances = await balances_of(desk)
-    free = None if balances is None else quote_free(balances, market.quote)
-    size = trade_size(desk.house.settings, (free or Decimal(0)) + desk.worth(), proposal.size_factor)
-    request = EntryRequest(symbol=proposal.symbol, quote=size, price=exact(proposal.price),
-                           proposed_ms=proposal.market_ms, ask=book.asks[0][0], market=market)
-    verdict = check(request, world(desk, proposal.symbol, free, paused), limits_of(desk.house.settings))
-    if isinstance(verdict, RefusedEntry):
-        return Entered(False, verdict.code.value, verdict.text)
-    try:
-        check_price(request.ask, Units.of(market))
-    except UnitsError as problem:
-        return Entered(False, "UNITS", str(problem))
-    return verdict, book
+    asked_ms = desk.house.market.clock.now_ms()
+    funds = Funds(await balances_of(desk), asked_ms)
+    ask = request_of(desk, proposal, market, book, funds)
+    intent = entry_intent(desk, market, ask, proposal, cause)
+    settings, speed = desk.house.settings, desk.house.market.clock.speed
+    verdict = approve_entry(intent, ask, world(desk, ask, market, funds, paused), limits_of(settings, speed))
+    if isinstance(verdict, Refusals):
+        return Entered(False, verdict.first.code.value, verdict.first.text, verdict.text())
+    note_own_coins(desk, market, funds)
+    return verdict, market
+
+
+def request_of(desk: Desk, proposal: Proposal, market: Market, book: Book, funds: Funds) -> EntryRequest:
+    """The order that the proposal would become: size, worst price and quantity in whole units (rule 2)."""
+    settings, units = desk.house.settings, Units.of(market)
+    size = trade_size(settings, (funds.free(market.quote) or Decimal(0)) + desk.worth(), proposal.size_factor)
+    price = exact(proposal.price)
+    cap = units.price(units.ticks(price * (1 + exact(settings.max_slippage_pct) / 100)))
+    offered = affordable(book, size, cap)
+    return EntryRequest(symbol=proposal.symbol, quote=size, price=price, proposed_ms=proposal.market_ms,
+                        ask=book.asks[0][0], price_ms=book.market_ms, offered=offered,
+                        quantity=units.quantity(units.steps(offered)), cap=cap, market=market)
+
+
+def note_own_coins(desk: Desk, market: Market, funds: Funds) -> None:
+    """What the account holds of a token before our first order of it is the person's own."""
+    total, books = funds.total(market.base), desk.books
+    if total is not None and market.base not in books.external and books.ledger.holding(market.symbol) is None:
+        books.note(market.base, total)
 
 
 async def balances_of(desk: Desk) -> dict[str, Balance] | None:
@@ -95,36 +139,30 @@ async def balances_of(desk: Desk) -> dict[str, Balance] | None:
         return None
 
 
-def quote_free(balances: dict[str, Balance], quote: str) -> Decimal:
-    """Free quote; an asset that a complete answer leaves out is zero."""
-    return balances[quote].free if quote in balances else Decimal(0)
-
-
-def world(desk: Desk, symbol: str, free: Decimal | None, paused: str) -> World:
+def world(desk: Desk, ask: EntryRequest, market: Market, funds: Funds, paused: str) -> World:
     """What the limits look at, now."""
     now_ms = desk.house.market.clock.now_ms()
-    rest = desk.trades.rest(symbol)
+    rest = desk.trades.rest(ask.symbol)
+    coins = funds.total(market.base)
+    assert desk.executor is not None
     return World(
         now_ms=now_ms, closed=desk.entries_closed, paused=paused, held=frozenset(desk.positions),
         unresolved=desk.unresolved(), exposure=desk.exposure(),
-        entries_today=desk.trades.entries_on(day_start(now_ms)), free_quote=free,
-        rests_until_ms=rest.until_ms, rests_why=rest.why,
+        entries_today=desk.trades.entries_on(day_start(now_ms)), free_quote=funds.free(market.quote),
+        rests_until_ms=rest.until_ms, rests_why=rest.why, placing=desk.executor.placing,
+        token_value=None if coins is None else coins * ask.ask, balance_ms=funds.known_ms,
+        second_writer=desk.second_writer, doubted=desk.doubted,
     )
 
 
-def entry_intent(desk: Desk, approved: Approved, book: Book, proposal: Proposal, cause: str) -> Intent | None:
-    """The order (rule 2); None where the book offers less than the venue's minimum up to the worst price."""
-    market, symbol = approved.market, proposal.symbol
-    units = Units.of(market)
-    worst = units.price(units.ticks(approved.worst_price))
-    quantity = units.quantity(units.steps(affordable(book, approved.request.quote, worst)))
-    if quantity <= 0 or quantity * approved.request.ask < market.min_notional:
-        return None
+def entry_intent(desk: Desk, market: Market, ask: EntryRequest, proposal: Proposal, cause: str) -> Intent:
+    """The order, as it is then checked."""
+    symbol = proposal.symbol
     generation = desk.house.journal.next_generation(SYSTEM, desk.mode.value, symbol, "entry", cause)
     return Intent(
         id=client_id(SYSTEM, desk.mode.value, symbol, "entry", cause, generation), system=SYSTEM,
         account=desk.mode.value, symbol=symbol, leg="entry", slot=cause, generation=generation, side=Side.BUY,
-        type=OrderType.IOC, quantity=quantity, price=worst, reason=f"hype {proposal.strategy.value}", cause=cause,
+        type=OrderType.IOC, quantity=ask.quantity, price=ask.cap, reason=f"hype {proposal.strategy.value}", cause=cause,
         market_ms=desk.house.market.clock.now_ms(), fees=FeeTerms(market.base, market.quote, market.taker_fee),
         note={"proposal": msgspec.json.encode(proposal).decode()},
     )
@@ -146,7 +184,7 @@ async def after_entry(desk: Desk, intent: Intent, market: Market, result: Result
     """Book an entry, or say why there is none."""
     match result:
         case Filled(executed):
-            await book_entry(desk, intent, executed, market)
+            await book_entry(desk, intent, result, market)
             return Entered(True, "BOUGHT", f"{executed.quantity.normalize():f} at {executed.price:.10g}")
         case NothingFilled():
             return Entered(False, EntryCode.SLIPPAGE.value, "the offer was gone before the order arrived")
@@ -158,8 +196,10 @@ async def after_entry(desk: Desk, intent: Intent, market: Market, result: Result
             return Entered(False, EntryCode.UNRESOLVED.value, reason)
 
 
-async def book_entry(desk: Desk, intent: Intent, executed: Executed, market: Market) -> None:
+async def book_entry(desk: Desk, intent: Intent, done: Filled, market: Market) -> None:
     """Make the position once, write it, tell it (rule 3)."""
+    executed = done.executed
+    desk.count(intent, done, market)
     if desk.trades.closed(intent.id):  # booked, sold and closed before a crash took the mark that says so
         desk.stage(None, intent.id)
         await desk.flush()

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from modules.exchange.types import Market, OrderType, Side, Unavailable
+from modules.execution.controls import ExitCode, ExitWorld, RefusedExit, approve_exit
 from modules.execution.executor import ABSENT, FAILED, Filled, NothingFilled, NotPlaced, Result, Unresolved
 from modules.execution.intents import FeeTerms, Intent, client_id
-from modules.execution.order_state import Executed
 from modules.execution.refusals import Cure, cure
 from modules.strategies.hype import exits, tracker_words
 from modules.strategies.hype.desk import SYSTEM, Attempts, Desk
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 WIDEST_CAP = Decimal("0.5")
 ALERT_AFTER = 3
 LONGEST_WAIT_S = 2.0
+SETTLES_MS = 2_000  # a venue's balances may lag behind its fills, real milliseconds
 NAMES = {exits.STOP: "stop", exits.BREAK_EVEN: "break_even", exits.TRAILING: "trailing", exits.TIME: "time"}
 GUARDED = ("open", "closing")
 
@@ -99,12 +100,38 @@ async def sell(desk: Desk, symbol: str, market: Market, sale: Sale) -> None:
     if intent is None:  # less than a step is left
         await end_as(desk, position, "dust")
         return
+    approved = approve_exit(intent, exit_world(desk, market, desk.executor.placing))
+    if isinstance(approved, RefusedExit):
+        await on_refused_exit(desk, symbol, market, approved)
+        return
+    smaller = approved.order.quantity != intent.quantity
+    if smaller and await shrink_to_balance(desk, symbol, market):  # told, and sold with the next look
+        return
+    intent = approved.order
     try:
-        result = await desk.executor.execute(intent)
+        result = await desk.executor.execute(approved)
     except OSError as problem:
         not_sent(desk, symbol, "the order could not be written down, so it was not sent (X1): " + str(problem))
         return
     await after_exit(desk, intent, market, result)
+
+
+def exit_world(desk: Desk, market: Market, placing: frozenset[str]) -> ExitWorld:
+    """What an exit is held against (X25). Free coins count as known only if nothing of ours has moved them since."""
+    holding = desk.books.ledger.holding(market.symbol)
+    settled_ms = desk.free_ms - round(SETTLES_MS * desk.house.market.clock.speed)
+    fresh = holding is not None and desk.books.complete(market.symbol) and settled_ms > holding.last_ms
+    free = desk.free.get(market.base, Decimal(0)) if fresh else None
+    return ExitWorld(market, desk.books.held(market.symbol), free, placing)
+
+
+async def on_refused_exit(desk: Desk, symbol: str, market: Market, refused: RefusedExit) -> None:
+    """An exit that its checklist stopped: nothing left to sell is looked into, the rest is tried again."""
+    if refused.code is ExitCode.HALTED:
+        desk.doubts_markets = True
+    if refused.code is ExitCode.NOTHING and await shrink_to_balance(desk, symbol, market):
+        return
+    not_sent(desk, symbol, refused.text)
 
 
 def sale_intent(desk: Desk, position: Position, market: Market, sale: Sale) -> Intent | None:
@@ -140,8 +167,8 @@ async def after_exit(desk: Desk, intent: Intent, market: Market, result: Result)
     """Book a sale, or arrange for the next attempt."""
     symbol = intent.symbol
     match result:
-        case Filled(executed):
-            await book_exit(desk, intent, executed, market)
+        case Filled():
+            await book_exit(desk, intent, result, market)
         case NothingFilled():
             not_sent(desk, symbol, "nobody bought within the price cap", wait=False)
         case Unresolved(reason):
@@ -150,8 +177,10 @@ async def after_exit(desk: Desk, intent: Intent, market: Market, result: Result)
             await on_refusal(desk, intent, market, code, text)
 
 
-async def book_exit(desk: Desk, intent: Intent, executed: Executed, market: Market) -> None:
+async def book_exit(desk: Desk, intent: Intent, done: Filled, market: Market) -> None:
     """Book a sale once, write it, tell it."""
+    executed = done.executed
+    desk.count(intent, done, market)
     position = desk.positions.get(intent.symbol)
     if position is None or position.id != intent.position_id or intent.id in position.applied:
         trade = desk.trades.find(intent.id)

@@ -21,12 +21,7 @@ from modules.strategies.hype.records import Position, Proposal, Trade
 
 ZERO = Decimal(0)
 # Products within the exit rules stay below 2**63 up to these.
-MOST_TICKS = 10**10
 MOST_VALUE = 2**62
-
-
-class UnitsError(ValueError):
-    """A price that cannot be told in whole ticks: the rules could not guard it, so it must not be bought."""
 
 
 def whole_up(value: Decimal, unit: Decimal) -> int:
@@ -87,13 +82,6 @@ def open_position(intent: Intent, executed: Executed, proposal: Proposal, market
         last_price=executed.price, last_seen_ms=executed.market_ms, atr_pct=proposal.atr_pct,
         cause=proposal.candidate_id, applied=(intent.id,),
     )
-
-
-def check_price(price: Decimal, units: Units) -> None:
-    """Raises UnitsError for an entry price that the rules cannot carry (to be called before ordering)."""
-    ticks = units.ticks(price)
-    if not 0 < ticks <= MOST_TICKS:
-        raise UnitsError(f"a price of {price} is {ticks} ticks of {units.tick}")
 
 
 def even_ticks(executed: Executed, units: Units) -> int:

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from modules.strategies.hype.settings import HypeSettings
 
 CENT = Decimal("0.01")
+# A proposal is void when the price has fallen this far below it, or twice as far as it may have risen.
+FALL = Decimal("0.05")
+# Book and balance of an order are at most so old, real milliseconds.
+DATA_AGE_MS = 5_000
 
 
 def trade_size(settings: "HypeSettings", equity: Decimal, factor: float) -> Decimal:
@@ -21,12 +25,14 @@ def trade_size(settings: "HypeSettings", equity: Decimal, factor: float) -> Deci
     return max(size, Decimal(0)).quantize(CENT, rounding=ROUND_DOWN)
 
 
-def limits_of(settings: "HypeSettings") -> Limits:
-    """The figures of the entry limits."""
+def limits_of(settings: "HypeSettings", speed: float = 1.0) -> Limits:
+    """The figures of the entry limits; `speed` of market time, because answers take real time."""
+    slippage = exact(settings.max_slippage_pct) / 100
     return Limits(
         max_open=settings.max_open_trades, max_exposure=exact(settings.max_exposure_usdt),
         max_token=exact(settings.max_token_usdt), max_per_day=settings.max_trades_per_day,
-        max_age_ms=round(settings.max_proposal_age_s * 1000), max_slippage=exact(settings.max_slippage_pct) / 100,
+        max_age_ms=round(settings.max_proposal_age_s * 1000), max_slippage=slippage,
+        max_fall=min(max(FALL, 2 * slippage), Decimal("0.5")), max_data_age_ms=round(DATA_AGE_MS * max(speed, 1.0)),
     )
 
 
