@@ -7,8 +7,11 @@ import pytest
 
 from tests.e2e.harness import Program
 
-# A market that is quick to start and quick to move; the tests need trades, not a thousand tokens.
-QUICK = {"SIMULATOR_SPEED": "60", "SIMULATOR_TOKENS": "200", "HYPE_MAX_OPEN_TRADES": "8"}
+# A market that is quick to start and to move, the same in every run, and bars at which a token is bought every few
+# seconds: the tests need trades, not good ones.
+QUICK = {"SIMULATOR_SPEED": "60", "SIMULATOR_TOKENS": "200", "SIMULATOR_START": "2026-03-03T12:00:00Z",
+         "HYPE_MAX_OPEN_TRADES": "8", "HYPE_GROWTH_5M_PCT": "2", "HYPE_GROWTH_1H_PCT": "3",
+         "HYPE_GROWTH_24H_PCT": "8", "HYPE_VOLUME_SURGE": "1.5"}
 
 StartProgram = Callable[..., Program]
 

@@ -1,5 +1,6 @@
 """The main job: /startbot, a token bought and sold, /summary, and nothing left running."""
 
+import time
 from collections import defaultdict
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,34 @@ from tests.surroundings import wait_until
 
 def closed_trades(program: Program, prefix: str) -> list[dict[str, Any]]:
     return [trade for trade in program.trades(prefix) if trade["side"] == "SELL" and trade["closes"]]
+
+
+def sign(trade: dict[str, Any]) -> int:
+    return 1 if trade["side"] == "BUY" else -1
+
+
+def cash_of(program: Program) -> Decimal:
+    """USDT that the live history leaves of the 10,000 at the start."""
+    return Decimal(10_000) - sum((sign(trade) * Decimal(trade["quote_usdt"]) + Decimal(trade["fee_usdt"])
+                                  for trade in program.trades("")), Decimal(0))
+
+
+def venue_cash(program: Program) -> Decimal:
+    row = program.venue("/sim/truth")["accounts"]["trader"]["balances"]["USDT"]
+    return Decimal(row["free"]) + Decimal(row["locked"])
+
+
+def sell_everything_live(program: Program) -> None:
+    """Also what was just being bought when the first wish to sell came."""
+    def gone() -> bool:
+        if program.json("tracked_tokens.json") == {}:
+            return True
+        if program.ask("/sellall live", r"Nothing is held|Sell all .*LIVE.*yes or no").group(0) != "Nothing is held":
+            program.ask("yes", r"Selling|Nothing is held|yes or no|changed")
+        time.sleep(1)  # between two wishes, not to wait for anything
+        return False
+
+    wait_until(gone, "every live position sold")
 
 
 def test_a_round_trip_in_test_mode(program: StartProgram) -> None:
@@ -42,20 +71,15 @@ def test_live_balances_are_the_venues(program: StartProgram) -> None:
     coxswain.ask("yes", r"LIVE")
     wait_until(lambda: len(coxswain.trades("")) >= 2, "live purchases")
     coxswain.ask("/testmode_on", r"TEST")
-    if coxswain.json("tracked_tokens.json") and \
-            coxswain.ask("/sellall live", r"Nothing is held|Sell all .*LIVE.*yes or no").group(0) != "Nothing is held":
-        coxswain.send("yes")
-    wait_until(lambda: coxswain.json("tracked_tokens.json") == {}, "every live position sold")
+    sell_everything_live(coxswain)
+    wait_until(lambda: cash_of(coxswain) == venue_cash(coxswain), "the sales that were under way in the history")
 
     truth = coxswain.venue("/sim/truth")["accounts"]["trader"]
     balances = {asset: Decimal(row["free"]) + Decimal(row["locked"]) for asset, row in truth["balances"].items()}
     ours: dict[str, Decimal] = defaultdict(Decimal)
-    cash = Decimal(10_000)
     for trade in coxswain.trades(""):
-        sign = 1 if trade["side"] == "BUY" else -1
-        ours[trade["symbol"].removesuffix("USDT")] += sign * Decimal(trade["quantity"])
-        cash -= sign * Decimal(trade["quote_usdt"]) + Decimal(trade["fee_usdt"])
-    assert balances.pop("USDT") == cash
+        ours[trade["symbol"].removesuffix("USDT")] += sign(trade) * Decimal(trade["quantity"])
+    assert balances.pop("USDT") == cash_of(coxswain)
     assert {asset: amount for asset, amount in balances.items() if amount} == \
         {asset: amount for asset, amount in ours.items() if amount}
     executed = [order for order in truth["orders"] if Decimal(order["filled_qty"])]
