@@ -40,7 +40,7 @@ def pss_mb(pid: int) -> float:
 
 def console_start(home: Path, environment: dict[str, str]) -> float:
     """Cold start on the console: seconds from the command to the answer of /ping."""
-    program = Program(home, **environment)
+    program = Program(home, ("--console",), **environment)
     before = time.perf_counter()
     try:
         program.start().ask("/ping", r"pong")
