@@ -23,8 +23,6 @@ _KNOWN: dict[str, tuple[Fact, ...]] = {
     "simulator": (Fact("speed", "speed {}", always=True), Fact("tokens", "{} tokens"), Fact("seed", "seed {}")),
     "tracker": (
         Fact("exchange", "exchange: {}", normal="ok", trouble=True),
-        Fact("stopped_test", "TEST: no entries: {}", trouble=True),
-        Fact("stopped_live", "LIVE: no entries: {}", trouble=True),
         Fact("equity_usdt_test", "TEST equity {} USDT"), Fact("equity_usdt_live", "LIVE equity {} USDT"),
         Fact("bought", "{} bought"), Fact("refused", "{} refused"),
         Fact("look_p50_ms", "looks every {} ms"), Fact("look_max_gap_ms", "longest gap {} ms"),

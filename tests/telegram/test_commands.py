@@ -21,9 +21,9 @@ SPEC_A = (
     "clearmodels", "cleartestdata", "profit", "daily", "performance", "chart", "sell", "sellall", "pause", "resume",
     "logs", "settings", "version", "why",
 )
-ACTS = {"startbot", "stopbot", "pause", "testmode_on", "logs", "settings"}
+ACTS = {"startbot", "stopbot", "testmode_on", "logs", "settings", "backup"}
 DESTROYS_OR_SPENDS = {"stopall", "sell", "sellall", "testmode_off", "clearmodels", "cleartestdata", "cleartracked",
-                      "resync", "cleanup", "quit"}
+                      "resync", "cleanup", "quit", "pause", "resume", "drain", "flatten", "kill", "shutdown"}
 
 
 def live(house: House) -> None:
@@ -118,13 +118,6 @@ async def test_restartloop_under_both_names(house: House) -> None:
     for name in ("/restartloop", "/restarloop"):
         assert "they live on" in await house.ask(name)
     assert house.restarts == 2
-
-
-async def test_pause_and_resume_go_to_the_tracker(house: House) -> None:
-    assert "not running; it will read this" in plain(await house.ask("/pause"))
-    await house.ask("/pause off")
-    await house.ask("/resume")
-    assert [body["on"] for _, body in house.inbox("tracker")] == [True, False, False]
 
 
 def test_positions_keep_the_tracker_running(house: House) -> None:

@@ -109,14 +109,14 @@ async def test_another_owner_cannot_press_it(tmp_path: Path, api: BotApiServer) 
 
 async def test_updates_are_not_acted_on_twice_after_a_restart(tmp_path: Path, api: BotApiServer) -> None:
     async with running(tmp_path, api) as (house, _):
-        house.crew.states["tracker"] = "ready"
-        api.say(OWNER, "/pause", number=5)
+        house.crew.states["trainer"] = "ready"
+        api.say(OWNER, "/retrainfeedback", number=5)
         await api.until(lambda: api.texts(OWNER))
-    api.say(OWNER, "/pause", number=5)  # Telegram gives what was not confirmed once more
+    api.say(OWNER, "/retrainfeedback", number=5)  # Telegram gives what was not confirmed once more
     async with running(tmp_path, api) as (house, _):
         api.say(OWNER, "/ping", number=6)
         await api.until(lambda: api.texts(OWNER)[-1] == "pong")
-        assert len(house.inbox("tracker")) == 1
+        assert len(house.inbox("trainer")) == 1
 
 
 async def test_what_was_cut_short_is_told_not_repeated(tmp_path: Path, api: BotApiServer) -> None:

@@ -1,4 +1,4 @@
-"""Starting and stopping: /startbot /stopbot /stopall /restartbot /restartloop /pause /resume.
+"""Starting and stopping: /startbot /stopbot /stopall /restartbot /restartloop.
 
 Positions are guarded whenever there are any (A17): /stopbot leaves the tracker on, /stopall asks first.
 """
@@ -9,7 +9,7 @@ from decimal import Decimal
 from modules.exchange.types import Mode
 from modules.strategies.hype.records import Position
 from modules.supervision.status import ServiceStatus
-from modules.telegram.command import Answer, Arg, Command, Group, Preview, Refusal, Request
+from modules.telegram.command import Answer, Command, Group, Preview, Refusal, Request
 from modules.telegram.context import SCANNER, TRACKER, TRAINER, Context
 from modules.telegram.markup import b, esc, lines
 from modules.telegram.stats import exposure
@@ -71,8 +71,9 @@ def _started(context: Context, mode: Mode, before: bool) -> str:
     size = (f"{hype.trade_share_pct:g}% of equity" if hype.trade_share_pct else f"{money(hype.trade_usdt)} USDT")
     paused = context.service(TRACKER)
     note = None
-    if paused is not None and paused.info.get("paused"):
-        note = "⚠️ Entries are paused: nothing is bought until /resume."
+    stopped = paused.info.get(f"stopped_{mode.lower()}") if paused is not None else None
+    if stopped:
+        note = f"⚠️ Nothing is bought now: {esc(stopped)}. → /risk"
     head = "Already running" if before else "Running"
     return lines(
         f"{b(f'{head}: {venue(context)}, {mode} mode')}",
@@ -134,26 +135,6 @@ async def restartloop(context: Context, request: Request) -> Answer:
     return Answer(lines(b("The command process restarts."), lives, "I answer again in a few seconds."))
 
 
-async def pause(context: Context, request: Request) -> Answer:
-    on = request.text("on", "on") == "on"
-    if not on:
-        return await resume(context, request)
-    context.post(TRACKER, "pause", {"on": True, "reason": f"/pause by {request.sender.name or request.sender.channel}"})
-    held = await context.read(lambda: open_positions(context))
-    return Answer(lines(b("Paused: nothing is bought."), "Open positions are guarded to their exits.",
-                        *exposure_lines(held), _late(context), "→ /resume buys again."))
-
-
-async def resume(context: Context, request: Request) -> Answer:
-    context.post(TRACKER, "pause", {"on": False, "reason": "/resume"})
-    scanner = None if context.running(SCANNER) else "The scanner is not running: → /startbot."
-    return Answer(lines(b(f"[{context.mode()}] Entries are allowed again."), _late(context), scanner))
-
-
-def _late(context: Context) -> str | None:
-    return None if context.running(TRACKER) else "The tracker is not running; it will read this when it starts."
-
-
 COMMANDS = (
     Command("startbot", "Start scanner, tracker and trainer", Group.CREW, startbot, money=True),
     Command("stopbot", "Stop buying; open positions stay guarded", Group.CREW, stopbot),
@@ -161,7 +142,4 @@ COMMANDS = (
     Command("restartbot", "Restart scanner and tracker", Group.CREW, restartbot, money=True),
     Command("restartloop", "Restart this command process; services live on", Group.CREW, restartloop,
             aliases=("restarloop",)),
-    Command("pause", "Buy nothing more, guard on", Group.CREW, pause,
-            args=(Arg("on", "choice", "on is the default", choices=("on", "off")),)),
-    Command("resume", "Buy again after /pause", Group.CREW, resume, money=True),
 )

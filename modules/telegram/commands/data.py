@@ -1,16 +1,19 @@
-"""Data: /cleanup /cleartestdata."""
+"""Data: /backup /cleanup /cleartestdata."""
 
+import asyncio
 from decimal import Decimal
 
 from modules.exchange.types import Mode
+from modules.storage.archive import BackupError
+from modules.storage.backup import default_target, make_backup
 from modules.telegram import housekeeping
 from modules.telegram.command import Answer, Arg, Command, Group, Preview, Refusal, Request
 from modules.telegram.commands.crew import troubles
 from modules.telegram.commands.positions import held_in
 from modules.telegram.context import SCANNER, TRACKER, Context
-from modules.telegram.markup import b, esc, lines
+from modules.telegram.markup import b, code, esc, lines
 from modules.telegram.stats import exposure
-from utils.figures import money, plural
+from utils.figures import megabytes, money, plural
 
 
 async def cleanup_preview(context: Context, request: Request) -> Preview | Answer:
@@ -71,7 +74,26 @@ async def cleartestdata(context: Context, request: Request) -> Answer:
                         f"The paper account has {money(context.settings.exchange.paper_usdt)} USDT again.", trouble))
 
 
+async def backup(context: Context, request: Request) -> Answer:
+    """Make a backup while everything runs; the writers wait for milliseconds."""
+    await request.progress("Backing up …")
+    target = default_target(context.paths)
+    try:
+        made = await asyncio.to_thread(make_backup, context.paths, target)
+    except (BackupError, OSError) as problem:
+        raise Refusal(lines(b("No backup was made."), esc(problem), "→ Make room, or try again.")) from problem
+    size = target.stat().st_size
+    return Answer(lines(
+        b(f"Backup made: {megabytes(size / 1e6)}"), code(f"backups/{target.name}"),
+        f"{plural(len(made.files), 'file')}, written and read back; writers waited {made.held_ms} ms.",
+        "In it: positions, histories, intents, risk state, paper account, candidates, models, test mode.",
+        "Not in it: keys (.env) and settings (YAML), logs, candles, waiting messages.",
+        *(esc(f"Note: {note}") for note in made.notes),
+        "→ Copy it to another place. Restore: python scripts/restore.py FILE (docs/OPERATION.md)."))
+
+
 COMMANDS = (
+    Command("backup", "Back up state and models, without keys", Group.DATA, backup),
     Command("cleanup", "Delete candle tables and pictures older than 3 days", Group.DATA, cleanup,
             preview=cleanup_preview, args=(Arg("days", "int", "default 3", low=1, high=3650),)),
     Command("cleartestdata", "Delete everything test mode has written", Group.DATA, cleartestdata,

@@ -135,7 +135,7 @@ async def sell(context: Context, request: Request) -> Answer:
     found = await _find(context, request.text("symbol"))
     for position in found:
         context.post(TRACKER, "sell", {"symbol": position.symbol, "mode": position.mode, "reason": "manual"})
-    late = await _ensure_tracker(context)
+    late = await ensure_tracker(context)
     return Answer(lines(b(f"Selling {found[0].symbol}."), late, "The tracker tells each sale here."))
 
 
@@ -161,13 +161,13 @@ async def sellall(context: Context, request: Request) -> Answer:
     for mode, positions in held.items():
         if positions:
             context.post(TRACKER, "sell_all", {"mode": mode, "reason": "manual"})
-    late = await _ensure_tracker(context)
+    late = await ensure_tracker(context)
     count = sum(len(positions) for positions in held.values())
     return Answer(lines(b(f"Selling {plural(count, 'position')}."), late, "The tracker tells each sale here.",
                         "→ /stopbot if nothing new shall be bought."))
 
 
-async def _ensure_tracker(context: Context) -> str | None:
+async def ensure_tracker(context: Context) -> str | None:
     """Only the tracker sells: start it if it is not there."""
     if context.running(TRACKER):
         return None
@@ -209,7 +209,7 @@ async def resync_preview(context: Context, request: Request) -> Preview | Answer
 async def resync(context: Context, request: Request) -> Answer:
     mode = asked_mode(context, request)
     context.post(TRACKER, "resync", {"mode": mode})
-    late = await _ensure_tracker(context)
+    late = await ensure_tracker(context)
     return Answer(lines(b(f"[{mode}] Rebuilding the tracked tokens."), late, "The tracker tells here what changed."))
 
 
@@ -231,7 +231,7 @@ async def cleartracked(context: Context, request: Request) -> Answer:
     mode = asked_mode(context, request)
     symbols = [change["symbol"] for change in await _changes(context, mode, clear=True)]
     context.post(TRACKER, "clear_tracked", {"mode": mode, "symbols": symbols})
-    late = await _ensure_tracker(context)
+    late = await ensure_tracker(context)
     return Answer(lines(b(f"[{mode}] Dropping {plural(len(symbols), 'token')}."), late, "The tracker tells it here."))
 
 

@@ -3,17 +3,18 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, SecretStr
 
 from modules.exchange.types import Mode
+from modules.execution.risk_state import Trading, Unreadable
 from modules.storage.damage import StateError
 from modules.strategies.hype.files import HypeFiles
 from modules.supervision.status import ServiceStatus
 from modules.telegram.command import Answer, Arg, Command, Group, Request, Role
 from modules.telegram.commands.crew import stake, venue
-from modules.telegram.context import Context
+from modules.telegram.context import TRACKER, Context
 from modules.telegram.facts import told
 from modules.telegram.markup import b, code, esc, lines
 from utils.figures import duration, megabytes, plural
@@ -63,14 +64,15 @@ def _service(one: ServiceStatus) -> str:
 def _files(context: Context) -> list[str]:
     """Positions by mode, dead letters, disk."""
     rows = []
+    told = tracker.info if (tracker := context.service(TRACKER)) is not None else {}
     for mode in Mode:
         try:
             count = len(HypeFiles(context.paths, mode).tracked.load())
         except StateError as problem:
             rows.append(f"⚠️ {mode} positions cannot be read: {esc(problem)}")
             continue
-        if count or mode is context.mode():
-            rows.append(f"{mode}: {plural(count, 'open position')}")
+        if count or mode is context.mode() or told.get(f"stopped_{mode.lower()}"):
+            rows.append(f"{mode}: {plural(count, 'open position')}, {_trading(context, mode, told)}")
     dead = context.outbox.dead()
     if dead:
         rows.append(f"⚠️ {plural(dead, 'notice')} could not be delivered (data/outbox/dead)")
@@ -78,6 +80,15 @@ def _files(context: Context) -> list[str]:
     if free < _LOW_DISK_MB:
         rows.append(f"⚠️ Disk: only {megabytes(free)} free")
     return rows
+
+
+def _trading(context: Context, mode: Mode, told: Mapping[str, object]) -> str:
+    """The trading state of a mode, and what stops entries."""
+    state = context.files(mode).read_risk()
+    if isinstance(state, Unreadable):
+        return "⚠️ risk state unreadable: no entries (/risk)"
+    stopped = told.get(f"stopped_{mode.lower()}") or ("" if state.trading is Trading.ACTIVE else state.reason)
+    return f"trading {state.trading}" + (f"\n   ⚠️ no entries: {esc(stopped)} (/risk)" if stopped else "")
 
 
 def _advice(crew: Sequence[ServiceStatus]) -> str | None:
