@@ -38,6 +38,8 @@ class Patience:
 
     `foreign_s`: an order older than our signature by more than this is not ours. Wide, because our ids are never used
     twice, and taking our own order for a stranger's would lose a position, while clocks may jump by seconds.
+    `fills_s`: how long one sitting asks for fills; `fills_wait_s`: how old an execution may become before its fees are
+    reckoned instead of read. Reckoned fees miss the venue's rounding, waiting leaves a purchase unguarded.
     """
 
     first_poll_s: float = 0.05
@@ -45,6 +47,7 @@ class Patience:
     cancel_after_s: float = 3.0
     settle_s: float = 10.0
     fills_s: float = 2.0
+    fills_wait_s: float = 30.0
     window_s: float = 5.0
     margin_s: float = 1.0
     foreign_s: float = 60.0
@@ -200,12 +203,14 @@ class Executor:
             self._journal.close(intent.id, "nothing")
             return NothingFilled()
         done = await self._executed(intent, state)
+        if isinstance(done, Unresolved):
+            return done
         self._journal.settle(intent.id, done.executed, done.fills)
         crash_point("result.written")
         return done
 
-    async def _executed(self, intent: Intent, state: OrderState) -> Filled:
-        """Rule 5; where the fills cannot be had in time, what the order tells."""
+    async def _executed(self, intent: Intent, state: OrderState) -> Filled | Unresolved:
+        """Rule 5; where the fills cannot be had, it is asked again later, and at last the order's figures are taken."""
         give_up = time.monotonic() + self._patience.fills_s
         pause = self._patience.first_poll_s
         while True:
@@ -217,7 +222,9 @@ class Executor:
             if sum(fill.quantity for fill in found) >= state.filled:
                 return Filled(fold(found, state.order_id, intent.fees), tuple(found))
             if time.monotonic() >= give_up:
-                log.warning("%s %s: fills incomplete; the order's own figures are taken", intent.symbol, intent.id)
+                if not self._older(state.updated_ms, self._patience.fills_wait_s):
+                    return Unresolved("it was executed, its fills cannot be read yet")
+                log.error("%s %s: fills incomplete; the order's own figures are taken", intent.symbol, intent.id)
                 return Filled(from_order(state, intent.fees))
             await asyncio.sleep(pause)
             pause = min(2 * pause, self._patience.longest_poll_s)
@@ -235,9 +242,12 @@ class Executor:
 
     def _window_closed(self, intent: Intent) -> bool:
         """Whether the request can no longer be accepted, wherever it may be on its way (rule 3)."""
-        window_ms = 1000 * (self._patience.window_s + self._patience.margin_s) * self._market.clock.speed
+        return self._older(intent.market_ms, self._patience.window_s + self._patience.margin_s)
+
+    def _older(self, market_ms: int, seconds: float) -> bool:
+        """Whether an instant of market time is at least so many of our own seconds ago; False while nobody knows."""
         try:
-            return self._market.clock.now_ms() >= intent.market_ms + window_ms
+            return self._market.clock.now_ms() >= market_ms + 1000 * seconds * self._market.clock.speed
         except Unavailable:
             return False
 

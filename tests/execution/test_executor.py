@@ -209,14 +209,18 @@ async def test_fills_told_twice_count_once(executor, account):
     assert isinstance(result, Filled) and result.executed.quantity == 10 and not result.executed.estimated
 
 
-async def test_missing_fills_are_waited_for_then_the_orders_figures_taken(executor, account):
+async def test_missing_fills_are_waited_for_then_the_orders_figures_taken(executor, account, journal, venue):
     def silent(stub, request):
         outcome = stub.execute(request)
         stub.executions.clear()
         return outcome
 
     account.faults = deque([silent])
-    result = await executor.execute(approved(buy()))
+    assert isinstance(await executor.execute(approved(buy())), Unresolved)  # reckoned fees are not the venue's
+    [entry] = journal.open_entries(buy().system, buy().account)
+    assert isinstance(await executor.resume(entry), Unresolved) and len(account.placed) == 1
+    venue.clock.pass_s(31)
+    result = await executor.resume(entry)
     assert isinstance(result, Filled) and result.executed.estimated
     assert (result.executed.quantity, result.executed.quote) == (D(10), D("20.001"))
     assert result.executed.fee_usdt == D("20.001") * D("0.001")
