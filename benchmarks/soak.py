@@ -107,7 +107,8 @@ def soak(options: argparse.Namespace, home: Path) -> dict[str, Any]:
         (home / "config").mkdir(parents=True, exist_ok=True)
         (home / "config" / "state.json").write_text('{"test_mode": false}\n', encoding="utf-8")
     program = Program(home, ("--console",), SIMULATOR_SPEED=str(options.speed), SIMULATOR_TOKENS=str(options.tokens),
-                      SIMULATOR_SEED=str(options.seed), HYPE_MAX_OPEN_TRADES="8", HYPE_MAX_TRADES_PER_DAY="500")
+                      SIMULATOR_SEED=str(options.seed), HYPE_MAX_OPEN_TRADES="8", HYPE_MAX_TRADES_PER_DAY="500",
+                      RISK_DRAWDOWN_PCT="0", RISK_WEEK_LOSS_PCT="0")  # it has to trade to the end
     venue, samples = Venue(home), Samples()
     try:
         program.start().send("/startbot")

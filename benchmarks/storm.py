@@ -41,6 +41,9 @@ ENVIRONMENT = {
     "HYPE_MAX_OPEN_TRADES": "60", "HYPE_MAX_EXPOSURE_USDT": "8000", "HYPE_MAX_TRADES_PER_DAY": "100000",
     "HYPE_MAX_SLIPPAGE_PCT": "15", "HYPE_MAX_PROPOSAL_AGE_S": "3600", "HYPE_COOLDOWN_AFTER_STOP_S": "0",
     "HYPE_COOLDOWN_AFTER_SELL_S": "0", "EXCHANGE_TIMEOUT_S": "3", "EXCHANGE_RECV_WINDOW_MS": "2000",
+    # The limits of risk have tests of their own; here they would only end the orders.
+    "RISK_DAY_LOSS_PCT": "0", "RISK_WEEK_LOSS_PCT": "0", "RISK_DRAWDOWN_PCT": "0", "RISK_EXPOSURE_PCT": "0",
+    "RISK_LOSING_STREAK": "0",
     # A crash a few seconds after the other is what is tried here; giving up on a crash loop is tested elsewhere.
     "SUPERVISION_CRASH_LOOP_COUNT": "100000", "SUPERVISION_RESTART_LONGEST_S": "1",
 }
