@@ -297,6 +297,7 @@ async def test_a_full_disk_loses_no_position_and_repeats_no_order(house, monkeyp
     def refuse_write(*_):
         raise OSError("no space left")
 
+    await house.turn()
     with monkeypatch.context() as patch:
         patch.setattr(type(house.test.files.tracked), "save", refuse_write)
         house.propose()

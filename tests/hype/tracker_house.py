@@ -53,6 +53,8 @@ class House:
         keys = {Mode.TEST: self.free, Mode.LIVE: self.key}
         self.tracker = Tracker(self.run, self.settings, self.venue, self.open, keys, QUICK, self.limits)
         self.tracker._clocks = {name: Every(0) for name in self.tracker._clocks}
+        for auditor in self.tracker.auditors.values():
+            auditor.busy_every_s = auditor.idle_every_s = auditor.retry_s = 0.0
         self.tracker.load()
 
     async def open(self, mode: Mode) -> AccountStub:
@@ -109,6 +111,7 @@ class House:
             while True:
                 await asyncio.sleep(0)
                 tasks = [task for desk in self.tracker.desks.values() for task in desk.busy.values()]
+                tasks += [one._task for one in self.tracker.auditors.values() if one._task is not None]
                 if self.dead():
                     return
                 if tasks:

@@ -1,45 +1,43 @@
-"""After a start or a doubt: what became of open orders, and whether the coins are there.
+"""After a start or a doubt: what became of open orders, and whether books and account agree.
 
 1. Every open intent is asked for (P10) and booked or closed; until then its symbol takes no other order.
-2. Held coins are compared with the account's balances. A query that fails proves nothing: the position stays (X15).
+2. Then books and account are compared (desk_reconcile), and again every few seconds.
 3. Entries open only after both were done once (X16). Exits never wait for either.
 """
 
 import logging
-from decimal import Decimal
 
 from modules.exchange.types import Market, Side, Unavailable
 from modules.execution.executor import Unresolved
 from modules.execution.journal import Entry
-from modules.strategies.hype import tracker_words
 from modules.strategies.hype.desk import Desk
 from modules.strategies.hype.desk_entry import after_entry
 from modules.strategies.hype.desk_exit import after_exit
-from modules.strategies.hype.positions import Units
+from modules.strategies.hype.desk_reconcile import Auditor
 
 log = logging.getLogger(__name__)
 
 
-async def check_in(desk: Desk) -> bool:
+async def check_in(desk: Desk, auditor: Auditor) -> bool:
     """Rules 1–3; True once entries are open."""
-    if not desk.closed:
-        return True
     if not await desk.ensure_account():
         return False
     try:
         markets = await desk.house.market.markets()
-        waiting = sorted(desk.unresolved())
-        if waiting:
-            resolve_open(desk, markets)
-            desk.closed = f"open orders are being looked up: {', '.join(waiting)}"
-            return False
-        await compare_with_balances(desk, markets)
     except Unavailable as problem:
-        desk.closed = f"the exchange does not answer: {problem}"
+        if desk.closed:
+            desk.closed = f"the exchange does not answer: {problem}"
+        return not desk.closed
+    if not desk.closed:
+        auditor.begin(markets)
+        return True
+    waiting = sorted(desk.unresolved())
+    if waiting:
+        resolve_open(desk, markets)
+        desk.closed = f"open orders are being looked up: {', '.join(waiting)}"
         return False
-    desk.closed = ""
-    log.info("%s: checked against the exchange; %d positions", desk.mode.value, len(desk.positions))
-    return True
+    await auditor.first(markets)
+    return not desk.closed
 
 
 def resolve_open(desk: Desk, markets: dict[str, Market]) -> None:
@@ -67,31 +65,3 @@ async def resolve(desk: Desk, entry: Entry, market: Market | None) -> None:
         await after_entry(desk, entry.intent, market, result)
     else:
         await after_exit(desk, entry.intent, market, result)
-
-
-async def compare_with_balances(desk: Desk, markets: dict[str, Market]) -> None:
-    """Rule 2: fewer coins than tracked is told and the smaller number guarded; more is none of our business.
-
-    Symbols with an order whose end is not booked are left alone. Raises Unavailable.
-    """
-    assert desk.account is not None
-    if not desk.positions:
-        return
-    balances = await desk.account.balances()
-    unresolved = desk.unresolved()
-    for symbol, position in list(desk.positions.items()):
-        market = markets.get(symbol)
-        if market is None or symbol in unresolved or symbol in desk.busy or position.state == "external":
-            continue
-        balance = balances.get(market.base)
-        there = balance.free + balance.locked if balance else Decimal(0)
-        units = Units.of(market)
-        if units.steps(there) >= units.steps(position.quantity):
-            continue
-        if units.steps(there) < 1:
-            desk.say(**tracker_words.coins_gone(position), level="alert")
-            desk.change(symbol, state="external")
-        else:
-            desk.say(**tracker_words.coins_fewer(position, there), level="alert")
-            desk.change(symbol, quantity=there, owed=min(position.owed, there))
-    await desk.flush()

@@ -21,6 +21,7 @@ from modules.strategies.hype import tracker_inbox, tracker_words
 from modules.strategies.hype.desk import Desk, House
 from modules.strategies.hype.desk_entry import enter
 from modules.strategies.hype.desk_exit import decide
+from modules.strategies.hype.desk_reconcile import Auditor
 from modules.strategies.hype.desk_recovery import check_in, resolve_open
 from modules.strategies.hype.desk_risk import DeskRisk
 from modules.strategies.hype.exit_rules import rules_of
@@ -77,6 +78,7 @@ class Tracker:
         house = House(market, self.journal, settings, rules_of(settings), patience, run.outbox)
         self.desks = {mode: _desk(mode, house, run, open_account, may_enter[mode]) for mode in Mode}
         self.risks = {mode: DeskRisk(desk, risk or RiskSettings()) for mode, desk in self.desks.items()}
+        self.auditors = {mode: Auditor(desk) for mode, desk in self.desks.items()}
         self.looks = Looks(market)
         self._house = house
         self._halts, self._stale = Halts(), Stale(settings.stale_after_s)
@@ -102,6 +104,7 @@ class Tracker:
         self.journal.load()
         for desk in self.desks.values():
             desk.load()
+            self.auditors[desk.mode].load()
             self.risks[desk.mode].load()
             self._unguarded.append(Unguarded(desk))
 
@@ -109,7 +112,7 @@ class Tracker:
         """The first pass over markets, open orders and balances; what fails is tried again with every turn (X16)."""
         await self._refresh_markets()
         for desk in self._needed():
-            await check_in(desk)
+            await check_in(desk, self.auditors[desk.mode])
 
     async def turn(self) -> None:
         """One round. Raises Unavailable, OSError; both are tried again with the next turn."""
@@ -117,7 +120,7 @@ class Tracker:
         await self._refresh_markets()
         desks = self._needed()
         for desk in desks:
-            await check_in(desk)
+            await check_in(desk, self.auditors[desk.mode])
         if self._clocks["resolve"].due():
             for desk in desks:
                 resolve_open(desk, self._markets)
@@ -185,7 +188,7 @@ class Tracker:
         risk = self.risks[desk.mode]
         risk.buying += 1
         try:
-            await check_in(desk)
+            await check_in(desk, self.auditors[desk.mode])
             await risk.ready_to_enter(self._markets, self.now_ms())
             may = risk.may_enter(self.now_ms())  # X35
             done = await enter(desk, proposal, cause, "; ".join(may.reasons) if isinstance(may, Blocked) else "")
@@ -271,6 +274,7 @@ class Tracker:
     async def close(self) -> None:
         """Release the accounts, then the market's connection that they use."""
         for desk in self.desks.values():
+            await self.auditors[desk.mode].close()
             for task in desk.busy.values():
                 task.cancel()
             if desk.account is not None:

@@ -7,6 +7,7 @@
 """
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -133,9 +134,10 @@ async def resync(tracker: "Tracker", desk: Desk) -> None:
     except Unavailable as problem:
         desk.say("/resync changed nothing", why=str(problem), level="warning", todo="Try again later.")
         return
+    noted = await tracker.auditors[desk.mode].confirm(markets)
     history = list(desk.files.trades.records())
     found = changes(desk.positions, history, balances, markets, desk.house.settings, desk.mode)
-    await apply(tracker, desk, found, "/resync")
+    await apply(tracker, desk, found, "/resync", noted)
 
 
 async def clear(tracker: "Tracker", desk: Desk, symbols: frozenset[str]) -> None:
@@ -153,8 +155,8 @@ async def clear(tracker: "Tracker", desk: Desk, symbols: frozenset[str]) -> None
     await apply(tracker, desk, found, "/cleartracked")
 
 
-async def apply(tracker: "Tracker", desk: Desk, found: list[Change], command: str) -> None:
-    """Carry out changes, except where an order's end is not known; then tell what was done."""
+async def apply(tracker: "Tracker", desk: Desk, found: list[Change], command: str, noted: Sequence[str] = ()) -> None:
+    """Carry out changes, except where an order's end is not known; then tell what was done, and what was `noted`."""
     skipped = [change for change in found if change.symbol in desk.busy or change.symbol in desk.unresolved()]
     done = [change for change in found if change not in skipped]
     for change in done:
@@ -167,5 +169,7 @@ async def apply(tracker: "Tracker", desk: Desk, found: list[Change], command: st
         raise OSError("positions could not be written")
     lines = [change.line() for change in done]
     lines += [f"{change.symbol}: left alone, an order is under way" for change in skipped]
-    desk.say(f"{command}: {len(done)} changes" if found else f"{command}: nothing to change",
+    lines += noted
+    changed = len(done) + len(noted)
+    desk.say(f"{command}: {changed} changes" if found or noted else f"{command}: nothing to change",
              why="\n".join(lines) or f"{len(desk.positions)} tracked tokens agree with history and account")
