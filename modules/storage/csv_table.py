@@ -1,6 +1,7 @@
 """CSV tables (P8): a fixed header, appended durably under a lock, damaged rows set aside and reported.
 
-1. The header is checked before every append and read: a file with other columns is refused, never mixed.
+1. The header is checked before every append and read: a file with other columns is refused, never mixed. A header
+   that no program ever wrote (torn, or no names of columns) is damage as in rule 3, and the whole rows are kept.
 2. A row is one line: line breaks within a cell become blanks, so that a damaged row never swallows its neighbours.
 3. A row torn by a crash (wrong number of cells, no line end) is moved to ``NAME.damaged-STAMP`` and reported.
 """
@@ -8,6 +9,7 @@
 import csv
 import io
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from modules.storage.damage import Damage, StateError, report, set_aside_name
 from utils.files import append_synced, locked, read_whole, write_atomic
 
 Row = dict[str, str]
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 class CsvTable:
@@ -36,8 +39,7 @@ class CsvTable:
             if self._empty():
                 write_atomic(self.path, self._format([self.columns]) + body)
                 return
-            self._check_header()
-            if not self._ends_whole():
+            if not self._check_header() or not self._ends_whole():
                 self._mend()
             append_synced(self.path, body)
 
@@ -46,9 +48,9 @@ class CsvTable:
         if self._empty():
             return []
         with locked(self.path):  # or an append might be seen half-way and taken for a torn row
-            self._check_header()
+            whole = self._check_header()
             good, bad = self._parse()
-            if bad:
+            if bad or not whole:
                 good = self._mend()
         return good
 
@@ -64,9 +66,11 @@ class CsvTable:
             return ""
         with locked(self.path):
             try:
-                self._check_header()
+                whole = self._check_header()
             except StateError as problem:
                 return str(problem)
+            if not whole:
+                return "the line with the names of the columns is damaged; the next reading sets it aside"
             _, bad = self._parse()
         return f"{len(bad)} torn row(s); the next reading sets them aside" if bad else ""
 
@@ -85,14 +89,25 @@ class CsvTable:
         csv.writer(text, lineterminator="\n").writerows(rows)
         return text.getvalue().encode("utf-8")
 
-    def _check_header(self) -> None:
+    def _check_header(self) -> bool:
+        """Whether the header is ours; False where it is damaged. Raises StateError for another version's (rule 1)."""
+        line = self._header_line()
+        try:
+            header = next(csv.reader([line]), [])
+        except csv.Error:
+            return False
+        if tuple(header) == self.columns:
+            return True
+        if not line.endswith("\n") or not header or not all(_NAME.fullmatch(name) for name in header):
+            return False
+        raise StateError(
+            f"{self.path.name} has the columns {','.join(header)}; expected {','.join(self.columns)}. "
+            "It is from another version: move it away, the program starts a new one."
+        )
+
+    def _header_line(self) -> str:
         with open(self.path, encoding="utf-8", errors="replace", newline="") as lines:
-            header = next(csv.reader([lines.readline()]), [])
-        if tuple(header) != self.columns:
-            raise StateError(
-                f"{self.path} has the columns {','.join(header) or 'none'}; expected {','.join(self.columns)}. "
-                "It is from another version: move it away, the program starts a new one."
-            )
+            return lines.readline()
 
     def _ends_whole(self) -> bool:
         with open(self.path, "rb") as content:
@@ -103,7 +118,7 @@ class CsvTable:
         """Whole rows, and the lines that are none."""
         text = read_whole(self.path).decode("utf-8", errors="replace")
         lines = text.split("\n")[1:]
-        torn = lines.pop()
+        torn = lines.pop() if lines else ""
         bad = [torn] if torn else []
         good = self._rows(csv.reader(lines)) if "\ufffd" not in text else None
         if good is None or len(good) != len(lines):
@@ -125,6 +140,8 @@ class CsvTable:
 
     def _mend(self) -> list[Row]:
         good, bad = self._parse()
+        if not self._check_header():
+            bad.insert(0, self._header_line().rstrip("\n"))
         aside = set_aside_name(self.path)
         write_atomic(aside, "\n".join(bad).encode("utf-8"))
         write_atomic(self.path, self._format([self.columns, *(self._cells(row) for row in good)]))

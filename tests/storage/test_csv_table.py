@@ -57,6 +57,27 @@ def test_a_file_with_other_columns_is_refused_never_mixed(tmp_path: Path) -> Non
     assert "columns" in rows.problem()
 
 
+@pytest.mark.parametrize("header", [b"\xf5\xb9Yo:/,\x00\xff\n", b"symbol,pr\x00ce,features\n", b'[1,"x",null]\n', b"\n"])
+def test_a_header_that_nobody_wrote_is_set_aside_and_whole_rows_are_kept(tmp_path: Path, header: bytes) -> None:
+    rows = table(tmp_path)
+    rows.append([row(1), row(2)])
+    body = rows.path.read_bytes().partition(b"\n")[2]
+    rows.path.write_bytes(header + body)
+    assert "columns is damaged" in rows.problem()
+    assert symbols(rows.read()) == ["T1USDT", "T2USDT"]
+    assert rows.problem() == ""
+    assert len(list(tmp_path.glob("*.damaged-*"))) == 1
+
+
+@pytest.mark.parametrize("content", [b"symb", b"symbol,price,feat", b'[1,"x",null]', bytes(range(1, 256)) * 2])
+def test_a_torn_or_ruined_table_begins_anew(tmp_path: Path, content: bytes) -> None:
+    rows = table(tmp_path)
+    rows.path.write_bytes(content)
+    rows.append([row(3)])
+    assert symbols(rows.read()) == ["T3USDT"]
+    assert len(list(tmp_path.glob("*.damaged-*"))) == 1
+
+
 def test_an_empty_file_is_an_empty_table(tmp_path: Path) -> None:
     rows = table(tmp_path)
     rows.path.touch()
