@@ -4,7 +4,7 @@
     bot.py --console           the same commands, typed, or read from a pipe or a file line by line
     bot.py run SERVICE         one service in the foreground
     bot.py stop                stop the running program in good order
-    bot.py simulate | train | doctor | settings | version
+    bot.py simulate | backtest | train | doctor | settings | version
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments or settings. Imports are lazy: a service loads only what it needs.
 """
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _HANDED_ON = {  # these read their own arguments
     "simulate": ("modules.simulator.cli", "run the simulated exchange as a server (its options: simulate --help)"),
+    "backtest": ("modules.backtest.cli", "test the live rules on past candles (its options: backtest --help)"),
 }
 _MOST_JOBS = 64
 _EPILOG = """examples:

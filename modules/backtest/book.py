@@ -16,6 +16,7 @@ from modules.strategies.hype import exits
 from utils.compiled import kernel
 
 PPM = 1_000_000
+NOISE = 1e-6  # of a float product that is whole in truth, in units
 CENT = a.MONEY // 100
 DAY_MS = 86_400_000
 
@@ -123,7 +124,7 @@ def priced(series: Series, entries: Ints, e: int, terms: Terms, slots: Ints,
         quantity = int(size / (unit * price))
     if quantity <= 0 or quantity * ask < series.tokens[token, a.K_LEAST]:
         return a.MIN_NOTIONAL, 0, 0.0, 0
-    value = int(math.ceil(quantity * price * unit))
+    value = int(math.ceil(quantity * price * unit - NOISE))
     if account[CASH] < value + fee_of(value, terms.fee_ppm):
         return a.FUNDS, 0, 0.0, 0
     return a.BOUGHT, quantity, price, value
@@ -137,7 +138,7 @@ def sell(series: Series, terms: Terms, slot: Ints, account: Ints, rests: Ints, m
     unit = series.unit[token]
     moved = slippage_ppm(terms, quantity * float(look) * unit, series.quote[at])
     price = look * (1.0 - terms.half_spread_ppm / PPM) * (1.0 - moved / PPM)
-    value = int(quantity * price * unit)
+    value = int(quantity * price * unit + NOISE)
     fee = fee_of(value, terms.fee_ppm)
     account[CASH] += value - fee
     left = slot[LEFT] - quantity

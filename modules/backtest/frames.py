@@ -50,8 +50,8 @@ def cleaned(symbol: str, columns: dict[str, npt.NDArray[np.generic]], counted: C
 
     Raises DataError when no usable row is left.
     """
-    time = columns["time"].astype(np.int64)
-    numbers = [columns[name].astype(np.float64) for name in ("open", "high", "low", "close", "volume")]
+    time = columns["time"].astype(np.int64, copy=False)
+    numbers = [columns[name].astype(np.float64, copy=False) for name in ("open", "high", "low", "close", "volume")]
     keep = _usable(*numbers, counted=counted)
     if not keep.all():
         time, numbers = time[keep], [column[keep] for column in numbers]
@@ -80,8 +80,7 @@ def cleaned(symbol: str, columns: dict[str, npt.NDArray[np.generic]], counted: C
 def _usable(opened: Floats, high: Floats, low: Floats, close: Floats, volume: Floats, *,
             counted: Counter[str]) -> npt.NDArray[np.bool_]:
     """Rows that are candles (rule 1)."""
-    total = opened + high + low + close + volume
-    finite = np.isfinite(total)
+    finite = np.isfinite(opened + high + low + close + volume)
     with np.errstate(invalid="ignore"):
         sound = (low > 0) & (low <= np.minimum(opened, close)) & (high >= np.maximum(opened, close)) & (volume >= 0)
     counted["rows with missing numbers (left out)"] += int((~finite).sum())

@@ -73,14 +73,27 @@ def file_symbol(path: Path) -> str:
 
 def _columns(path: Path) -> Columns:
     """The columns of a file that are needed, as arrays; time in ms."""
-    table = _arrow_table(path)
-    named = _arrow_columns(path, table) if table is not None else _pandas_columns(path)
-    if len(named["time"]) == 0:
+    if path.suffix.lower() not in ENDINGS:
+        raise DataError(f"{path.name}: unknown kind of file; give {', '.join(ENDINGS)}")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path.name}: is empty")
+    try:
+        from modules.backtest import arrow
+    except ImportError:
+        if path.suffix.lower() != ".csv":
+            raise DataError(f"{path.name}: {MISSING.format(path.suffix[1:].capitalize())}") from None
+        raw = _pandas_columns(path)
+    else:
+        raw = arrow.columns(path, pick)
+    if len(raw["time"]) == 0:
         raise DataError(f"{path.name}: holds no rows")
-    return named
+    raw["time"] = _times(path, raw["time"])
+    for name in NUMBERS:
+        raw[name] = _numbers(path, name, raw[name])
+    return raw
 
 
-def _pick(path: Path, names: Iterable[str]) -> dict[str, str]:
+def pick(path: Path, names: Iterable[str]) -> dict[str, str]:
     """Which column of the file is which of ours. Raises DataError naming what is missing."""
     known = {name.strip().lower(): name for name in names}
     time = next((known[name] for name in TIMES if name in known), None)
@@ -93,52 +106,6 @@ def _pick(path: Path, names: Iterable[str]) -> dict[str, str]:
     return {**chosen, "symbol": symbol} if symbol else chosen
 
 
-def _arrow_table(path: Path) -> Any:
-    """The file as an Arrow table; None where pyarrow is missing and the file is CSV."""
-    ending = path.suffix.lower()
-    if ending not in ENDINGS:
-        raise DataError(f"{path.name}: unknown kind of file; give {', '.join(ENDINGS)}")
-    try:
-        import pyarrow as pa
-        import pyarrow.csv
-        import pyarrow.feather
-        import pyarrow.parquet
-    except ImportError:
-        if ending == ".csv":
-            return None
-        raise DataError(f"{path.name}: {MISSING.format(ending[1:].capitalize())}") from None
-    try:
-        if ending == ".csv":
-            if path.stat().st_size == 0:
-                raise DataError(f"{path.name}: is empty")
-            return pa.csv.read_csv(path)
-        if ending == ".parquet":
-            names = _pick(path, pa.parquet.ParquetFile(path).schema_arrow.names)
-            return pa.parquet.read_table(path, columns=list(names.values()))
-        return pa.feather.read_table(path)
-    except pa.ArrowInvalid as problem:
-        raise DataError(f"{path.name} cannot be read: {problem}") from problem
-
-
-def _arrow_columns(path: Path, table: Any) -> Columns:
-    import pyarrow as pa
-    found: Columns = {}
-    for name, theirs in _pick(path, table.column_names).items():
-        column = table.column(theirs).combine_chunks()
-        if name == "symbol":
-            coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-            found["symbol"] = np.asarray(coded.indices)
-            found["symbols"] = np.array([str(value) for value in coded.dictionary.to_pylist()])
-        elif name == "time":
-            if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-                found["time"] = np.asarray(column.cast(pa.timestamp("ms")).cast(pa.int64()))
-            else:
-                found["time"] = _times(path, column.to_numpy(zero_copy_only=False))
-        else:
-            found[name] = _numbers(path, theirs, column.to_numpy(zero_copy_only=False))
-    return found
-
-
 def _pandas_columns(path: Path) -> Columns:
     import pandas as pd
     try:
@@ -146,32 +113,34 @@ def _pandas_columns(path: Path) -> Columns:
     except (ValueError, UnicodeDecodeError) as problem:  # pandas' errors are ValueErrors
         raise DataError(f"{path.name} cannot be read: {problem}") from problem
     found: Columns = {}
-    for name, theirs in _pick(path, map(str, table.columns)).items():
+    for name, theirs in pick(path, map(str, table.columns)).items():
         if name == "symbol":
             codes, values = pd.factorize(table[theirs])
             found["symbol"], found["symbols"] = codes, np.array([str(value) for value in values])
-        elif name == "time":
-            found["time"] = _times(path, table[theirs].to_numpy())
         else:
-            found[name] = _numbers(path, theirs, table[theirs].to_numpy())
+            found[name] = table[theirs].to_numpy()
     return found
 
 
 def _numbers(path: Path, name: str, values: npt.NDArray[Any]) -> npt.NDArray[np.generic]:
     try:
-        return values.astype(np.float64)
+        return values.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         raise DataError(f"{path.name}: column {name} holds something that is no number") from None
 
 
 def _times(path: Path, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """ms since the epoch from numbers of any usual unit, or from text in UTC."""
+    if values.dtype.kind == "M":
+        if np.isnat(values).any():
+            raise DataError(f"{path.name}: a time is missing")
+        return values.astype("datetime64[ms]").view(np.int64)
     if values.dtype.kind in "iuf":
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise DataError(f"{path.name}: a time is missing")
         first = float(values[0]) if len(values) else 0.0
         factor = 1000.0 if first < 1e11 else 1.0 if first < 1e14 else 1e-3 if first < 1e17 else 1e-6
-        return np.rint(values * factor).astype(np.int64) if factor != 1.0 else values.astype(np.int64)
+        return np.rint(values * factor).astype(np.int64) if factor != 1.0 else values.astype(np.int64, copy=False)
     import pandas as pd
     try:
         parsed = pd.to_datetime(pd.Series(values), utc=True)

@@ -95,7 +95,8 @@ def _distribution(report: Report) -> str:
     counts, edges = np.histogram(np.clip(pct, -edge, edge), BINS, (-edge, edge))
     middles = (edges[:-1] + edges[1:]) / 2
     shown = [(f"{middle:.1f}", float(count)) for middle, count in zip(middles, counts, strict=True)]
-    return ("<h2>Distribution of results: trades by percent of their cost</h2>" + svg.columns(shown, "trades")
+    return ("<h2>Distribution of results: trades by percent of their cost</h2>"
+            + svg.columns(shown, "trades", BINS // 2)
             + '<p class="dim">The outermost columns hold everything beyond.</p>')
 
 

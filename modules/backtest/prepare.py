@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("modules/backtest/*.py", "modules/strategies/hype/exits.py", "utils/compiled.py")
+PARTS = (*(f"modules/backtest/{name}.py" for name in ("arrays", "book", "engine", "measure", "walk")),
+         "modules/strategies/hype/exits.py", "utils/compiled.py")
 
 
 def compiled(cache: Path) -> str:
@@ -39,6 +40,5 @@ def digest() -> str:
     seen = hashlib.sha256(sys.version.encode())
     root = HERE.parents[1]
     for part in PARTS:
-        for path in sorted(root.glob(part)):
-            seen.update(path.name.encode() + path.read_bytes())
+        seen.update(part.encode() + (root / part).read_bytes())
     return seen.hexdigest()[:16]

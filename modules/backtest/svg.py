@@ -41,6 +41,7 @@ def lines(series: Sequence[tuple[str, str, Floats]], ticks: Sequence[str], unit:
     high = max(float(values.max()) for _, _, values in drawn)
     if area:
         low, high = min(low, 0.0), max(high, 0.0)
+        high += low == high
     pad = (high - low) * 0.04 or max(abs(high), 1.0) * 0.04
     low, high = low - (0 if area and low == 0 else pad), high + (0 if area and high == 0 else pad)
     parts = [_grid(low, high, unit), _bottom(ticks)]
@@ -54,8 +55,8 @@ def lines(series: Sequence[tuple[str, str, Floats]], ticks: Sequence[str], unit:
     return _svg(HEIGHT, "".join(parts)) + _legend([(name, style) for name, style, _ in drawn] if len(drawn) > 1 else [])
 
 
-def columns(values: Sequence[tuple[str, float]], unit: str) -> str:
-    """Upright bars with their names below; names are thinned where they would touch."""
+def columns(values: Sequence[tuple[str, float]], unit: str, losses: int = 0) -> str:
+    """Upright bars with their names below, thinned where they would touch. The first `losses` are losses anyway."""
     heights = [value for _, value in values]
     low, high = min(*heights, 0.0, 0.0), max(*heights, 0.0, 0.0)
     pad = (high - low) * 0.04 or 1.0
@@ -66,7 +67,7 @@ def columns(values: Sequence[tuple[str, float]], unit: str) -> str:
     parts = [_grid(low, high, unit)]
     for place, (name, value) in enumerate(values):
         x, y = LEFT + room * (place + 0.12), _y(value, low, high)
-        style = "gain" if value >= 0 else "loss"
+        style = "gain" if value >= 0 and place >= losses else "loss"
         told = f"<title>{escape(name)}: {value:,.2f} {unit}</title>"
         parts.append(f'<rect class="{style}" x="{x:.1f}" y="{min(y, zero):.1f}" width="{room * 0.76:.1f}" '
                      f'height="{max(abs(y - zero), 0.5):.1f}">{told}</rect>')
@@ -78,7 +79,7 @@ def columns(values: Sequence[tuple[str, float]], unit: str) -> str:
 
 def bars(values: Sequence[tuple[str, float, str]], unit: str) -> str:
     """Lying bars: (name, value, words behind it), one below the other."""
-    row, left, right = 22, 130, 190
+    row, left, right = 22, 130, 260
     low, high = min(0.0, *(value for _, value, _ in values)), max(0.0, *(value for _, value, _ in values))
     scale = (WIDTH - left - right) / max(high - low, 1e-9)
     zero = left - low * scale

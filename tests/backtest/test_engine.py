@@ -209,12 +209,12 @@ print(COMPILED, len(made.sales), [hash(table.tobytes()) for table in made])
 """
 
 
-def test_compiled_and_plain_are_the_same(tmp_path):
+def test_compiled_and_plain_are_the_same(compiled_cache):
     pytest.importorskip("numba")
     told = []
     for compiled in ("0", "1"):
         environment = {**os.environ, "COXSWAIN_COMPILED": compiled, "PYTHONHASHSEED": "0",
-                       "NUMBA_CACHE_DIR": str(tmp_path)}
+                       "NUMBA_CACHE_DIR": str(compiled_cache)}
         told.append(subprocess.run([sys.executable, "-c", COMPARE], env=environment, capture_output=True, text=True,
                                    check=True, timeout=110).stdout.split(maxsplit=1))
     assert [flag for flag, _ in told] == ["False", "True"]

@@ -1,0 +1,79 @@
+"""Columns of CSV, Parquet and Feather files through pyarrow, read in batches: never a second copy of the whole file."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from modules.backtest.frames import DataError
+
+ROWS = 1 << 16
+Pick = Callable[[Path, Iterable[str]], dict[str, str]]
+
+
+def columns(path: Path, pick: Pick) -> dict[str, npt.NDArray[Any]]:
+    """The columns that `pick` chooses, whole; ``symbol`` as codes into ``symbols``. Raises DataError."""
+    parts: dict[str, list[npt.NDArray[Any]]] = {}
+    codes: dict[str, int] = {}
+    try:
+        for batch, names in _batches(path, pick):
+            for name, theirs in names.items():
+                column = batch.column(batch.schema.get_field_index(theirs))
+                parts.setdefault(name, []).append(_coded(column, codes) if name == "symbol" else _plain(column))
+    except pa.ArrowInvalid as problem:
+        raise DataError(f"{path.name} cannot be read: {problem}") from problem
+    found: dict[str, npt.NDArray[Any]] = {}
+    for name in list(parts):
+        found[name] = np.concatenate(parts.pop(name))
+    if codes:
+        found["symbols"] = np.array(list(codes))
+    return found if found else {"time": np.zeros(0)}
+
+
+def _batches(path: Path, pick: Pick) -> Iterator[tuple[Any, dict[str, str]]]:
+    """Record batches, and which of their columns is which of ours."""
+    ending = path.suffix.lower()
+    if ending == ".parquet":
+        with pa.parquet.ParquetFile(path, pre_buffer=False) as file:
+            names = pick(path, file.schema_arrow.names)
+            for batch in file.iter_batches(ROWS, columns=list(names.values()), use_threads=False):
+                yield batch, names
+    elif ending == ".csv":
+        with pa.csv.open_csv(path) as reader:
+            names = pick(path, reader.schema.names)
+            for batch in reader:
+                yield batch, names
+    else:
+        with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
+            names = pick(path, reader.schema.names)
+            for place in range(reader.num_record_batches):
+                yield reader.get_batch(place), names
+
+
+def _plain(column: Any) -> npt.NDArray[Any]:
+    """A column as numpy; times become datetime64[ms], missing numbers NaN."""
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        if column.null_count:
+            raise pa.ArrowInvalid("a time is missing")
+        # By way of whole numbers: pyarrow would load pandas for times with a zone.
+        whole: npt.NDArray[Any] = column.cast(pa.timestamp("ms")).view(pa.int64()).to_numpy()
+        return whole.view("datetime64[ms]")
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    found: npt.NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return found
+
+
+def _coded(column: Any, codes: dict[str, int]) -> npt.NDArray[Any]:
+    """A column of names as codes, the same in every batch."""
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    here = np.array([codes.setdefault(str(name), len(codes)) for name in coded.dictionary.to_pylist()], np.int32)
+    if coded.indices.null_count:
+        raise pa.ArrowInvalid("a symbol is missing")
+    found: npt.NDArray[Any] = here[coded.indices.to_numpy(zero_copy_only=False)]
+    return found
