@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from modules.exchange.types import Mode
+from modules.exchange.types import Balance, Mode, Unavailable
 from modules.execution.risk_settings import RiskSettings
 from modules.execution.risk_state import Limit, RiskState, Trading
 from modules.strategies.hype import desk_risk
@@ -45,6 +45,21 @@ async def looks(house: House, count: int = 3, **bids: str) -> None:
         for risk in house.tracker.risks.values():
             if risk._errand is not None:
                 await risk._errand
+
+
+async def silent() -> dict[str, Balance]:
+    raise Unavailable("maintenance")
+
+
+async def halted(house: House) -> None:
+    """Looks until a FLATTEN has ended."""
+    for _ in range(100):
+        if house.risk().trading is Trading.HALTED:
+            return
+        await looks(house, 1)
+        for attempts in house.test.attempts.values():
+            attempts.not_before = 0.0
+    raise AssertionError("never flat")
 
 
 def state(house: House, mode: Mode = Mode.TEST) -> RiskState:
@@ -282,15 +297,15 @@ async def test_flatten_sells_everything_confirms_flat_twice_and_nothing_buys_it_
     assert await buys(house, "AAAUSDT")
 
 
-async def test_flat_is_not_believed_while_the_venue_does_not_say_so(tmp_path):
+async def test_flat_is_not_believed_while_the_venue_does_not_say_so(tmp_path, monkeypatch):
     house = house_with(tmp_path)
     await house.bought()
     await looks(house)
-    house.account.down = "maintenance"
+    monkeypatch.setattr(house.account, "balances", silent)
     await word(house, "FLATTEN")
     await looks(house, 5)
     assert house.test.positions == {} and house.risk().trading is Trading.FLATTENING
-    house.account.down = ""
+    monkeypatch.undo()
     await looks(house, 5)
     assert house.risk().trading is Trading.HALTED
 
@@ -306,7 +321,7 @@ async def test_flatten_cancels_an_unresolved_entry_before_it_sells(tmp_path):
     assert entry.client_id in house.account.cancelled
     assert "AAAUSDT" in house.test.positions and not house.risk().closing  # it could still buy
     house.account.orders_down = ""
-    await house.until(lambda: house.risk().trading is Trading.HALTED)
+    await halted(house)
     assert house.test.positions == {}
 
 
@@ -337,7 +352,7 @@ async def test_flatten_tells_what_cannot_be_sold_and_waits_for_it(tmp_path):
     assert len(told) == 1 and house.risk().trading is Trading.FLATTENING
     house.venue.add("AAAUSDT")
     house.venue.clock.pass_s(61)
-    await house.until(lambda: house.risk().trading is Trading.HALTED)
+    await halted(house)
     assert house.test.positions == {}
 
 
