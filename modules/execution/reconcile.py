@@ -134,12 +134,26 @@ def reconcile(ledger: LedgerView, venue: VenueView, sightings: Mapping[str, Sigh
 
 def to_ask(ledger: LedgerView, balances: Mapping[str, Balance] | Missing, most: int = 10) -> list[str]:
     """Symbols whose fills would explain a difference, the largest number of pairs bounded per cycle (X21)."""
-    if isinstance(balances, Missing):
+    if isinstance(balances, Missing) or not believable(ledger, balances):
         return []
     wanted = {symbol: None for coins in ledger.coins.values() if not coins.cash and _gap(coins, balances)
               for symbol in coins.symbols}
     wanted |= {own.symbol: None for own in ledger.intents.values() if own.open}
     return list(wanted)[:most]
+
+
+def believable(ledger: LedgerView, balances: Mapping[str, Balance]) -> bool:
+    """Whether an answer about balances can be right: numbers all through, and not empty while coins are held (X15)."""
+    return not _impossible(balances) and not _empty(ledger, balances)
+
+
+def _impossible(balances: Mapping[str, Balance]) -> list[str]:
+    return [b.asset for b in balances.values()
+            if not (b.free.is_finite() and b.locked.is_finite() and b.free >= 0 and b.locked >= 0)]
+
+
+def _empty(ledger: LedgerView, balances: Mapping[str, Balance]) -> bool:
+    return not balances and any(coins.ours + coins.external >= coins.step for coins in ledger.coins.values())
 
 
 def _with(finding: Finding, confirmed: bool) -> Finding:
@@ -222,12 +236,11 @@ def _mine(fill: Fill, ledger: LedgerView, by_order: Mapping[tuple[str, str], Own
 def _balances(ledger: LedgerView, venue: VenueView, now_ms: int, patience: Patience) -> list[Finding]:
     if isinstance(venue.balances, Missing):
         return [_unanswered("balances", venue.balances)]
-    bad = [b.asset for b in venue.balances.values()
-           if not (b.free.is_finite() and b.locked.is_finite() and b.free >= 0 and b.locked >= 0)]
+    bad = _impossible(venue.balances)
     if bad:
         return [Finding(code=Code.ANSWER_INVALID, key="invalid:balances", subject="balances", confirmed=False,
                         stops_entries=True, detail=", ".join(sorted(bad)))]
-    if not venue.balances and any(coins.ours + coins.external >= coins.step for coins in ledger.coins.values()):
+    if _empty(ledger, venue.balances):
         return [Finding(code=Code.ANSWER_EMPTY, key="empty:balances", subject="balances", confirmed=False,
                         stops_entries=True)]
     flying = {own.symbol for own in ledger.intents.values() if own.open}

@@ -26,7 +26,17 @@ from modules.execution.intents import Intent
 from modules.execution.journal import Entry
 from modules.execution.ledger import synthetic_entry
 from modules.execution.order_state import fold
-from modules.execution.reconcile import LedgerView, Missing, Pass, Patience, Sighting, VenueView, reconcile, to_ask
+from modules.execution.reconcile import (
+    LedgerView,
+    Missing,
+    Pass,
+    Patience,
+    Sighting,
+    VenueView,
+    believable,
+    reconcile,
+    to_ask,
+)
 from modules.strategies.hype import tracker_words
 from modules.strategies.hype.desk import SYSTEM, Desk
 from modules.strategies.hype.desk_books import Reconciled, Seen, reconciled_file
@@ -119,7 +129,7 @@ class Auditor:
         fills = await self._fills(markets, balances)
         ended = await self._ended()
         patience = self._patience()
-        if not isinstance(balances, Missing):
+        if not isinstance(balances, Missing) and believable(self._view(markets), balances):
             self._learn(markets, balances, asked_ms, orders)
             self._note_first_seen(markets, balances, fills)
         passed = self._compare(markets, VenueView(balances, orders, fills, asked_ms), patience)
@@ -183,7 +193,8 @@ class Auditor:
         ledger = self.desk.books.ledger
         slack = round(SLACK_MS * max(1.0, self.desk.house.market.clock.speed))
         waiting = [entry.intent.market_ms for entry in self._entries() if entry.intent.symbol == symbol
-                   and (entry.open or entry.intent.id in self.desk.books.pending or ledger.holding(symbol) is None)]
+                   and (entry.open or entry.intent.id in self.desk.books.pending or entry.verdict == "absent"
+                        or ledger.holding(symbol) is None)]
         known = ledger.since_ms(symbol)
         oldest = min([*waiting, *([known] if known else [])], default=self._now_ms())
         return max(1, oldest - slack, ledger.through_ms(symbol))
@@ -368,6 +379,8 @@ class Auditor:
     async def _report(self, passed: Pass, markets: Mapping[str, Market], balances: Mapping[str, Balance] | Missing,
                       ended: list[OrderState]) -> None:
         moving = self._patience().recent_ms
+        if not isinstance(balances, Missing) and not believable(self._view(markets), balances):
+            balances = Missing("the answer cannot be right")
         report, held_ms = report_of(self.desk, self._view(markets), passed, markets, balances,
                                     [state for state in ended if state.status is OrderStatus.FILLED],
                                     self._kept.held_ms, self._now_ms(), moving)

@@ -23,14 +23,16 @@ def ledger_view(desk: Desk, entries: Sequence[Entry], markets: Mapping[str, Mark
     """Our side, read at one instant."""
     books = desk.books
     touched: dict[str, int] = {}
+    bases: dict[str, str] = {}  # of every pair that we sent an order for, whatever became of it
     for entry in entries:
+        bases[entry.intent.symbol] = entry.intent.fees.base
         touched[entry.intent.symbol] = max(touched.get(entry.intent.symbol, 0), entry.intent.market_ms)
     coins: dict[str, Coins] = {}
     assets = books.ledger.assets()
     holdings = books.ledger.holdings()
-    for symbol in {**holdings, **desk.positions}:
+    for symbol in {**bases, **holdings, **desk.positions}:
         holding, market = holdings.get(symbol), markets.get(symbol)
-        base = holding.base if holding else market.base if market else ""
+        base = holding.base if holding else market.base if market else bases.get(symbol, "")
         if base:
             last = max(touched.get(symbol, 0), holding.last_ms if holding else 0)
             coins[base] = Coins(base, assets.get(base, ZERO), market.step if market else SMALLEST,
