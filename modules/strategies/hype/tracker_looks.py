@@ -2,7 +2,8 @@
 
 1. A few symbols are looked at by their books, many by the one call that has every ticker.
 2. Only a price that makes sense is a price: positive, finite, not above the offer. Anything else is no look at all.
-3. Gaps between looks are measured in market time, because that is how far a price can run away.
+3. One answer that does not come holds up only its own symbol, and that for `WITHIN_S`: then it is asked anew.
+4. Gaps between looks are measured in market time, because that is how far a price can run away.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 BOOKS_UP_TO = 10
 BOOK_LEVELS = 5
+WITHIN_S = 3.0
 REMEMBERED = 1_000
 
 
@@ -32,6 +34,7 @@ class Looks:
         self._gaps: deque[int] = deque(maxlen=REMEMBERED)
         self._last_ms: int | None = None
         self._seen: dict[str, int] = {}
+        self.within_s = WITHIN_S
         self.worst_gap_ms = 0
         self.failed = 0
 
@@ -62,7 +65,7 @@ class Looks:
             return {}
 
     def figures(self) -> dict[str, int]:
-        """Facts for /status, market ms (rule 3). `seen_ms`: when the symbol that waits longest was last looked at."""
+        """Facts for /status, market ms (rule 4). `seen_ms`: when the symbol that waits longest was last looked at."""
         return {"look_p50_ms": round(median(self._gaps)) if self._gaps else 0,
                 "look_max_gap_ms": max(self._gaps, default=0), "worst_gap": self.worst_gap_ms,
                 "seen_ms": min(self._seen.values(), default=0)}
@@ -77,14 +80,19 @@ class Looks:
 
     async def _book(self, symbol: str) -> Decimal | None:
         try:
-            return bid_of_book(await self._market.book(symbol, BOOK_LEVELS))
-        except Unavailable as problem:
+            async with asyncio.timeout(self.within_s):
+                return bid_of_book(await self._market.book(symbol, BOOK_LEVELS))
+        except (Unavailable, TimeoutError) as problem:
             self.failed += 1
-            log.warning("look at %s: %s", symbol, problem)
+            log.warning("look at %s: %s", symbol, str(problem) or "no answer in time")
             return None
 
     async def _tickers(self, symbols: Collection[str]) -> dict[str, Decimal]:
-        tickers = await self._market.tickers()
+        try:
+            async with asyncio.timeout(self.within_s):
+                tickers = await self._market.tickers()
+        except TimeoutError:
+            raise Unavailable("the list of tickers did not come in time") from None
         bids = {symbol: bid_of_ticker(tickers[symbol]) for symbol in symbols if symbol in tickers}
         return {symbol: bid for symbol, bid in bids.items() if bid is not None}
 
