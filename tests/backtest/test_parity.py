@@ -37,7 +37,8 @@ def intent(number, position, quantity, code, state, units):
     note = {"hit": str(state.hit), "stop": str(units.price(state.stop))} if code == exits.TARGET else {}
     return Intent(id=f"s{number}", system="A", account="TEST", symbol="TUSDT", leg="exit", slot=position.id,
                   generation=number, side=Side.SELL, type=OrderType.MARKET, quantity=quantity, market_ms=0,
-                  reason=f"tp{state.hit}" if code == exits.TARGET else "stop", fees=FeeTerms("T", "USDT", FEE), note=note)
+                  reason=f"tp{state.hit}" if code == exits.TARGET else "stop", note=note,
+                  fees=FeeTerms("T", "USDT", FEE))
 
 
 def live(market, rules, proposal, bids, quantity, begin_ms):
