@@ -44,8 +44,9 @@ class Bomb:
         if self.over:
             return
         if name == self.name and not self.gone and (name not in BOOKING or self.house.test._staged):
-            shutil.copytree(self.house.home, self.copy)
             self.gone = True
+            # Another thread may be writing meanwhile: what is written aside and not yet renamed is not there.
+            shutil.copytree(self.house.home, self.copy, ignore=shutil.ignore_patterns("*.tmp", "*.lock"))
         if self.gone:
             raise Crashed(name)
 

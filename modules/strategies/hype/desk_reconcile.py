@@ -14,11 +14,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TypeVar
 
-from modules.exchange.types import Balance, Denied, Fill, Market, OrderState, OrderStatus, Side, Unavailable, Unknown
+from modules.exchange.types import Balance, Fill, Market, OrderState, OrderStatus, Side, Unavailable
 from modules.execution.executor import Filled
 from modules.execution.findings import ChangeKind, Code, Finding
 from modules.execution.holding import empty
@@ -35,29 +34,23 @@ from modules.execution.reconcile import (
     VenueView,
     believable,
     reconcile,
-    to_ask,
 )
 from modules.strategies.hype import tracker_words
-from modules.strategies.hype.desk import SYSTEM, Desk
+from modules.strategies.hype.desk import Desk
+from modules.strategies.hype.desk_ask import Fills, Questions, answer, unknown_positions
 from modules.strategies.hype.desk_books import Reconciled, Seen, reconciled_file
 from modules.strategies.hype.desk_entry import book_entry
 from modules.strategies.hype.desk_exit import GUARDED, book_exit
-from modules.strategies.hype.desk_view import QUOTE, ledger_view, own_of, report_of, total
+from modules.strategies.hype.desk_view import QUOTE, ledger_view, report_of, total
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 BUSY_EVERY_S = 10.0
 IDLE_EVERY_S = 45.0
 RETRY_S = 1.0
 RECENT_MS, APART_MS = 5_000, 2_000  # real milliseconds: answers take real time
-SLACK_MS = 60_000
-LOOK_UPS = 5
-LOOKED_UP_KEPT = 500
-SYMBOLS_A_PASS = 10
 FIRST_WAIT_S = 2.0
 Orders = Sequence[OrderState] | Missing
-Fills = dict[str, list[Fill] | Missing]
 _UNANSWERED = (Code.ANSWER_MISSING, Code.ANSWER_EMPTY, Code.ANSWER_INVALID)
 
 
@@ -71,8 +64,7 @@ class Auditor:
         self._kept = Reconciled()
         self._task: asyncio.Task[None] | None = None
         self._next = 0.0
-        self._looked_up: dict[str, None] = {}
-        self._asked: Fills = {}
+        self._questions = Questions(desk)
         self.last: Pass | None = None
 
     def load(self) -> None:
@@ -103,6 +95,10 @@ class Auditor:
         """Border of the task: a pass that fails is logged, counted, and entries stay closed until one succeeds."""
         try:
             complete = await self.run(markets)
+        except Unavailable as problem:  # the exchange's clock is not known: nothing can be compared
+            self.desk.doubt = f"the exchange does not answer: {problem}"
+            self._next = time.monotonic() + self.retry_s
+            return
         except Exception as problem:
             log.exception("%s: reconciliation failed", self.desk.mode.value)
             self.desk.failures += 1
@@ -124,10 +120,10 @@ class Auditor:
         desk, account = self.desk, self.desk.account
         assert account is not None
         asked_ms = self._now_ms()
-        orders = await _answer(account.open_orders())
-        balances = await _answer(account.balances())
-        fills = await self._fills(markets, balances)
-        ended = await self._ended()
+        orders = await answer(account.open_orders())
+        balances = await answer(account.balances())
+        fills = await self._questions.fills(self._view(markets), balances)
+        ended = await self._questions.ended()
         patience = self._patience()
         if not isinstance(balances, Missing) and believable(self._view(markets), balances):
             self._learn(markets, balances, asked_ms, orders)
@@ -151,7 +147,7 @@ class Auditor:
             await asyncio.wait({self._task})
         await self.run(markets)
         done = []
-        strangers = [fill for fill, ours in self._asked_fills() if not ours]
+        strangers = [fill for fill, ours in self._questions.told() if not ours]
         for finding in self.last.findings if self.last else ():
             change, books = finding.change, self.desk.books
             if change.kind not in (ChangeKind.NOTE_EXTERNAL, ChangeKind.REDUCE_POSITION) or finding.venue is None:
@@ -164,69 +160,10 @@ class Auditor:
         self._next = 0.0  # the next pass shows what is left
         return done
 
-    # -- asking ------------------------------------------------------------------------------------------------
-
-    async def _fills(self, markets: Mapping[str, Market],
-                     balances: Mapping[str, Balance] | Missing) -> Fills:
-        """Fills of the symbols that need explaining, bounded per pass (X21)."""
-        desk, account = self.desk, self.desk.account
-        assert account is not None
-        wanted = dict.fromkeys([*self.unknown_positions(), *desk.books.pending.values(),
-                                *to_ask(self._view(markets), balances)])
-        found: Fills = {}
-        for symbol in list(wanted)[:SYMBOLS_A_PASS]:
-            try:
-                found[symbol] = list(await account.fills(symbol, self._since_ms(symbol)))
-            except Denied as problem:  # e.g. a pair that is gone: it will not be told by asking again
-                log.warning("%s: trades of %s: %s", desk.mode.value, symbol, problem)
-            except Unavailable as problem:
-                found[symbol] = Missing(str(problem))
-        self._asked = found
-        return found
-
-    def unknown_positions(self) -> list[str]:
-        """Held symbols of which the ledger knows no fill."""
-        return [symbol for symbol in self.desk.positions if self.desk.books.ledger.holding(symbol) is None]
-
-    def _since_ms(self, symbol: str) -> int:
-        """From when on fills matter: since the last one known, or since our first order that may have some."""
-        ledger = self.desk.books.ledger
-        slack = round(SLACK_MS * max(1.0, self.desk.house.market.clock.speed))
-        waiting = [entry.intent.market_ms for entry in self._entries() if entry.intent.symbol == symbol
-                   and (entry.open or entry.intent.id in self.desk.books.pending or entry.verdict == "absent"
-                        or ledger.holding(symbol) is None)]
-        known = ledger.since_ms(symbol)
-        oldest = min([*waiting, *([known] if known else [])], default=self._now_ms())
-        return max(1, oldest - slack, ledger.through_ms(symbol))
-
-    async def _ended(self) -> list[OrderState]:
-        """Orders that ended since the last pass are looked up once more (X17)."""
-        account = self.desk.account
-        assert account is not None
-        booked = [entry for entry in self._entries()[-4 * LOOK_UPS:] if entry.verdict == "booked"
-                  and entry.intent.id not in self._looked_up][-LOOK_UPS:]
-        states = []
-        for entry in booked:
-            intent = entry.intent
-            found = await account.order(intent.symbol, intent.id)
-            if isinstance(found, Unknown):
-                continue
-            self._looked_up[intent.id] = None
-            if isinstance(found, OrderState):
-                states.append(found)
-                if entry.executed is not None and found.filled > entry.executed.quantity:
-                    self.desk.books.owe(intent.id, intent.symbol)
-        for old in list(self._looked_up)[:-LOOKED_UP_KEPT]:
-            del self._looked_up[old]
-        return states
-
     # -- comparing ---------------------------------------------------------------------------------------------
 
-    def _entries(self) -> list[Entry]:
-        return self.desk.house.journal.newest(SYSTEM, self.desk.mode.value, 2_000)
-
     def _view(self, markets: Mapping[str, Market]) -> LedgerView:
-        return ledger_view(self.desk, self._entries(), markets)
+        return ledger_view(self.desk, self._questions.entries(), markets)
 
     def _compare(self, markets: Mapping[str, Market], venue: VenueView, patience: Patience) -> Pass:
         seen = {key: Sighting(one.first_ms, one.confirmed) for key, one in self._kept.seen.items()}
@@ -235,21 +172,6 @@ class Auditor:
     def _patience(self) -> Patience:
         speed = max(1.0, self.desk.house.market.clock.speed)
         return Patience(round(RECENT_MS * speed), round(APART_MS * speed))
-
-    def _asked_fills(self) -> Iterator[tuple[Fill, Entry | None]]:
-        """The fills that were told in this pass, each with the entry whose order it belongs to, None for a stranger's.
-
-        By client id or by the venue's order id: not every venue tells the first with a fill.
-        """
-        by_id, by_order = {}, {}
-        for entry in self._entries():
-            by_id[entry.intent.id] = entry
-            order_id = own_of(entry).order_id
-            if order_id:
-                by_order[entry.intent.symbol, order_id] = entry
-        for answer in self._asked.values():
-            for fill in answer if not isinstance(answer, Missing) else ():
-                yield fill, by_id.get(fill.client_id) or by_order.get((fill.symbol, fill.order_id))
 
     # -- changing ----------------------------------------------------------------------------------------------
 
@@ -271,8 +193,8 @@ class Auditor:
         desk, books = self.desk, self.desk.books
         if isinstance(balances, Missing) or desk.open_entries() or books.pending:
             return  # in motion: the difference would be ours
-        uncounted = {entry.intent.symbol for _, entry in self._asked_fills() if entry is not None}
-        for symbol in self.unknown_positions():
+        uncounted = {entry.intent.symbol for _, entry in self._questions.told() if entry is not None}
+        for symbol in unknown_positions(self.desk):
             market, position = markets.get(symbol), desk.positions[symbol]
             if market is None or isinstance(fills.get(symbol), Missing) or symbol in uncounted:
                 return  # own fills are counted first
@@ -293,7 +215,7 @@ class Auditor:
         wanted = {(one.change.symbol, fill_id) for one in passed.findings
                   if one.change.kind is ChangeKind.COUNT_FILLS for fill_id in one.change.ids}
         by_entry: dict[str, tuple[Entry, list[Fill]]] = {}
-        for fill, entry in self._asked_fills():
+        for fill, entry in self._questions.told():
             if entry is not None and (fill.symbol, fill.id) in wanted:
                 by_entry.setdefault(entry.intent.id, (entry, []))[1].append(fill)
         counted = False
@@ -392,11 +314,3 @@ class Auditor:
 
     def _now_ms(self) -> int:
         return self.desk.house.market.clock.now_ms()
-
-
-async def _answer(question: Awaitable[T]) -> T | Missing:
-    """An answer, or why there is none (X15)."""
-    try:
-        return await question
-    except Unavailable as problem:
-        return Missing(str(problem))
