@@ -126,8 +126,8 @@ class Storm:
             self._now_and_then("rate", now, 20.0, 40.0, self._new_rate)
             self._now_and_then("prices", now, 2.0, 4.0, self._prices)
             self._now_and_then("kill", now, 5.0, 12.0, self._kill)
-            self._now_and_then("propose", now, 0.2, 0.8, self._propose)
-            self._now_and_then("sell", now, 0.3, 0.9, self._sell)
+            self._now_and_then("propose", now, 0.2, 0.5, self._propose)
+            self._now_and_then("sell", now, 0.2, 0.6, self._sell)
             if self.manual:
                 self._now_and_then("manual", now, 8.0, 20.0, self._by_hand)
             self._renew_faults()
@@ -175,7 +175,10 @@ class Storm:
         status = self.venue.ask("/sim/status")
         held = load(self.home / "data" / "tracked_tokens.json") or {}
         free = sorted(self.asks.keys() - held.keys())
-        if status is None or not free or self.inbox.waiting() > 8:
+        beat = self.program.beat("tracker")
+        closed = beat is None or not beat["ready"] or beat["info"].get("closed_live", "?")
+        # Where entries are closed only some are posted: they would be refused, and the tracker has its hands full.
+        if status is None or not free or self.inbox.waiting() > (2 if closed else 10):
             return
         symbol = self.rng.choice(free)
         self.inbox.post("buy", {
