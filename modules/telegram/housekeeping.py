@@ -12,7 +12,8 @@ OLD_DAYS = 3
 _PICTURES = "pictures"
 # State, its copy, and the full segments of histories, also one that a crash left in the middle of its turning over.
 _OF_TEST_MODE = re.compile(
-    r"test_(tracked_tokens|trade_history|summary_log|log|account|risk_state)\.(json(\.bak)?|\d{5,}\.(jsonl|full))")
+    r"test_(tracked_tokens|trade_history|summary_log|log|account|risk_state|ledger|fills|reconciliation)"
+    r"\.(json(\.bak)?|\d{5,}\.(jsonl|full))")
 
 
 @dataclass(frozen=True, slots=True)

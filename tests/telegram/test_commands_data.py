@@ -20,7 +20,8 @@ async def test_cleartestdata_takes_all_of_test_and_nothing_of_live(house: House)
         risk = risk_file(house.paths, "hype", mode)
         risk.save(risk.load())
         risk.save(risk.load())
-    for name in ("test_trade_history.00001.jsonl", "test_trade_history.00002.full"):
+    for name in ("test_trade_history.00001.jsonl", "test_trade_history.00002.full", "test_ledger.json",
+                 "test_ledger.json.bak", "test_fills.json", "test_reconciliation.json"):
         (house.paths.data / name).write_text("", encoding="utf-8")
     await house.ask("/startbot")
     asked = plain(await house.ask("/cleartestdata"))

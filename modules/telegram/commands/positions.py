@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from modules.exchange.types import Mode
+from modules.execution.findings import ChangeKind
+from modules.strategies.hype.desk_books import reconciled_file
 from modules.strategies.hype.records import Position
 from modules.telegram.command import Answer, Arg, Button, Command, Group, Handler, Preview, Refusal, Request, Role
 from modules.telegram.commands.crew import exposure_lines, stake, troubles
@@ -182,7 +184,15 @@ async def _changes(context: Context, mode: Mode, clear: bool) -> list[dict[str, 
     hype = context.settings.hype.model_dump(mode="json")
     told = await context.worker("resync_changes", {"mode": mode.value, "clear": clear, "hype": hype})
     found: list[dict[str, str]] = told["changes"]
-    return found
+    return found if clear else [*found, *await context.read(lambda: _notes(context, mode))]
+
+
+def _notes(context: Context, mode: Mode) -> list[dict[str, str]]:
+    """What /resync would note about coins and cash, by the tracker's own findings (/reconcile)."""
+    report = reconciled_file(context.paths, mode).load().report
+    return [{"symbol": finding.subject, "kind": "note", "line": f"note: {finding.sentence()}"}
+            for finding in (report.findings if report else ())
+            if finding.change.kind in (ChangeKind.NOTE_EXTERNAL, ChangeKind.REDUCE_POSITION)]
 
 
 def _listed(changes: list[dict[str, str]]) -> list[str]:
