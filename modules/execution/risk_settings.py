@@ -16,7 +16,7 @@ class RiskSettings(BaseModel):
     week_loss_pct: float = Field(10.0, ge=0, le=100, description="Loss of equity in an ISO week that stops entries, %")
     drawdown_pct: float = Field(20.0, ge=0, le=100, description="Fall of equity from its peak that halts entries, %")
     exposure_pct: float = Field(50.0, ge=0, le=100, description="Share of equity in open positions at most, %")
-    losing_streak: int = Field(6, ge=0, le=1000, description="Losing trades in a row that stop entries for a while")
+    losing_streak: int = Field(10, ge=0, le=1000, description="Losing trades in a row that stop entries for a while")
     streak_rest_s: float = Field(14_400.0, ge=0, description="Market seconds without entry after a losing streak")
     equity_stale_s: float = Field(300.0, gt=0, description="Equity older than this stops entries, market seconds")
     data_stale_s: float = Field(30.0, gt=0, description="Market data older than this stops entries, market seconds")

@@ -40,7 +40,7 @@ from modules.execution.risk_state import (
 from tests.execution.ledger_cases import D
 from utils.paths import Paths
 
-SETTINGS = RiskSettings()
+SETTINGS = RiskSettings(losing_streak=6)
 DAY_MS = 86_400_000
 # A Wednesday, noon.
 NOON = int(datetime(2025, 4, 2, 12, tzinfo=UTC).timestamp() * 1000)

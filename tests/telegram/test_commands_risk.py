@@ -147,7 +147,7 @@ async def test_risk_shows_every_limit_with_share_state_peak_and_since(house: Hou
     told = plain(parsed_text(await house.ask("/risk")))
     for part in ("[TEST] Trading: PAUSED since 2025-10-09 08:53 UTC, by Ann", "holiday", "peak 10,500.00",
                  "Kill switch: off", "day loss", "81% STOP", "week loss", "50% ok", "drawdown", "48% ok",
-                 "exposure", "10.00 /50.00%  20% ok", "losses", "33% ok", "price age", "equity age",
+                 "exposure", "10.00 /50.00%  20% ok", "losses", "20% ok", "price age", "equity age",
                  "Until 2025-10-09 08:54 UTC no entries: day loss"):
         assert part in told, (part, told)
     assert all(len(line) <= 34 for line in told.splitlines() if "/" in line and "%" in line)

@@ -69,7 +69,7 @@ _SENTENCES: dict[Refusal, str] = {
     Refusal.MODEL_NEVER_CAME: "waited for a model that could not be made",
     Refusal.STANDS_ASIDE: "is judged without a model: it has shown no edge, so it stands aside",
     Refusal.MOOD_PAUSE: "is not bought while BTC falls",
-    Refusal.ENTRIES_PAUSED: "is not bought while entries are paused",
+    Refusal.ENTRIES_PAUSED: "is not bought while a person or a limit stops entries",
     Refusal.RESTING: "rests after its last sale",
 }
 
