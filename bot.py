@@ -83,8 +83,7 @@ def main(argv: list[str]) -> int:
     try:
         paths = default_paths().prepare()
     except OSError as problem:
-        return _fail(f"The folder for the program's state cannot be written: {problem}. "
-                     "Give it room and rights, or set COXSWAIN_HOME to another folder.")
+        return _unwritable(problem)
     if chosen.part == "doctor":
         from config.doctor import command as examine
         return examine(paths, chosen.json)
@@ -139,6 +138,9 @@ def command_process(settings: "Settings", paths: Paths, console: bool, send: str
             return hand_over(paths, send, other.who())
         return _fail(f"Coxswain already runs on this state ({other.who()}). Nothing was started. "
                      "Use that one, or stop it with: bot.py stop")
+    except OSError as problem:  # a full disk, mostly
+        lock.release()
+        return _unwritable(problem)
     try:
         if not console and not settings.telegram.token.get_secret_value():
             _fail("No Telegram token is set, and there is no terminal or pipe to take commands from. Set "
@@ -206,6 +208,11 @@ def _jobs(text: str) -> int:
 def _say(text: str) -> int:
     sys.stdout.write(text + "\n")
     return EXIT_OK
+
+
+def _unwritable(problem: OSError) -> int:
+    return _fail(f"The folder for the program's state cannot be written: {problem}. Nothing was started. "
+                 "Give it room and rights, or set COXSWAIN_HOME to another folder.")
 
 
 def _fail(text: str) -> int:

@@ -73,7 +73,7 @@ async def _ask(router: Router, lines: Sequence[str], yes: bool) -> int:
             if answer is not None else []
         if tokens and answer is not None:
             print(plain(answer.text).rsplit("\n", 1)[0])  # the last line speaks of buttons
-            word = "yes" if yes else await asyncio.to_thread(input, "Do it? [y/N] ")
+            word = "yes" if yes else await asyncio.to_thread(_answer)
             if word.strip().lower() not in ("y", "yes"):
                 print("Nothing was done.")
                 done = 1
@@ -81,6 +81,14 @@ async def _ask(router: Router, lines: Sequence[str], yes: bool) -> int:
             answer = await router.press(_ME, tokens[0])
         _print(answer)
     return done
+
+
+def _answer() -> str:
+    try:
+        return input("Do it? [y/N] ")
+    except EOFError:  # nobody is there to answer
+        print()
+        return ""
 
 
 def _print(answer: Answer | None) -> None:

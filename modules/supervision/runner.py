@@ -44,6 +44,10 @@ def run_service(service: Service, settings: "Settings", paths: Paths, supervised
     except AlreadyRunning as other:
         print(f"{other}. Stop it first; there is never more than one {service.title}.", file=sys.stderr)  # noqa: T201
         return EXIT_FAILED
+    except OSError as problem:  # a full disk, mostly
+        lock.release()
+        print(f"{service.title} cannot note that it runs: {problem}. Is the disk full?", file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
     try:
         setup_logging(paths.logs, service.name, to_stderr=not supervised)
         _be_nice(service.nice)

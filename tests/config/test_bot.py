@@ -1,5 +1,6 @@
 """bot.py as a person starts it: exit codes, one on a state, stop, restart."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -96,6 +97,21 @@ def test_a_state_folder_that_cannot_be_made_is_said_plainly(tmp_path: Path, monk
     monkeypatch.setenv("COXSWAIN_HOME", str(tmp_path / "file"))
     assert bot.main(["doctor"]) == 1
     assert "The folder for the program's state cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", [["--console"], ["run", "tracker"]])
+def test_a_full_disk_at_the_start_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: list[str],
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("COXSWAIN_HOME", str(tmp_path))
+    monkeypatch.setattr("utils.locks.write_atomic", full)
+    assert bot.main(line) == 1
+    told = capsys.readouterr().err
+    assert "No space left on device" in told and "Traceback" not in told
+    lock = ProcessLock(tmp_path / "data" / "run", "bot" if line[0] == "--console" else "tracker")
+    assert not lock.held()
 
 
 def test_version_and_settings_print(capsys: pytest.CaptureFixture[str]) -> None:
