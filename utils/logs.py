@@ -17,6 +17,7 @@ from utils.wall import iso
 MAX_BYTES = 2_000_000
 KEEP = 3
 _TAIL_BYTES = 256_000
+_OWN_EXCEPTION = re.compile(r"(?:modules|utils|config)\.[\w.]+: (.+)")
 _RECORD = re.compile(r"^\d{4}-\d\d-\d\dT\S+ ([A-Z]+) [\w.]+: (.*)")
 
 
@@ -94,6 +95,7 @@ def tail(paths: Paths, name: str, lines: int) -> list[str]:
 def last_error(paths: Paths, name: str, since: tuple[int, int] = (0, 0)) -> str:
     """The newest error a process told, as one line: the record's words and, of a traceback, its last line.
 
+    An exception of the program's own has words for a person: they stand alone, without its name and the record's.
     `since` is what `sizes` said before the process started: older words are left out. Empty if there is none.
     """
     head = detail = ""
@@ -106,7 +108,8 @@ def last_error(paths: Paths, name: str, since: tuple[int, int] = (0, 0)) -> str:
                 head, detail = record.group(2), ""
         elif within and line.strip() and not line.startswith(" "):
             detail = line.strip()
-    found = f"{head} | {detail}" if detail else head
+    own = _OWN_EXCEPTION.match(detail)
+    found = own.group(1) if own else f"{head} | {detail}" if detail else head
     if not found:
         words = [line.strip() for line in _last_lines(out_path(paths, name), since[1]) if line.strip()]
         found = words[-1] if words else ""

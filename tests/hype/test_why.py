@@ -101,6 +101,10 @@ def test_nothing_in_the_way(house):
     (crew(tracker=service("tracker", "stopped")), "Services alive", "tracker is stopped", "/logs tracker"),
     (crew(scanner=replace(service("scanner", "crash-loop"), last_error="boom")), "Services alive", "boom",
      "/logs scanner"),
+    (crew(scanner=replace(service("scanner", "crash-loop"), last_error="Its port is taken.")), "Services alive",
+     "the scanner crashed again and again and is not started any more: Its port is taken.", "/logs scanner"),
+    (crew(scanner=replace(service("scanner", "starting"), last_error="of an earlier life")), "Services alive",
+     "the scanner is starting.", "Wait"),
     (crew(simulator=None), "Services alive", "simulator is stopped", "/logs simulator"),
     (crew(scanner=service("scanner", "starting")), "Services alive", "starting", "Wait"),
     (crew(scanner=service("scanner", scans=9, data_age_s=40.0, pace_s=2.0, error="timeout")), "Exchange reachable",
@@ -204,7 +208,7 @@ def test_the_funnel_tells_where_tokens_fall(house):
     house.change(totals={"looked_at": 9, "surge_low": 7, "fading": 2, "no_strategy": 9})
     cause = house.cause()
     assert cause.name == "Candidates"
-    assert "of 310 symbols 2 show hype now (280 not grown enough, 28 too little volume)" in cause.text
+    assert "only 2 of 310 symbols show hype now (280 not grown enough, 28 too little volume)" in cause.text
     assert "9 no strategy fits, 7 no surge of volume, 2 falling back" in cause.text
     assert "5.0 %/1h" in cause.limit
     house.change(totals={"candidates": 4, "rejected": 4, "feedback_no": 3, "confidence_low": 1})

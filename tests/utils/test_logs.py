@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from modules.storage.damage import StateError
 from utils import logs
 from utils.logs import last_error, log_path, out_path, prepare_out, setup_logging, sizes, tail
 from utils.paths import Paths
@@ -71,6 +72,16 @@ def test_last_error_is_the_words_and_the_end_of_the_traceback(tmp_path: Path) ->
     assert last_error(paths, "tracker", since) == ""
     out_path(paths, "tracker").write_text("Traceback\nSyntaxError: invalid\n\n", encoding="utf-8")
     assert last_error(paths, "tracker", since) == "SyntaxError: invalid"
+
+
+def test_words_of_the_programs_own_exceptions_stand_alone(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    setup_logging(paths.logs, "scanner")
+    try:
+        raise StateError("market.json is damaged: restore it.")
+    except StateError:
+        logging.getLogger("a.b").exception("scanner failed")
+    assert last_error(paths, "scanner") == "market.json is damaged: restore it."
 
 
 def test_large_raw_output_is_put_aside_before_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

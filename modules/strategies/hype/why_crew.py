@@ -5,6 +5,8 @@ from modules.strategies.hype.why_view import Check, View
 NEEDED = ("simulator", "tracker", "scanner")
 STALE_AT_LEAST_S = 15.0
 STALE_SCANS = 4
+_FAILING = {"crash-loop": "crashed again and again and is not started any more", "stuck": "hangs",
+            "backoff": "crashed and is started again in a moment"}
 
 
 def started(view: View) -> Check:
@@ -23,9 +25,11 @@ def alive(view: View) -> Check:
         status = view.services.get(name)
         if status is None or status.state != "ready":
             state = "stopped" if status is None else status.state
-            why = f": {status.last_error}" if status is not None and status.last_error else ""
+            failed = status is not None and state in _FAILING and status.last_error
+            why = f": {status.last_error.rstrip('.')}" if status is not None and failed else ""
             todo = "Wait a moment." if state == "starting" else f"See /logs {name}; /restartbot starts it afresh."
-            return Check("Services alive", False, f"the {name} is {state}{why}.", state, "ready", todo)
+            how = _FAILING.get(state, f"is {state}")
+            return Check("Services alive", False, f"the {name} {how}{why}.", state, "ready", todo)
     return Check("Services alive", True, "all services are up and beating.", "ready")
 
 

@@ -66,7 +66,7 @@ def funnel(view: View) -> Check:
     since = span(view.report.market_ms - view.report.started_ms)
     listed = now.get("listed", 0)
     suspects = now.get("suspects", 0)
-    screened = f"of {listed} symbols {suspects} show hype now ({_counts(now, _SCREEN)})"
+    screened = f"only {suspects} of {listed} symbols show hype now ({_counts(now, _SCREEN)})"
     need = (f"{bars.get('growth_5m_pct', 0):.1f} %/5m, {bars.get('growth_1h_pct', 0):.1f} %/1h or "
             f"{bars.get('growth_24h_pct', 0):.0f} %/24h, volume × {bars.get('surge', 0):.1f}")
     found = totals.get("candidates", 0)
