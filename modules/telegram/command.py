@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Value = str | int | float
 Progress = Callable[[str], Awaitable[None]]
+_LONGEST_QUOTE = 60
 
 
 class Role(IntEnum):
@@ -107,7 +108,7 @@ class Arg:
         if self.kind == "choice":
             word = text.lower()
             if word not in self.choices:
-                raise UsageError(f"{self.name} is {text!r}; it can be {', '.join(self.choices)}.")
+                raise UsageError(f"{self.name} is {shown(text)}; it can be {', '.join(self.choices)}.")
             return word
         if self.kind in ("int", "float"):
             return self._number(text)
@@ -117,9 +118,9 @@ class Arg:
         try:
             value = int(text) if self.kind == "int" else float(text)
         except ValueError:
-            raise UsageError(f"{self.name} is {text!r}; it must be a number.") from None
+            raise UsageError(f"{self.name} is {shown(text)}; it must be a number.") from None
         if value != value or value in (float("inf"), float("-inf")):
-            raise UsageError(f"{self.name} is {text!r}; it must be a number.")
+            raise UsageError(f"{self.name} is {shown(text)}; it must be a number.")
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
             raise UsageError(f"{self.name} is {text}; it must be from {self.low:g} to {self.high:g}.")
         return value
@@ -134,7 +135,7 @@ def parse_symbol(text: str) -> str:
     if not name.endswith("USDT") or name == "USDT":
         name += "USDT"
     if not _SYMBOL.fullmatch(name):
-        raise UsageError(f"{text!r} is not a symbol. Write for example PEPE or PEPEUSDT.")
+        raise UsageError(f"{shown(text)} is not a symbol. Write for example PEPE or PEPEUSDT.")
     return name
 
 
@@ -194,7 +195,7 @@ class Command:
             last = len(self.args) - 1
             words = [*words[:last], " ".join(words[last:])]
         if len(words) > len(self.args):
-            raise UsageError(f"/{self.name} takes {_count(len(self.args))}; {' '.join(words)!r} is too much.")
+            raise UsageError(f"/{self.name} takes {_count(len(self.args))}; {shown(' '.join(words))} is too much.")
         values: dict[str, Value] = {}
         left = list(self.args)
         for word in words:
@@ -219,7 +220,12 @@ class Command:
             passed = left[:position]
             left[:] = [*passed, *left[position + 1:]]
             return
-        raise problem or UsageError(f"{word!r} is too much.")
+        raise problem or UsageError(f"{shown(word)} is too much.")
+
+
+def shown(text: str) -> str:
+    """What a person wrote, quoted in an answer: its beginning where it is long."""
+    return repr(text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE - 1] + "…")
 
 
 def _count(number: int) -> str:

@@ -90,7 +90,8 @@ class TelegramFront:
         except WrongToken:
             self.state = "stopped: the token is wrong"
             self.down.failed("the token is wrong")
-            log.error("Telegram refuses the token: polling has ended")
+            log.error("Telegram refuses the token, so no command from Telegram is served. "
+                      "Get the right one from @BotFather, set TELEGRAM_TOKEN, start again")
             self._outbox.say("Telegram refuses the bot's token; no command from Telegram is served.", level="alert",
                              todo="Get the token from @BotFather, set TELEGRAM_TOKEN, start again.")
             return "Telegram refuses the token"

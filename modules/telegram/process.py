@@ -155,7 +155,7 @@ class House:
         parts = [f"still running: {', '.join(adopted)}" if adopted else "",
                  f"starting again: {', '.join(again)}" if again else ""]
         found = "; ".join(part for part in parts if part)
-        facts.found_at_start = f"At its start it found {found}." if found else ""
+        facts.found_at_start = f"At its start: {found}." if found else ""
         mode = self.context.mode()
         self.outbox.say(
             "Coxswain is here." + (f" {found[0].upper()}{found[1:]}." if found else ""), mode=mode.value,

@@ -356,11 +356,34 @@ async def test_logs_hide_secrets_and_settings_too(tmp_path: Path) -> None:
     shown = plain(await house.ask("/settings"))
     assert "hype.trade_usdt = 75.0" in shown and "exchange.api_secret = set" in shown and secret not in shown
     assert "hype.max_open_trades = 5" in plain(await house.ask("/settings hype"))
-    assert "There is no group xyz" in await house.ask("/settings xyz")
+    assert "There is no group 'xyz'" in await house.ask("/settings xyz")
 
 
 async def test_help_by_role_and_in_detail(house: House) -> None:
     mine, theirs = await house.ask("/help"), await house.ask("/help", telegram(VIEWER))
     assert "/sellall" in mine and "/sellall" not in theirs and "/wait" in mine and "/wait" not in theirs
     assert "Asks for a confirmation" in await house.ask("/help sell")
-    assert "no command sell" in await house.ask("/help sell", telegram(VIEWER))
+    assert "no command 'sell'" in await house.ask("/help sell", telegram(VIEWER))
+
+
+async def test_testmode_off_says_when_entries_are_stopped(house: House) -> None:
+    house.crew.states.update(scanner="ready", tracker="ready")
+    house.worker.answers["key_report"] = {"refused": "", "usdt": "812.5"}
+    assert "it buys at once" in await house.ask("/testmode_off")
+    house.crew.info["tracker"] = {"stopped_live": "paused by <User1>"}
+    told = await house.ask("/testmode_off")
+    assert "it buys at once" not in told and "Nothing is bought at first: paused by &lt;User1&gt;" in told
+
+
+async def test_startbot_keeps_words_of_an_earlier_life_to_itself(house: House) -> None:
+    house.crew.broken = {"scanner"}
+    house.crew.start = broken_start(house)  # type: ignore[method-assign]
+    told = plain(await house.ask("/startbot"))
+    assert "Scanner: stopped." in told and "it fell over" not in told
+
+
+def broken_start(house: House) -> Any:
+    async def start(*names: str) -> Any:
+        house.crew.states["scanner"] = "stopped"
+        return [status for status in house.crew.status() if status.name in names]
+    return start

@@ -72,6 +72,13 @@ def test_what_is_no_symbol(typed: str) -> None:
         parse_symbol(typed)
 
 
+@pytest.mark.parametrize("line", ["/sell {}", "/why {}", "/pause {}", "/daily {}", "/settings {}", "/help {}", "/{}",
+                                  "/ping {}"])
+async def test_a_novel_is_quoted_by_its_beginning(house: House, line: str) -> None:
+    told = await house.ask(line.format("ж<b>" * 2500))
+    assert "ж&lt;b&gt;" in told and "<b>" not in told and len(told) < 700
+
+
 async def _nothing(context: Context, request: Request) -> Answer:
     return Answer("x")
 

@@ -43,7 +43,8 @@ def troubles(found: Sequence[ServiceStatus]) -> str | None:
     bad = [status for status in found if status.state not in ("ready", "starting")]
     if not bad:
         return None
-    told = [f"{esc(status.title)}: {esc(status.state)}. {esc(status.last_error)}".rstrip() for status in bad]
+    told = [f"{esc(status.title)}: {esc(status.state)}. "
+            f"{esc(status.last_error) if status.state != 'stopped' else ''}".rstrip() for status in bad]
     return lines(b("Not everything started."), *told, f"→ /logs {bad[0].name} shows more; /status shows the crew.")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from modules.telegram.command import Answer, Arg, Command, Group, Request, Role
+from modules.telegram.command import Answer, Arg, Command, Group, Request, Role, shown
 from modules.telegram.commands.crew import stopall_preview
 from modules.telegram.context import Context
 from modules.telegram.markup import b, code, esc, lines
@@ -16,7 +16,7 @@ async def help_(context: Context, request: Request) -> Answer:
     if wanted:
         found = next((command for command in mine if wanted in (command.name, *command.aliases)), None)
         if found is None:
-            return Answer(f"There is no command {esc(wanted)}. /help lists them.")
+            return Answer(f"There is no command {esc(shown(wanted))}. /help lists them.")
         return Answer(details(found))
     parts = []
     for group in Group:

@@ -4,7 +4,7 @@ from modules.exchange.types import Mode
 from modules.strategies.hype.files import TestMode, mode_file
 from modules.telegram.command import Answer, Command, Group, Preview, Request, Role
 from modules.telegram.commands.crew import exposure_lines, open_positions, stake, venue
-from modules.telegram.context import SCANNER, Context
+from modules.telegram.context import SCANNER, TRACKER, Context
 from modules.telegram.markup import b, code, esc, lines
 from utils.figures import money, plural
 
@@ -45,15 +45,17 @@ async def testmode_off_preview(context: Context, request: Request) -> Preview | 
     hype = context.settings.hype
     size = (f"{hype.trade_share_pct:g}% of equity" if hype.trade_share_pct else f"{money(hype.trade_usdt)} USDT")
     held = await context.read(lambda: open_positions(context))
-    running = "The scanner is running: it buys at once." if context.running(SCANNER) else \
-        "The scanner is not running; /startbot starts buying."
+    tracker = context.service(TRACKER)
+    stopped = tracker.info.get(f"stopped_{Mode.LIVE.lower()}") if tracker is not None else None
+    running = "The scanner is not running; /startbot starts buying." if not context.running(SCANNER) else \
+        f"Nothing is bought at first: {stopped}. See /risk." if stopped else "The scanner is running: it buys at once."
     text = lines(b("🔴 LIVE 🔴 Switch from test to LIVE?"), b(f"{venue(context)}: {stake(context, Mode.LIVE)}"),
                  f"Account: {money(float(told['usdt']))} USDT free",
                  f"A trade: {size}", f"At once: {plural(hype.max_open_trades, 'trade')}, "
                  f"together at most {money(hype.max_exposure_usdt)} USDT",
-                 f"A day: at most {plural(hype.max_trades_per_day, 'entry', 'entries')}", running,
+                 f"A day: at most {plural(hype.max_trades_per_day, 'entry', 'entries')}", esc(running),
                  *exposure_lines(held), "Test positions stay guarded on paper." if held[Mode.TEST] else None)
-    mark = f"{size} {hype.max_open_trades} {hype.max_exposure_usdt} {context.running(SCANNER)}"
+    mark = f"{size} {hype.max_open_trades} {hype.max_exposure_usdt} {context.running(SCANNER)} {stopped}"
     return Preview(text, mark, "Yes, trade LIVE")
 
 

@@ -12,7 +12,7 @@ from modules.execution.risk_state import Trading, Unreadable
 from modules.storage.damage import StateError
 from modules.strategies.hype.files import HypeFiles
 from modules.supervision.status import ServiceStatus
-from modules.telegram.command import Answer, Arg, Command, Group, Request, Role
+from modules.telegram.command import Answer, Arg, Command, Group, Request, Role, shown
 from modules.telegram.commands.crew import stake, venue
 from modules.telegram.context import TRACKER, Context
 from modules.telegram.facts import told
@@ -124,7 +124,7 @@ async def settings(context: Context, request: Request) -> Answer:
     groups = [name for name in type(model).model_fields if not wanted or name == wanted]
     if not groups:
         known = ", ".join(type(model).model_fields)
-        return Answer(lines(f"There is no group {esc(wanted)}.", f"There are: {esc(known)}."))
+        return Answer(lines(f"There is no group {esc(shown(wanted))}.", f"There are: {esc(known)}."))
     if not wanted:
         changed = [row for name in groups for row in _rows(name, getattr(model, name), only_changed=True)]
         return Answer(lines(b("Settings that differ from the default"), *(changed or ["None: all are as they come."]),
