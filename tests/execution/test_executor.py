@@ -1,5 +1,6 @@
 """One order, sent once, seen through: X1, X3, X4, X5, X7, X9, X11."""
 
+import asyncio
 import time
 from collections import deque
 from decimal import Decimal
@@ -241,3 +242,13 @@ async def test_fees_by_the_asset_they_are_paid_in(executor, account, asset, fee,
     assert isinstance(result, Filled)
     assert (result.executed.received, result.executed.cost) == (D(received), D(cost))
     assert result.executed.fee_usdt == D("0.02") and result.executed.estimated is (asset == "MX")
+
+
+async def test_two_orders_of_one_symbol_never_fly_together(executor, account, journal):
+    first = asyncio.create_task(executor.execute(approved(buy())))
+    while not executor.placing:
+        await asyncio.sleep(0)
+    second = await executor.execute(approved(buy(1)))
+    assert isinstance(second, NotPlaced) and second.code == "IN_FLIGHT"
+    assert isinstance(await first, Filled) and executor.placing == frozenset()
+    assert len(account.placed) == 1 and len(journal.entries) == 1

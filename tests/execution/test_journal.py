@@ -52,6 +52,16 @@ def test_an_intent_and_all_that_became_of_it_survive(tmp_path):
     assert again.of_cause("") == []
 
 
+def test_an_intent_is_flushed_to_the_disk_itself(tmp_path, monkeypatch):
+    flushed: list[int] = []
+    monkeypatch.setattr(journal_module.os, "fsync", lambda handle: flushed.append(handle))
+    journal = loaded(tmp_path / "j")
+    journal.open(intent("a"))
+    assert len(flushed) == 1
+    journal.answer(intent("a").id, "accepted")
+    assert len(flushed) == 1  # what follows can be asked of the venue again
+
+
 def test_accounts_do_not_see_each_others_open_intents(tmp_path):
     journal = loaded(tmp_path / "j")
     journal.open(intent(account="LIVE"))

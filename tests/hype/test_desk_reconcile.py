@@ -320,3 +320,13 @@ async def test_a_balance_that_lags_behind_a_purchase_does_not_shrink_its_exit(ho
     house.account.coins = true
     await house.until(lambda: not house.test.positions, AAAUSDT="0.9")
     assert house.account.placed[-1].quantity == 49
+
+
+async def test_coins_missing_in_one_answer_alone_leave_the_position_guarded(house):
+    await house.bought()
+    await passes(house)
+    coins, house.account.coins = house.account.coins, {**house.account.coins, "AAA": D(0)}
+    await house.turn()
+    house.account.coins = coins
+    await passes(house)
+    assert house.test.positions["AAAUSDT"].state == "open" and house.notices("alert") == []
