@@ -15,6 +15,8 @@ from modules.exchange.gateway import open_account, open_market
 from modules.exchange.settings import ExchangeSettings
 from modules.exchange.types import Mode
 from modules.execution.executor import Patience
+from modules.execution.invariants import Rule
+from modules.strategies.hype.desk_books import reconciled_file
 from modules.strategies.hype.settings import HypeSettings
 from modules.strategies.hype.tracker import Tracker, run_until_stopped
 from modules.strategies.hype.tracker_service import KeyCheck, always
@@ -117,3 +119,13 @@ async def test_twenty_positions_bought_and_sold_with_lost_answers_end_at_the_ven
         1 for entry in running.tracker.journal.entries.values()
         if entry.intent.account == "TEST" or entry.verdict in ("refused", "failed", "absent"))
     assert len({trade.id for trade in trades}) == len(trades)
+    books = live.books.ledger.assets()
+    assert books["USDT"] == held["USDT"] - 10_000 and not any(books[asset] for asset in books if asset != "USDT")
+    await running.until(lambda: agrees(running, Mode.LIVE) and agrees(running, Mode.TEST))
+    assert not live.entries_closed and not live.doubted and not live.books.pending
+
+
+def agrees(running: Running, mode: Mode) -> bool:
+    report = reconciled_file(running.paths, mode).load().report
+    rules = {check.rule for check in report.checks} if report is not None else set()
+    return report is not None and report.clean and rules >= {Rule.QUANTITY, Rule.EQUITY}
