@@ -210,6 +210,9 @@ async def test_a_persons_own_coins_count_towards_the_limit_of_the_token(house):
     house.propose()
     await house.turn()
     assert house.account.placed == [] and "MAX_TOKEN" in house.beat()["last_refusal"]
+    house.propose(market_ms=1)
+    await house.turn()
+    assert all(code in house.beat()["last_refusal"] for code in ("TOO_OLD", "MAX_TOKEN"))  # all, not only the first
 
 
 async def test_an_order_by_hand_is_told_and_never_touched(house):

@@ -195,9 +195,9 @@ class Tracker:
         finally:
             risk.buying -= 1
         self._counts["bought" if done.bought else "refused"] += 1
-        log.info("%s %s: %s (%s)", desk.mode.value, proposal.symbol, done.code, done.text)
+        log.info("%s %s: %s (%s)", desk.mode.value, proposal.symbol, done.code, done.every or done.text)
         if not done.bought:
-            self.run.tell(last_refusal=f"{proposal.symbol}: {done.code}, {done.text}")
+            self.run.tell(last_refusal=f"{proposal.symbol}: {done.every or f'{done.code}, {done.text}'}")
 
     async def _refresh_markets(self) -> None:
         now_ms = self.now_ms()

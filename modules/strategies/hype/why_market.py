@@ -92,8 +92,11 @@ def purchases(view: View) -> Check:
     approved = view.report.totals.get("approved", 0)
     if not approved:
         return Check("Purchases", True, "nothing has been proposed yet.", "0")
-    return Check("Purchases", False, f"{approved} proposals went to the tracker, none was bought.", "0", str(approved),
-                 "/logs tracker says why each was refused.")
+    tracker = view.services.get("tracker")
+    last = str(tracker.info.get("last_refusal", "")) if tracker is not None else ""
+    told = f" The last refusal, {last}." if last else ""  # every limit that spoke against it
+    return Check("Purchases", False, f"{approved} proposals went to the tracker, none was bought.{told}", "0",
+                 str(approved), "/logs tracker says why each was refused.")
 
 
 def _counts(stages: dict[str, int], reasons: tuple[Refusal, ...]) -> str:
