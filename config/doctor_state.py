@@ -46,6 +46,13 @@ def disk(paths: Paths) -> Iterator[Finding]:
         yield Finding("disk", "ok", text)
 
 
+def _mend(path: Path) -> str:
+    last = "restore a backup, or move the file away to start empty"
+    if path.with_name(f"{path.name}.bak").exists():
+        return f"The program restores it from its copy when it starts; if it cannot, {last}"
+    return f"The program mends it when it starts, where it can; if it cannot, {last}"
+
+
 def files(paths: Paths) -> Iterator[Finding]:
     """Whether every state file can be read."""
     good = 0
@@ -57,9 +64,7 @@ def files(paths: Paths) -> Iterator[Finding]:
         except OSError as refusal:
             problem = refusal.strerror or str(refusal)
         if problem:
-            yield Finding("state", "bad", f"{path.name}: {problem}",
-                          "The program restores it from its copy when it starts; if it cannot, restore a backup, or "
-                          "move the file away to start empty")
+            yield Finding("state", "bad", f"{path.name}: {problem}", _mend(path))
         else:
             good += 1
     yield Finding("state", "ok", f"{good} state file(s) can be read" if good else "no state files yet")
@@ -115,7 +120,9 @@ def processes(paths: Paths, settings: Settings) -> Iterator[Finding]:
         holder = ProcessLock(paths.run, service.name).owner()
         if holder is None:
             words = last_error(paths, service.name) if owner else ""
-            yield Finding(service.name, "ok", "does not run" + (f"; last words: {words}" if words else ""))
+            yield Finding(service.name, "warn" if words else "ok",
+                          "does not run" + (f"; last words: {words}" if words else ""),
+                          f"/logs {service.name} shows more; /status tells whether it should run" if words else "")
             continue
         beat = read_beat(paths.run, service.name)
         ready = beat is not None and beat.ready and beat.pid == holder.pid

@@ -102,7 +102,8 @@ class Journal:
                 write_atomic(self._meta, json.dumps({"market": description}).encode("utf-8"))
         except (OSError, ValueError, KeyError, TypeError) as problem:
             raise StateError(
-                f"state folder {self._folder}: cannot be used ({problem}). Give another --state folder.") from problem
+                f"state folder {self._folder}: cannot be used, {self._meta.name} is damaged ({problem}). "
+                "Remove the folder: a new market begins. Or give another --state folder.") from problem
 
     def load(self) -> Restored:
         """Read everything; cut a torn tail off. Raises StateError where the middle is damaged."""

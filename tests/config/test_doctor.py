@@ -72,7 +72,11 @@ def test_damaged_state_is_found_and_left_as_it_is(paths: Paths) -> None:
     bad = sorted(finding.text.split(":")[0] for finding in found if finding.verdict == "bad")
     assert bad == ["candidate_tokens.csv", "test_tracked_tokens.json", "test_trade_history.json"]
     assert files.tracked.path.read_text(encoding="utf-8") == "{"
-    assert all(finding.mend for finding in found if finding.verdict == "bad")
+    mends = {finding.text.split(":")[0]: finding.mend for finding in found if finding.verdict == "bad"}
+    files.tracked.path.with_name(f"{files.tracked.path.name}.bak").write_text("{}", encoding="utf-8")
+    [tracked] = [finding for finding in doctor_state.files(paths) if finding.text.startswith("test_tracked_tokens")]
+    assert "from its copy" in tracked.mend
+    assert "from its copy" not in mends["candidate_tokens.csv"] and "mends it" in mends["candidate_tokens.csv"]
 
 
 def test_set_aside_files_and_dead_letters_are_worth_a_thought(paths: Paths) -> None:
@@ -121,6 +125,19 @@ def test_what_runs_is_told(paths: Paths) -> None:
     [tracker] = by_what(found, "tracker")
     assert tracker.verdict == "warn" and f"PID {os.getpid()}, not ready" in tracker.text
     assert by_what(found, "bot")[0].text == "does not run now"
+
+
+def test_a_service_that_fell_over_is_worth_a_thought(paths: Paths) -> None:
+    (paths.logs / "scanner.log").write_text("2025-04-01T09:30:00.000Z ERROR x: it fell over\n", encoding="utf-8")
+    settings = load_settings(paths, {})
+    assert by_what(list(doctor_state.processes(paths, settings)), "scanner")[0].verdict == "ok"
+    lock = ProcessLock(paths.run, "bot")
+    lock.acquire()
+    try:
+        [scanner] = by_what(list(doctor_state.processes(paths, settings)), "scanner")
+    finally:
+        lock.release()
+    assert scanner.verdict == "warn" and "it fell over" in scanner.text and "/logs scanner" in scanner.mend
 
 
 class BotApi(http.server.ThreadingHTTPServer):

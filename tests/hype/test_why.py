@@ -109,6 +109,7 @@ def test_nothing_in_the_way(house):
     (crew(scanner=service("scanner", "starting")), "Services alive", "starting", "Wait"),
     (crew(scanner=service("scanner", scans=9, data_age_s=40.0, pace_s=2.0, error="timeout")), "Exchange reachable",
      "timeout", "network"),
+    (crew(scanner=service("scanner", error="no network")), "Exchange reachable", "no network", "network"),
     (crew(scanner=service("scanner", scans=9, data_age_s=400.0, pace_s=30.0, error="")), "Exchange reachable",
      "400 s old", "/logs"),
     (crew(scanner=service("scanner", data_age_s=1.0)), "Exchange reachable", "no scan", "Wait"),

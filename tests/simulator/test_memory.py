@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from modules.simulator.journal import Journal, StateError
 from modules.simulator.server import Simulator, StartError
 from modules.simulator.settings import SimulatorSettings
 from tests.simulator.conftest import START, HandClock, Starter
@@ -171,6 +172,13 @@ def test_a_state_folder_belongs_to_one_market_and_one_process(tmp_path: Path) ->
     second = _simulator(tmp_path, start_usdt=5.0)
     assert second.venue.by_key["sim-key"].balance("USDT").free == 10_000, "only the first start gives money"
     second.close()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"seed": 1}'])
+def test_a_damaged_mark_of_the_folder_is_refused_with_a_way_out(tmp_path: Path, content: str) -> None:
+    (tmp_path / "market.json").write_text(content, encoding="utf-8")
+    with pytest.raises(StateError, match=r"market\.json is damaged .* Remove the folder: a new market begins"):
+        Journal(tmp_path).claim("seed 1")
 
 
 def test_an_unreadable_clock_is_refused(tmp_path: Path) -> None:

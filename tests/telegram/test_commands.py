@@ -78,6 +78,12 @@ async def test_startbot_says_what_happens_next(house: House) -> None:
     assert "Already running" in plain(await house.ask("/startbot"))
 
 
+async def test_startbot_promises_nothing_while_the_exchange_is_away(house: House) -> None:
+    house.crew.info["scanner"] = {"error": "nothing could be sent"}
+    told = plain(await house.ask("/startbot"))
+    assert "The exchange cannot be reached yet" in told and "First candidates" not in told
+
+
 async def test_startbot_names_what_did_not_start(house: House) -> None:
     house.crew.broken = {"scanner"}
     told = plain(await house.ask("/startbot"))

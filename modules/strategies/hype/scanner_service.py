@@ -151,7 +151,7 @@ async def main(run: ServiceRun, settings: "Settings") -> None:
 
 async def _open(run: ServiceRun, settings: "Settings") -> MarketData | None:
     """The market, as soon as it can be reached; None when stopped before. An absent exchange is no crash."""
-    began, said = time.monotonic(), ""
+    said = ""
     while not run.stop.is_set():
         try:
             return await open_market(settings.exchange, run.paths, listen=listener(run))
@@ -159,6 +159,6 @@ async def _open(run: ServiceRun, settings: "Settings") -> MarketData | None:
             if said != str(problem):
                 said = str(problem)
                 log.warning("the exchange cannot be reached: %s", problem)
-            run.tell(error=said, data_age_s=round(time.monotonic() - began, 1))
+            run.tell(error=said)
         await run.sleep(RETRY_S)
     return None

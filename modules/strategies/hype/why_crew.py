@@ -40,7 +40,8 @@ def fresh(view: View) -> Check:
     error = str(info.get("error") or "")
     age = info.get("data_age_s")
     if error:
-        return Check("Exchange reachable", False, f"no scan comes to its end: {error}", f"{age} s old", "",
+        return Check("Exchange reachable", False, f"no scan comes to its end: {error}",
+                     "no data yet" if age is None else f"data {age} s old", "",
                      "It keeps trying. Check the network and EXCHANGE_* in the settings; /logs scanner tells more.")
     if not isinstance(age, int | float) or not info.get("scans"):
         return Check("Exchange reachable", False, "no scan has been finished yet.", "0 scans", "1",

@@ -75,6 +75,10 @@ def _started(context: Context, mode: Mode, before: bool) -> str:
     stopped = paused.info.get(f"stopped_{mode.lower()}") if paused is not None else None
     if stopped:
         note = f"⚠️ Nothing is bought now: {esc(stopped)}. → /risk"
+    scanner = context.service(SCANNER)
+    away = scanner.info.get("error") if scanner is not None else ""
+    soon = "⚠️ The exchange cannot be reached yet; I keep trying, and nothing is bought until then." if away else \
+        "First candidates in about 2 to 5 min (market time); each purchase and sale is told here."
     head = "Already running" if before else "Running"
     return lines(
         f"{b(f'{head}: {venue(context)}, {mode} mode')}",
@@ -83,7 +87,7 @@ def _started(context: Context, mode: Mode, before: bool) -> str:
         f"Size {size} a trade, {hype.max_open_trades} at once, {money(hype.max_exposure_usdt)} USDT in all.",
         note,
         "",
-        "First candidates in about 2 to 5 min (market time); each purchase and sale is told here.",
+        soon,
         "→ /why says why nothing is bought, /status shows the crew, /summary the result.",
     )
 
