@@ -27,17 +27,17 @@ def notices(guard: Guard, copy: Path) -> bool:
     whole = file.read_text(encoding="utf-8")
     file.write_text(whole.replace(guard.old, guard.new), encoding="utf-8", newline="\n")
     try:
-        return run(guard.test, copy) != 0
+        return run((guard.test,), copy) != 0
     finally:
         file.write_text(whole, encoding="utf-8", newline="\n")
 
 
-def run(test: str, copy: Path) -> int:
-    """Exit code of one test in the copy. Raises RuntimeError where no test was run."""
-    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", test]
+def run(tests: tuple[str, ...], copy: Path) -> int:
+    """Exit code of tests in the copy. Raises RuntimeError where one of them does not exist."""
+    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, encoding="utf-8", timeout=LIMIT_S)
     if done.returncode == NO_TESTS or "not found:" in done.stdout + done.stderr:
-        raise RuntimeError(f"{test} does not exist")
+        raise RuntimeError(f"not all of {', '.join(tests)} exist")
     return done.returncode
 
 
@@ -57,9 +57,8 @@ def main() -> int:
                 shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "state.json"))
             else:
                 shutil.copy2(source, copy / name)
-        for test in dict.fromkeys(guard.test for guard in chosen):
-            if run(test, copy):
-                raise SystemExit(f"{test} fails already, with every guard in place")
+        if run(tuple(dict.fromkeys(guard.test for guard in chosen)), copy):
+            raise SystemExit("a test fails already, with every guard in place")
         for guard in chosen:
             seen = notices(guard, copy)
             if not seen:
