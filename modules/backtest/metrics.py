@@ -13,7 +13,9 @@ from modules.backtest.trades import Curve, Trades
 DAY_MS = 86_400_000
 YEAR_DAYS = 365.0
 RUNS = 1000
-CHUNK_CELLS = 4_000_000
+LEAST_RUNS = 200
+CELLS = 3_000_000  # trades drawn in all runs together; many trades need fewer runs for the same certainty
+CHUNK_CELLS = 250_000
 
 
 class Metric(NamedTuple):
@@ -129,6 +131,7 @@ def shuffle(trades: Trades, start: float, runs: int = RUNS, seed: int = 7) -> Sh
     pnl = trades.pnl / MONEY
     if len(pnl) < 2:
         return None
+    runs = max(min(runs, CELLS // len(pnl)), min(runs, LEAST_RUNS))
     rng = np.random.default_rng(seed)
     falls, ends = np.empty(runs), np.empty(runs)
     step = max(CHUNK_CELLS // len(pnl), 1)

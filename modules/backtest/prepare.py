@@ -5,11 +5,14 @@ exits.py the engine would go on with the old exits. So the cache lies in a folde
 """
 
 import hashlib
+import importlib
 import importlib.util
 import os
 import shutil
 import sys
 from pathlib import Path
+
+from modules.learning.quiet import without
 
 HERE = Path(__file__).resolve().parent
 PARTS = (*(f"modules/backtest/{name}.py" for name in ("arrays", "book", "engine", "measure", "walk")),
@@ -32,6 +35,8 @@ def compiled(cache: Path) -> str:
             if old != folder:
                 shutil.rmtree(old, ignore_errors=True)
         os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    with without("scipy"):  # numba would load it for linear algebra that no kernel uses: 40 MB, a third of a second
+        importlib.import_module("numba.np.arraymath")
     return ""
 
 

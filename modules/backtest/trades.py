@@ -84,19 +84,26 @@ class Curve:
 
 def curve_of(made: Made, series: Series, start: int) -> Curve:
     """Equity, worth of positions, and the same money bought and held evenly over all tokens, over time."""
-    time = np.unique(series.candles[a.TIME])
+    time = series.candles[a.TIME] if len(series.tokens) == 1 else np.unique(series.candles[a.TIME])
     cash = np.zeros(len(time), np.int64)
     for rows, at, change in ((made.positions, a.P_AT, -made.positions[:, a.P_COST]),
                              (made.sales, a.S_AT, made.sales[:, a.S_VALUE] - made.sales[:, a.S_FEE])):
         np.add.at(cash, np.searchsorted(time, series.candles[a.TIME, rows[:, at]]), change)
     held, hold = np.zeros(len(time)), np.zeros(len(time))
     for token, (begin, end) in enumerate(series.tokens[:, :2].tolist()):
-        place = np.searchsorted(series.candles[a.TIME, begin:end], time, side="right") - 1
+        place = _newest(series.candles[a.TIME, begin:end], time)
         close = series.candles[a.CLOSE, begin:end]
         hold += np.where(place >= 0, close[np.maximum(place, 0)] / close[0], 1.0)
         held += _worth(made, token, begin, close, place, float(series.unit[token]))
     equity = (start + np.cumsum(cash) + held) / a.MONEY
     return Curve(time, equity, held / a.MONEY, hold / len(series.tokens) * start / a.MONEY)
+
+
+def _newest(own: Ints, time: Ints) -> Ints:
+    """The newest of a token's candles at each time; −1 before the first."""
+    if len(own) == len(time):  # it has a candle at every time
+        return np.arange(len(time))
+    return np.searchsorted(own, time, side="right") - 1
 
 
 def _worth(made: Made, token: int, begin: int, close: Ints, place: Ints, unit: float) -> Floats:
