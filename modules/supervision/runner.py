@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from modules.storage.damage import Damage, on_damage
+from modules.supervision.alarms import tell_damages
 from modules.supervision.lifetime import EXIT_FAILED, EXIT_OK
 from modules.supervision.registry import Service
 from modules.supervision.service import ServiceRun
@@ -64,7 +64,7 @@ def run_service(service: Service, settings: "Settings", paths: Paths, supervised
 async def _live(service: Service, settings: "Settings", paths: Paths) -> int:
     limits: SupervisionSettings = settings.supervision
     run = ServiceRun(service.name, paths, limits.beat_every_s)
-    on_damage(lambda damage: _tell_damage(run, damage))
+    tell_damages(run.outbox)
     run.beat()
     _obey_signals(run)
     _arm_watchdog(limits.stuck_after_s)
@@ -143,8 +143,3 @@ def _be_nice(nice: int) -> None:
         psutil.Process().nice(getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", nice))
     except (psutil.AccessDenied, OSError) as problem:
         log.warning("priority stays as it is: %s", problem)
-
-
-def _tell_damage(run: ServiceRun, damage: Damage) -> None:
-    run.outbox.say(f"State file damaged: {damage.path.name}", why=damage.sentence(), level="alert",
-                   todo="Compare it with what the exchange shows; /resync rebuilds positions.")

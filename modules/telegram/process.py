@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from modules.supervision.alarms import tell_damages
 from modules.supervision.deadman import ping_loop
 from modules.supervision.lifetime import EXIT_RESTART, EXIT_SETTINGS, Lifetime
 from modules.supervision.outbox import Outbox
@@ -64,6 +65,7 @@ class House:
         self.life = life
         self.settings = settings
         self.outbox = Outbox(paths.outbox, SENDER)
+        self._quiet = tell_damages(self.outbox)  # before the supervisor and the commands read state
         self.crew = Supervisor(paths, settings.supervision, crew, must_run=lambda: self.context.must_run())
         self.context = Context(paths, settings, self.crew, Workers(paths, settings), life.request_restart, life.stop)
         self.context.commands = all_commands([service.name for service in crew])
@@ -108,6 +110,7 @@ class House:
             self._keep("first commands", lambda: self._first_commands(send))
         code = await self.life.ended()
         await self._end(delivery, code)
+        self._quiet()
         return code if self._code is None or code == EXIT_RESTART else self._code
 
     def _begin(self, delivery: Delivery) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from modules.exchange.types import Mode
+from modules.strategies.hype.files import HypeFiles
 from tests.surroundings import environment
 from tests.telegram.bot_api import BotApiServer
 from tests.telegram.house import OWNER
-from utils.paths import PROJECT
+from utils.paths import PROJECT, Paths
 
 LINES = "/ping\n/status\n/summry\n/tracked\n/stopall\n/wait 0.5\n"
 
@@ -43,6 +45,17 @@ def test_piped_commands_are_carried_out_and_the_end_is_zero(tmp_path: Path) -> N
     places = [shown.index(word) for word in ("pong", "Tracker: stopped", "Did you mean /summary?", "No open positions",
                                              "Everything is stopped", "Waited")]
     assert places == sorted(places) and "Coxswain is here" in shown
+
+
+def test_damage_that_the_command_process_finds_first_is_told(tmp_path: Path) -> None:
+    tracked = HypeFiles(Paths(tmp_path).prepare(), Mode.TEST).tracked
+    tracked.save({})
+    tracked.save({})
+    tracked.path.write_bytes(b"\xf5\x00{")
+    with program(tmp_path, "--console") as process:
+        shown, _ = process.communicate("/tracked\n/wait 2\n", timeout=60)
+    assert "State file damaged: test_tracked_tokens.json" in shown and "The last good copy was restored" in shown
+    assert "/resync rebuilds positions" in shown and process.returncode == 0
 
 
 def test_a_first_command_from_the_command_line(tmp_path: Path) -> None:
