@@ -287,3 +287,14 @@ def test_laws(script: list[tuple[tuple[str, object, object], int]]) -> None:
 def test_a_negative_settings_value_is_refused() -> None:
     with pytest.raises(ValueError, match="greater than or equal"):
         RiskSettings(day_loss_pct=-1)
+
+
+def test_a_new_process_has_seen_nothing_yet_and_alarms_nobody() -> None:
+    later = NOON + 3_600_000
+    state, seen = run(fresh(), Started(later))
+    assert seen == [] and "equity is not known yet" in blocked(state, later)
+    assert "no market data" in blocked(state, later)
+    state, seen = run(state, equity(1000, later))
+    assert seen == [] and "no market data" in blocked(state, later)
+    state, seen = run(state, DataSeen(later, later))
+    assert seen == [] and may_enter(state, later, SETTINGS) == Allowed()

@@ -429,3 +429,34 @@ async def test_figures_alone_are_not_written_with_every_look(tmp_path, monkeypat
     house.tracker.risks[Mode.TEST].state = changed
     await looks(house, 2)
     assert house.risk().trading is Trading.PAUSED
+
+
+async def test_a_state_that_cannot_be_written_refuses_entries_until_it_can(tmp_path, monkeypatch):
+    house = house_with(tmp_path)
+    await house.bought()
+    await looks(house)
+
+    def full(value: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(house.tracker.risks[Mode.TEST]._file, "save", full)
+    await looks(house, 5)
+    assert not await buys(house, "BBBUSDT") and "cannot be written" in house.beat()["last_refusal"]
+    assert whats(house, "alert") == ["Entries stop: the risk state cannot be written"]
+    await looks(house, AAAUSDT="0.9")
+    assert house.test.positions == {}
+    monkeypatch.undo()
+    await looks(house)
+    assert await buys(house, "BBBUSDT")
+
+
+async def test_flatten_waits_for_an_entry_between_its_approval_and_its_order(tmp_path):
+    house = house_with(tmp_path)
+    await house.bought()
+    await looks(house)
+    house.tracker.risks[Mode.TEST].buying += 1
+    await word(house, "FLATTEN")
+    assert "AAAUSDT" in house.test.positions and not house.risk().closing
+    house.tracker.risks[Mode.TEST].buying -= 1
+    await halted(house)
+    assert house.test.positions == {}
