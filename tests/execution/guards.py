@@ -51,7 +51,7 @@ GUARDS: tuple[Guard, ...] = (
           "case Refused(code, text) if code in ():",
           EXECUTOR + "test_an_id_in_use_is_asked_about_instead_of_believed_refused"),
     Guard("X4 not there is said twice", E + "executor.py", "if absences >= 2:", "if absences >= 1:",
-          EXECUTOR + "test_absence_is_believed_only_after_the_window_and_twice"),
+          EXECUTOR + "test_an_order_that_shows_late_is_found_by_asking_again"),
     Guard("X4 not there only after the window", E + "executor.py", " and self._window_closed(intent):", ":",
           EXECUTOR + "test_while_the_exchanges_window_is_open_absence_proves_nothing"),
     Guard("X5 an older order is not ours", E + "executor.py",
