@@ -27,7 +27,6 @@ from benchmarks.venue_books import Books
 from modules.execution.crashpoints import declared
 
 MOST_PASSINGS = 3
-SETTLE_S = 60.0
 
 
 @dataclass
@@ -145,24 +144,36 @@ def at_rest(world: World, operation: Operation) -> bool:
     return not world.inbox.waiting() and operation.done() and not Books.read(world.home).open
 
 
+def prepared(world: World, name: str) -> Operation:
+    """An operation ready to be carried out; prepared once more where the market refused (the token was halted)."""
+    operation = OPERATIONS[name](world)
+    try:
+        operation.prepare()
+    except CrashWorldError:
+        world.kill()
+        for path, message in world.inbox.take():
+            world.inbox.done(path, message)
+        operation = OPERATIONS[name](world)
+        operation.prepare()
+    return operation
+
+
 def run_case(world: World, point: str, name: str, passing: int) -> Case:
-    """One cell of the matrix, once. What is wrong afterwards is in `problems`."""
+    """One cell of the matrix, once. What is wrong afterwards is in `problems`. Raises CrashWorldError (preparing)."""
     began = time.monotonic()
     case = Case(point, name, passing)
-    operation = OPERATIONS[name](world)
-    operation.prepare()
-    known = set(Books.read(world.home).intents) - Books.read(world.home).open
-    world.start(crash_at=f"{point}:{passing}")
-    world.wait(lambda: world.crashed or (world.ready() and at_rest(world, operation)), f"{name} with {point}", SETTLE_S)
-    case.struck = world.crashed
-    if not case.struck:  # a last turn may still pass the point
-        time.sleep(0.3)
-        case.struck = world.crashed
-    books = Books.read(world.home)
-    case.landed = case.struck and bool(set(books.intents) - known)
-    world.start()
+    operation = prepared(world, name)
+    before = Books.read(world.home)
+    known = set(before.intents) - before.open
     try:
-        world.wait(lambda: world.ready() and at_rest(world, operation), f"{name} after {point}:{passing}", SETTLE_S)
+        world.start(crash_at=f"{point}:{passing}")
+        world.wait(lambda: world.crashed or (world.ready() and at_rest(world, operation)), f"{name} with {point}")
+        if not world.crashed:  # a last turn may still pass the point
+            time.sleep(0.3)
+        case.struck = world.crashed
+        case.landed = case.struck and bool(set(Books.read(world.home).intents) - known)
+        world.start()
+        world.wait(lambda: world.ready() and at_rest(world, operation), f"{name} after {point}:{passing}")
         world.wait(lambda: not world.verdict().problems, "our books are the venue's", 8.0)
     except CrashWorldError as problem:
         case.problems = [str(problem).split("\n")[0], *world.verdict().problems]

@@ -103,9 +103,10 @@ class World:
 
     def _tradable(self) -> list[str]:
         rows = {row["symbol"]: float(row["quoteVolume"] or 0) for row in self.ask("/api/v3/ticker/24hr")}
+        by_api = set(self.ask("/api/v3/defaultSymbols")["data"])
         fit = [pair["symbol"] for pair in self.ask("/api/v3/exchangeInfo")["symbols"]
-               if str(pair["status"]) in ("1", "ENABLED") and pair["isSpotTradingAllowed"] and pair["symbol"] in rows
-               and "MARKET" in pair["orderTypes"]]
+               if pair["symbol"] in by_api and pair["symbol"] in rows and str(pair["status"]) in ("1", "ENABLED")
+               and pair["isSpotTradingAllowed"] and "MARKET" in pair["orderTypes"]]
         best = sorted(fit, key=lambda symbol: -rows[symbol])[:45]
         if len(best) < 10:
             raise CrashWorldError(f"only {len(best)} pairs can be traded")
