@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.crew import pss_mb
 from benchmarks.storm_watch import Venue
 from benchmarks.venue_books import Books, compare
+from modules.supervision.messages import Inbox
 from tests.e2e.harness import Program, state_files_are_whole
 from utils.logs import KEEP, MAX_BYTES
 
@@ -115,7 +116,7 @@ def soak(options: argparse.Namespace, home: Path) -> dict[str, Any]:
         for name in SERVICES:
             program.wait_ready(name)
         hours = _watch(options, program, venue, samples)
-        problems = _books_off(home, venue, program) if options.live else []
+        problems = _books_off(home, venue) if options.live else []
         found = report(samples, options.after, home / "data", hours)
         program.end_of_input()
         state_files_are_whole(home)
@@ -144,9 +145,9 @@ def _watch(options: argparse.Namespace, program: Program, venue: Venue, samples:
     return hour
 
 
-def _books_off(home: Path, venue: Venue, program: Program) -> list[str]:
+def _books_off(home: Path, venue: Venue) -> list[str]:
     """What our LIVE books say otherwise than the venue, once nothing is under way."""
-    program.send("/pause the soak is over")
+    Inbox(home / "data" / "inbox", "tracker").post("pause", {"on": True, "reason": "the soak is over"}, "soak")
     problems = ["the venue did not answer"]
     for _ in range(40):
         truth = venue.ask("/sim/truth")

@@ -236,10 +236,10 @@ class Storm:
     # -- afterwards
 
     def calm(self) -> None:
-        """No faults, no kills, nothing posted; the scanner stops proposing."""
+        """No faults, no kills, no entries: what the scanner still proposes is refused."""
         self._plan = {"seed": self.seed, "rate": 0.0}
         self._plan_pid = None
-        self.program.send("/pause storm is over")
+        self.inbox.post("pause", {"on": True, "reason": "the storm is over"}, "storm")
 
     def settled(self, flat: bool) -> tuple[Verdict, list[str]]:
         """The verdict once nothing is under way, or the last one when that takes too long, and what was waited for."""
