@@ -56,7 +56,8 @@ def prices(count: int, seed: int = 11) -> Frame:
     high = np.maximum(opened, close) * (1 + abs(rng.normal(0, 0.0012, count)))
     low = np.minimum(opened, close) * (1 - abs(rng.normal(0, 0.0012, count)))
     time_ms = 1_500_000_000_000 // 300_000 * 300_000 + np.arange(count, dtype=np.int64) * 300_000
-    return Frame("WALKUSDT", 300_000, time_ms, *(np.round(column, PLACES) for column in (opened, high, low, close)),
+    rounded = [np.round(column, PLACES) for column in (opened, high, low, close)]
+    return Frame("WALKUSDT", 300_000, time_ms, rounded[0], rounded[1], rounded[2], rounded[3],
                  np.round(rng.uniform(1e4, 1e5, count), 2))
 
 

@@ -25,7 +25,7 @@ def end_to_end(folder: Path, units: int) -> None:
         print(0)
 
 
-def simulate(vbt, table, buys, sells, units, engine):  # type: ignore[no-untyped-def]
+def simulate(vbt, table, buys, sells, units, engine):
     """The same rules as far as vectorbt can: target and stop from the price of entry."""
     return vbt.Portfolio.from_signals(
         table["close"], buys, sells, open=table["open"], high=table["high"], low=table["low"], price=table["open"],
@@ -45,7 +45,7 @@ def loops(folder: Path, repeat: int, units: int) -> dict[str, list[float]]:
     inner: list[float] = []
     plain = dispatch.simulate_from_signals
 
-    def clocked(*arguments, **named):  # type: ignore[no-untyped-def]
+    def clocked(*arguments, **named):
         started = time.perf_counter()
         result = plain(*arguments, **named)
         inner.append(time.perf_counter() - started)

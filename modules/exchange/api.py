@@ -32,7 +32,9 @@ class MarketClock(Protocol):
 class MarketData(Protocol):
     """Public data of one venue. Every call raises Unavailable when no trustworthy answer came."""
 
-    clock: MarketClock
+    @property
+    def clock(self) -> MarketClock:
+        """Market time; read only, so that a venue may offer a richer clock of its own."""
 
     async def markets(self, refresh: bool = False) -> dict[str, Market]:
         """All markets by symbol; kept until asked to refresh."""

@@ -131,7 +131,8 @@ async def test_an_answer_of_another_type_is_no_answer(venue: FakeVenue) -> None:
     """WIRE trap 4, X15."""
     market = MexcMarket(await linked(venue, timeout_s=0.2))
     try:
-        for body in ("<html>maintenance</html>", "", {"bids": []}, [], {"bids": "none", "asks": []}):
+        bodies: tuple[object, ...] = ("<html>maintenance</html>", "", {"bids": []}, [], {"bids": "none", "asks": []})
+        for body in bodies:
             venue.set("GET", "depth", body)
             with pytest.raises(Unavailable):
                 await market.book("PEPEUSDT")

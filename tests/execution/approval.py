@@ -18,6 +18,7 @@ WORLD = World(now_ms=START_MS, closed="", paused="", held=frozenset(), unresolve
 
 def approved(intent: Intent) -> Approved[Intent]:
     """`intent` as the checklists let it through."""
+    passed: object
     if intent.side is Side.SELL:
         passed = approve_exit(intent, ExitWorld(market(intent.symbol), None, None))
     else:

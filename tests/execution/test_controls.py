@@ -43,7 +43,7 @@ ASK = EntryRequest(symbol="AAAUSDT", quote=D(21), price=D("2.1"), proposed_ms=ST
 def sale(intent: Intent = EXIT, *, ledger: str | None = None, free: str | None = None, placing: str = "",
          **changes: object) -> Approved[Intent] | RefusedExit:
     known = [None if amount is None else D(amount) for amount in (ledger, free)]
-    return approve_exit(intent, ExitWorld(market(**changes), known[0], known[1], frozenset(placing.split())))
+    return approve_exit(intent, ExitWorld(market("AAAUSDT", **changes), known[0], known[1], frozenset(placing.split())))
 
 
 def test_what_passes_is_approved_as_it_is():

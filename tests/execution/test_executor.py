@@ -109,7 +109,7 @@ async def test_absence_is_believed_only_after_the_window_and_twice(executor, acc
         venue.clock.pass_s(0.01)
         return await honest(symbol, identity)
 
-    account.order = order  # type: ignore[method-assign]
+    account.order = order
     result = await executor.execute(approved(buy()))
     assert isinstance(result, NotPlaced) and result.code == "ABSENT"
     window_ms = 1000 * (QUICK.window_s + QUICK.margin_s)
@@ -130,7 +130,7 @@ async def test_an_order_that_shows_late_is_found_by_asking_again(executor, accou
             account.execute(account.placed[0])  # it was on its way all the time
         return found
 
-    account.order = order  # type: ignore[method-assign]
+    account.order = order
     assert isinstance(await executor.execute(approved(buy())), Filled)
     assert len(account.placed) == 1
 

@@ -1,5 +1,6 @@
 """The intents journal X1, X2, P10."""
 
+import os
 import subprocess
 import sys
 from decimal import Decimal
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from modules.exchange.types import Fill, OrderType, Side
 from modules.execution import journal as journal_module
-from modules.execution.intents import FeeTerms, Intent, client_id
+from modules.execution.intents import FeeTerms, Intent, Leg, client_id
 from modules.execution.journal import Journal, JournalError, read_journal
 from modules.execution.order_state import Executed
 from modules.storage import damage
@@ -23,7 +24,7 @@ EXECUTED = Executed(order_id="7", quantity=Decimal(5), quote=Decimal(6), fee_usd
 
 
 def intent(slot: str = "s", generation: int = 0, *, symbol: str = "AAAUSDT", account: str = "TEST", cause: str = "",
-           leg: str = "exit") -> Intent:
+           leg: Leg = "exit") -> Intent:
     return Intent(id=client_id("hype", account, symbol, leg, slot, generation), system="hype", account=account,
                   symbol=symbol, leg=leg, slot=slot, generation=generation, side=Side.SELL, type=OrderType.MARKET,
                   quantity=Decimal(5), reason="stop", cause=cause, position_id=slot, market_ms=1_000, fees=FEES)
@@ -54,7 +55,7 @@ def test_an_intent_and_all_that_became_of_it_survive(tmp_path):
 
 def test_an_intent_is_flushed_to_the_disk_itself(tmp_path, monkeypatch):
     flushed: list[int] = []
-    monkeypatch.setattr(journal_module.os, "fsync", lambda handle: flushed.append(handle))
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(handle))
     journal = loaded(tmp_path / "j")
     journal.open(intent("a"))
     assert len(flushed) == 1
@@ -274,17 +275,19 @@ def test_what_follows_an_accepted_order_waits_in_memory_for_a_full_disk(tmp_path
     with monkeypatch.context() as disk:
         disk.setattr(journal_module, "write_all", full)
         journal.answer(intent().id, "accepted", order_id="v1")  # X7: raises nothing
-        assert journal.entries[intent().id].answer.order_id == "v1"
+        kept = journal.entries[intent().id].answer
+        assert kept is not None and kept.order_id == "v1"
         with pytest.raises(OSError):
             journal.open(intent("other"))  # X1: no intent, no order
         assert loaded(journal.path).entries[intent().id].answer is None
     journal.close(intent().id, "booked")
     found = loaded(journal.path).entries[intent().id]
-    assert (found.answer.order_id, found.verdict) == ("v1", "booked")
+    assert found.answer is not None and (found.answer.order_id, found.verdict) == ("v1", "booked")
 
 
-@given(st.lists(st.text(max_size=8), min_size=5, max_size=5), st.integers(0, 99))
-def test_client_ids_fit_the_venue_and_name_the_order_alone(parts, generation):
+@given(st.tuples(*[st.text(max_size=8)] * 5), st.integers(0, 99))
+def test_client_ids_fit_the_venue_and_name_the_order_alone(parts: tuple[str, str, str, str, str],
+                                                           generation: int) -> None:
     made = client_id(*parts, generation)
     assert len(made) <= 32 and made.isalnum() and made.startswith("cx")
     assert made == client_id(*parts, generation)

@@ -181,7 +181,7 @@ def test_stale_prices_and_stale_equity_stop_entries_without_any_event() -> None:
 
 @pytest.mark.parametrize("name", ["day_loss_pct", "week_loss_pct", "drawdown_pct", "exposure_pct", "losing_streak"])
 def test_zero_switches_a_limit_off(name: str) -> None:
-    bad = [equity(100, NOON + 1, 99), *(TradeClosed(NOON, f"t{i}", D(-1)) for i in range(9))]
+    bad: list[Event] = [equity(100, NOON + 1, 99), *(TradeClosed(NOON, f"t{i}", D(-1)) for i in range(9))]
     limit = Limit(name.removesuffix("_pct").upper())
     assert limit in {seen for _, seen in told(run(fresh(), *bad)[1])}
     off = SETTINGS.model_copy(update={name: 0})

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from modules.exchange.types import Balance, Mode, Unavailable
+from modules.execution.risk import Allowed
 from modules.execution.risk_settings import RiskSettings
 from modules.execution.risk_state import Limit, RiskState, Trading
 from modules.strategies.hype import desk_risk
@@ -41,7 +42,7 @@ async def word(house: House, command: str, mode: str = "TEST", **more) -> None:
 async def looks(house: House, count: int = 3, **bids: str) -> None:
     """Some looks; what runs beside them comes to its end."""
     for _ in range(count):
-        await house.turn(**bids)
+        await house.turn(quiet=True, **bids)
         for risk in house.tracker.risks.values():
             if risk._errand is not None:
                 await risk._errand
@@ -143,7 +144,7 @@ async def test_a_history_from_before_is_not_counted(tmp_path):
     house = house_with(tmp_path)
     for symbol in ("AAAUSDT", "BBBUSDT"):
         await house.bought(symbol)
-        await house.turn(**{symbol: "0.9"})
+        await house.turn(quiet=True, **{symbol: "0.9"})
     await looks(house)
     house.test.files.risk.remove()
     house.build()
@@ -369,7 +370,7 @@ async def test_a_word_is_durable_before_its_message_is_done(tmp_path, monkeypatc
     with pytest.raises(OSError, match="risk state cannot be written"):
         await house.tracker.take_messages()
     assert house.run.inbox.waiting() == 1
-    assert not isinstance(house.tracker.risks[Mode.TEST].may_enter(house.venue.clock.ms), desk_risk.Allowed)
+    assert not isinstance(house.tracker.risks[Mode.TEST].may_enter(house.venue.clock.ms), Allowed)
     house.crash()
     await looks(house)
     assert house.risk().trading is Trading.PAUSED and house.run.inbox.waiting() == 0

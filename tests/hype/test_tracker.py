@@ -224,7 +224,7 @@ async def test_twenty_stops_at_once_all_get_out(house):
         await asyncio.wait_for(sent_at_once.wait(), 5)
         return await honest(request)
 
-    house.account.place = place  # type: ignore[method-assign]
+    house.account.place = place
     await house.until(lambda: not house.test.positions, **dict.fromkeys(symbols, "0.9"))
     assert all(house.account.coins[symbol.removesuffix("USDT")] == 0 for symbol in symbols)
     assert house.on_disk() == {} and len(reasons(house)) >= 20
@@ -363,7 +363,7 @@ async def test_a_wish_to_sell_survives_a_crash_before_the_sale(house):
 
 async def test_a_wish_to_sell_is_carried_out_between_two_looks(house):
     await house.bought()
-    house.tracker.pause_s = lambda: 60.0  # type: ignore[method-assign]
+    house.tracker.pause_s = lambda: 60.0
     resting = asyncio.create_task(house.tracker.rest())
     house.post("sell", symbol="AAAUSDT", mode="TEST")
     async with asyncio.timeout(5):

@@ -63,7 +63,7 @@ async def lived_until_crash(house: House, bomb: Bomb, **bids: str) -> None:
     house.account.on_place = bomb.sending
     for _ in range(4):
         try:
-            await house.turn(**bids)
+            await house.turn(quiet=True, **bids)
         except Crashed:
             pass
         if bomb.gone:

@@ -229,10 +229,10 @@ async def test_many_positions_are_looked_at_with_one_call(house):
 
     for number in range(15):
         await house.bought(f"T{number}USDT")
-    house.venue.book = book  # type: ignore[method-assign]
+    house.venue.book = book
     await house.turn()
     assert asked == []
-    await house.turn(**{f"T{number}USDT": "0.9" for number in range(15)})
+    await house.turn(quiet=True, **{f"T{number}USDT": "0.9" for number in range(15)})
     assert house.on_disk() == {}
 
 

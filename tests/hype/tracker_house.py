@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from modules.exchange.api import Account
 from modules.exchange.types import Mode, Unavailable
 from modules.execution.executor import Patience
 from modules.execution.risk_settings import RiskSettings
@@ -50,7 +51,7 @@ class House:
     def build(self) -> None:
         """A process's start: everything read from the files."""
         self.run = ServiceRun("tracker", self.paths, 1.0)
-        keys = {Mode.TEST: self.free, Mode.LIVE: self.key}
+        keys: dict[Mode, Callable[[Account], Awaitable[str]]] = {Mode.TEST: self.free, Mode.LIVE: self.key}
         self.tracker = Tracker(self.run, self.settings, self.venue, self.open, keys, QUICK, self.limits)
         self.tracker._clocks = {name: Every(0) for name in self.tracker._clocks}
         for auditor in self.tracker.auditors.values():
@@ -127,7 +128,7 @@ class House:
             for desk in self.tracker.desks.values():
                 for attempts in desk.attempts.values():
                     attempts.not_before = 0.0  # tests do not wait out the back-off
-            await self.turn(**bids)
+            await self.turn(quiet=True, **bids)
         raise AssertionError("the condition was never met")
 
     async def bought(self, symbol: str = "AAAUSDT", bid: str = "1", *, mode: str = "TEST", **changes: Any) -> Position:

@@ -157,7 +157,7 @@ async def test_the_clock_jumps_and_comes_back(start: Starter, ms: int, speed: fl
     assert await code(venue) == 700003
     client = venue.mexc()
     client.options["adjustForTimeDifference"] = True
-    client.milliseconds = lambda: true  # type: ignore[method-assign]
+    client.milliseconds = lambda: true
     await client.load_time_difference()
     assert client.options["timeDifference"] == true - told
     venue.pass_s(2)

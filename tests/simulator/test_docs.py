@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 from modules.simulator.acts import ACTIONS
 from modules.simulator.fault_plan import GROUPS, PARAMS, FaultPlan, Kind
@@ -20,5 +21,5 @@ def test_the_example_is_a_plan() -> None:
 
 
 def test_every_kind_parameter_class_and_action_is_told() -> None:
-    names = [*Kind.__args__, *ACTIONS, *GROUPS, *(name for names in PARAMS.values() for name in names)]
+    names = [*get_args(Kind), *ACTIONS, *GROUPS, *(name for names in PARAMS.values() for name in names)]
     assert [name for name in names if f"`{name}`" not in TEXT] == []

@@ -7,7 +7,7 @@ import json
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -126,7 +126,7 @@ _JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=6)
 _RULE = st.fixed_dictionaries(
-    {"kind": st.sampled_from([*Kind.__args__, "melt"]) | _JUNK},  # type: ignore[attr-defined]
+    {"kind": st.sampled_from([*get_args(Kind), "melt"]) | _JUNK},
     optional={
         "class": st.sampled_from([*GROUPS, "none"]) | _JUNK, "probability": st.floats() | _JUNK,
         "max_times": st.integers(-2, 5) | _JUNK, "symbols": st.lists(st.text(max_size=5), max_size=2) | _JUNK,
