@@ -2,8 +2,8 @@
 
     python -m benchmarks.peers.candles [--candles 1000000] [--venv FOLDER] [--json]
 
-The peers run from a virtual environment of their own (made in FOLDER and filled by pip when it is not there; the
-default is a temporary one), on the same prices and the same signals, one after the other with ours in turns.
+The peers run from virtual environments of their own (made in FOLDER and filled by pip when they are not there; the
+default is a temporary folder), on the same prices and the same signals, one after the other with ours in turns.
 
 - loop only: the simulation alone, signals given. Ours also with the full live exit rules (ladder, ATR stop, trailing).
 - end to end: process start, file, RSI, simulation, report.
@@ -39,7 +39,8 @@ from modules.strategies.hype.settings import HypeSettings
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PEERS = ("vectorbt[rust]", "backtesting", "pyarrow")
+PEERS = {"vectorbt": ("vectorbt[rust]", "backtesting", "pyarrow"), "freqtrade": ("freqtrade",)}
+FEWER = 200_000  # candles for the peers that would take minutes; their time is scaled up
 PLACES = 6
 UNITS = 10
 RSI = RsiSettings(target_pct=0.6, stop_pct=0.4)
@@ -103,12 +104,12 @@ def timed(work: Any, repeat: int) -> list[float]:
     return found
 
 
-def python_of(folder: Path) -> Path:
+def python_of(folder: Path, packages: tuple[str, ...]) -> Path:
     """The peers' interpreter; the environment is made and filled where it is missing."""
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.exists():
         venv.create(folder, with_pip=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", *PEERS], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *packages], check=True)
     return python
 
 
@@ -124,10 +125,9 @@ def peer(python: Path, name: str, *arguments: object) -> dict[str, Any]:
 
 def end_to_end(path: Path, home: Path) -> dict[str, Any]:
     """bot.py backtest as a process: seconds and peak memory (MiB), with compiled code in its cache."""
-    code = ("import sys, runpy\ntry:\n import resource\nexcept ImportError:\n resource = None\n"
+    code = ("import sys, runpy\nfrom benchmarks.peers.peak import mib\n"
             "sys.argv = ['bot.py', *sys.argv[1:]]\ntry:\n runpy.run_path('bot.py', run_name='__main__')\n"
-            "finally:\n"
-            " sys.stderr.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024 if resource else 0))")
+            "finally:\n sys.stderr.write(str(mib()))")
     command = [sys.executable, "-c", code, "backtest", "rsi", "--candles", str(path), "--json", "--out",
                str(home / "results.csv"), "--html", str(home / "report.html")]
     environment = {name: value for name, value in os.environ.items() if name != "COXSWAIN_COMPILED"}
@@ -165,15 +165,19 @@ def measure(count: int, folder: Path, repeat: int) -> dict[str, Any]:
         series, plain, live = ours(frame)
         hype = HypeSettings()
         terms = terms_of(hype, COSTS, plain=True)
-        python = python_of(folder)
+        python = python_of(folder / "vectorbt", PEERS["vectorbt"])
         found: dict[str, Any] = {"candles": count, "loop": {}, "end_to_end": {}}
-        theirs = peer(python, "backtesting", home, min(count, 200_000), UNITS)
-        cut = min(count, 200_000)
+        cut = min(count, FEWER)
+        theirs = peer(python, "backtesting", home, cut, UNITS)
         part = a.Series(np.ascontiguousarray(series.candles[:, :cut]), series.quote[:cut], np.array([[0, cut, 1]]),
                         series.unit, series.exits[series.exits < cut], int(frame.time[cut - 1]))
         if "error" not in theirs:
             found["trades"] = same_trades(part, run(part, plain[plain[:, a.E_AT] < cut], RULES, terms), theirs)
             found["loop"]["backtesting.py"] = theirs["seconds"] * count / cut
+        bot = peer(python_of(folder / "freqtrade", PEERS["freqtrade"]), "freqtrade", home, cut)
+        if "error" not in bot:
+            found["loop"]["freqtrade"] = bot["seconds"] * count / cut
+        found["end_to_end"][f"freqtrade, {cut} candles"] = bot
         loops: dict[str, list[float]] = {}
         for _ in range(3):  # in turns, so that a busy machine is busy for all
             for key, table in (("ours, plain", plain), ("ours, live exits", live)):

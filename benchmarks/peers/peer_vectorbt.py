@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+from peak import mib  # type: ignore[import-not-found]  # beside this script, in the peer's own interpreter
+
 
 def end_to_end(folder: Path, units: int) -> None:
     """File, RSI, simulation, statistics, in this process."""
@@ -18,11 +20,7 @@ def end_to_end(folder: Path, units: int) -> None:
     sells = (rsi > 70).shift(fill_value=False)
     portfolio = simulate(vbt, table, buys, sells, units, "rust")
     print(portfolio.stats().to_json(default_handler=str))
-    try:
-        import resource
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-    except ImportError:
-        print(0)
+    print(mib())
 
 
 def simulate(vbt, table, buys, sells, units, engine):

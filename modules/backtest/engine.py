@@ -84,9 +84,23 @@ def plan_for(series: Series, entries: Ints, e: int, rules: exits.Rules, entry: i
 
 
 @kernel
+def go_on(series: Series, slot: Ints, plan: exits.Plan, state: exits.State, at: int, every: bool) -> None:
+    """Note in the slot its state and the next candle from `at` on that matters (rule 3)."""
+    end = int(min(slot[b.FORCED], slot[b.DATA_END]))
+    if not every:
+        high, low = series.candles[a.HIGH], series.candles[a.LOW]
+        if state.hit >= plan.levels:
+            at, state = w.quiet_trailing(high, low, at, end, plan, state)
+        else:
+            at = w.quiet(high, low, at, end, state.stop, plan.tp[state.hit])
+    put_state(slot, state)
+    slot[b.NEXT] = at
+
+
+@kernel
 def open_slot(series: Series, entries: Ints, e: int, rules: exits.Rules, terms: Terms, slots: Ints, account: Ints,
-              made: Made, quantity: int, price: float, value: int) -> None:
-    """Book a purchase and put its position into a free slot; its first event is its own candle (rule 2)."""
+              made: Made, quantity: int, price: float, value: int, every: bool) -> None:
+    """Book a purchase and put its position into a free slot; its own candle is the first to matter (rule 2)."""
     place = 0
     while slots[place, b.USED] != 0:
         place += 1
@@ -97,7 +111,6 @@ def open_slot(series: Series, entries: Ints, e: int, rules: exits.Rules, terms: 
     entry = int(price)
     plan = plan_for(series, entries, e, rules, entry, quantity, cost, terms.fee_ppm)
     put_plan(slot, plan)
-    put_state(slot, exits.first_state(plan, entry, quantity))
     number, end = made.totals[a.T_POSITIONS], series.tokens[token, a.K_END]
     slot[b.USED], slot[b.TOKEN], slot[b.NEXT], slot[b.POSITION] = 1, token, at, number
     slot[b.COST], slot[b.LEFT], slot[b.DATA_END] = cost, quantity, end
@@ -108,6 +121,7 @@ def open_slot(series: Series, entries: Ints, e: int, rules: exits.Rules, terms: 
     signal = first_from(series.exits, 0, len(series.exits), at + 1)
     if signal < len(series.exits) and series.exits[signal] < slot[b.FORCED]:
         slot[b.FORCED], slot[b.FORCED_CODE] = series.exits[signal], a.SIGNAL
+    go_on(series, slot, plan, exits.first_state(plan, entry, quantity), at, every)
     account[b.CASH] -= cost
     account[b.EXPOSURE] += cost
     account[b.OPEN] += 1
@@ -153,15 +167,7 @@ def advance(series: Series, terms: Terms, slot: Ints, account: Ints, rests: Ints
                fills[row, w.F_PRICE], fills[row, w.F_HIT])
     if slot[b.USED] == 0:
         return
-    at += 1
-    if not every:
-        high, low = c[a.HIGH], c[a.LOW]
-        if state.hit >= plan.levels:
-            at, state = w.quiet_trailing(high, low, at, end, plan, state)
-        else:
-            at = w.quiet(high, low, at, end, state.stop, plan.tp[state.hit])
-    put_state(slot, state)
-    slot[b.NEXT] = at
+    go_on(series, slot, plan, state, at + 1, every)
 
 
 @kernel
@@ -191,7 +197,8 @@ def loop(series: Series, entries: Ints, rules: exits.Rules, terms: Terms, slots:
             if code == a.BOUGHT:
                 code, quantity, price, value = b.priced(series, entries, e, terms, slots, account)
                 if code == a.BOUGHT:
-                    open_slot(series, entries, e, rules, terms, slots, account, made, quantity, price, value)
+                    open_slot(series, entries, e, rules, terms, slots, account, made, quantity, price, value,
+                              every)
             made.outcomes[e] = code
             e += 1
         elif place >= 0:
