@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock, PropertyMock, patch
 
-STARTED = time.perf_counter()
 from peak import mib  # type: ignore[import-not-found]  # beside this script, in the peer's own interpreter
 
+STARTED = time.perf_counter()
 FOLDER, COUNT = Path(sys.argv[1]), int(sys.argv[2])
 PAIR = "WALK/USDT"
 STRATEGY = '''
@@ -60,7 +60,7 @@ def prepare() -> Any:
 
 def config() -> dict[str, Any]:
     """Its settings."""
-    from freqtrade.enums import CandleType, RunMode, TradingMode
+    from freqtrade.enums import CandleType, RunMode, TradingMode  # type: ignore[import-not-found]
     side = {"price_side": "same", "use_order_book": False}
     return {
         "stake_currency": "USDT", "stake_amount": 1000, "dry_run": True, "dry_run_wallet": 1e9, "max_open_trades": 1,
@@ -80,13 +80,13 @@ def main() -> None:
     started = time.perf_counter()
     frame = prepare()
     made_s = time.perf_counter() - started
-    from freqtrade.exchange import Exchange
+    from freqtrade.exchange import Exchange  # type: ignore[import-not-found]
     given = {"markets": PropertyMock(return_value={PAIR: MARKET}), "timeframes": PropertyMock(return_value=["5m"]),
              "precisionMode": PropertyMock(return_value=2), "precision_mode_price": PropertyMock(return_value=2),
              "reload_markets": MagicMock(), "validate_config": MagicMock(), "get_fee": MagicMock(return_value=0.001)}
     for name, value in given.items():
         patch.object(Exchange, name, value).start()
-    from freqtrade.optimize.backtesting import Backtesting
+    from freqtrade.optimize.backtesting import Backtesting  # type: ignore[import-not-found]
     test = Backtesting(config())
     data, _ = test.load_bt_data()
     test._set_strategy(test.strategylist[0])
