@@ -1,11 +1,13 @@
 """What can go wrong around a held position: silence, halts, delistings, missing coins, time unguarded, days."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
 
 from modules.exchange.types import Book, Mode, Side, Ticker, Unavailable
-from modules.strategies.hype import tracker_watch
+from modules.strategies.hype import beside, tracker, tracker_watch
+from modules.strategies.hype.beside import Beside
 from modules.strategies.hype.tracker_looks import bid_of_book, bid_of_ticker
 from tests.execution.venue import market
 from tests.hype.tracker_house import House
@@ -203,8 +205,8 @@ async def test_the_exchange_down_is_a_state_not_a_crash(house):
     house.venue.down = "timeout"
     for _ in range(3):
         house.venue.clock.pass_s(61)
-        with pytest.raises(Unavailable):
-            await house.turn()
+        await house.turn()
+    assert house.tracker.looks.failed >= 3 and list(house.on_disk()) == ["AAAUSDT"]
     house.venue.down = ""
     await house.turn(AAAUSDT="0.9")
     assert house.on_disk() == {}
@@ -271,3 +273,43 @@ async def test_a_day_is_closed_once_when_it_ends(house):
     assert [notice.what for notice in house.notices() if notice.what.startswith("Day")] == [
         f"Day {days[0].day}: {days[0].pnl_usdt:+.2f} USDT in 1 closed trades"]
     assert list(house.live.files.summaries.records()) == [] and house.live.mode is Mode.LIVE
+
+
+async def test_a_list_of_markets_or_a_check_that_hangs_does_not_keep_a_stop_waiting(house, monkeypatch):
+    await house.bought()
+    house.crash()
+    await house.tracker.start()
+    monkeypatch.setattr(beside, "MOMENT_S", 0.01)
+
+    async def never(*args: object, **more: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(house.venue, "markets", never)
+    monkeypatch.setattr(tracker, "check_in", never)
+    house.venue.clock.pass_s(120)
+    async with asyncio.timeout(5):
+        await house.turn(AAAUSDT="0.9")
+    assert house.account.placed[-1].side is Side.SELL and house.on_disk() == {}
+    await house.tracker.close()
+
+
+async def test_what_goes_on_beside_is_done_once_and_its_failure_is_told():
+    begun = 0
+
+    async def work() -> int:
+        nonlocal begun
+        begun += 1
+        await gate.wait()
+        if begun > 1:
+            raise Unavailable("no")
+        return 7
+
+    gate, beside_it = asyncio.Event(), Beside[int]("work")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(beside, "MOMENT_S", 0.01)
+        assert await beside_it.step(work) is None and await beside_it.step(work) is None and begun == 1
+        gate.set()
+        await asyncio.sleep(0)
+        assert await beside_it.step(work) == 7
+        with pytest.raises(Unavailable):
+            await beside_it.step(work)

@@ -18,6 +18,7 @@ from modules.execution.journal import Journal
 from modules.execution.risk import Blocked
 from modules.execution.risk_settings import RiskSettings
 from modules.strategies.hype import tracker_inbox, tracker_words
+from modules.strategies.hype.beside import Beside
 from modules.strategies.hype.desk import Desk, House
 from modules.strategies.hype.desk_entry import enter
 from modules.strategies.hype.desk_exit import decide
@@ -87,6 +88,8 @@ class Tracker:
         self._queued: set[str] = set()
         self._markets: dict[str, Market] = {}
         self._markets_ms = 0
+        self._fetching: Beside[dict[str, Market]] = Beside("list of markets")
+        self._checking: dict[Mode, Beside[bool]] = {mode: Beside(f"check-in {mode.value}") for mode in Mode}
         self._day: int | None = None
         self._clocks = {name: Every(seconds) for name, seconds in CLOCKS.items()}
         self._counts = {"bought": 0, "refused": 0}
@@ -112,7 +115,7 @@ class Tracker:
         """The first pass over markets, open orders and balances; what fails is tried again with every turn (X16)."""
         await self._refresh_markets()
         for desk in self._needed():
-            await check_in(desk, self.auditors[desk.mode])
+            await self._check_in(desk)
 
     async def turn(self) -> None:
         """One round. Raises Unavailable, OSError; both are tried again with the next turn."""
@@ -120,7 +123,7 @@ class Tracker:
         await self._refresh_markets()
         desks = self._needed()
         for desk in desks:
-            await check_in(desk, self.auditors[desk.mode])
+            await self._check_in(desk)
         if self._clocks["resolve"].due():
             for desk in desks:
                 resolve_open(desk, self._markets)
@@ -207,14 +210,34 @@ class Tracker:
             self._markets.update((symbol, known[symbol]) for symbol in unknown if symbol in known)
         doubted = any(desk.doubts_markets or not desk.guarded() <= self._markets.keys() for desk in self.desks.values())
         old = now_ms - self._markets_ms >= MARKETS_EVERY_MS and self._clocks["markets"].due()
-        if not old and not (doubted and self._clocks["doubts"].due()):
+        if not self._fetching.under_way and not old and not (doubted and self._clocks["doubts"].due()):
             return
-        fresh = await self.market.markets(refresh=True)
+        fetched = await self._fetch_markets()
+        if fetched is not None:
+            self._take_markets(fetched, now_ms)
+
+    async def _fetch_markets(self) -> dict[str, Market] | None:
+        """A fresh list, or None while it does not come: what is known is enough to guard by. Raises Unavailable only
+        where nothing is known.
+        """
+        if not self._markets:
+            return await self.market.markets(refresh=True)
+        try:
+            return await self._fetching.step(lambda: self.market.markets(refresh=True))
+        except Unavailable as problem:
+            log.warning("list of markets: %s", problem)
+            return None
+
+    def _take_markets(self, fresh: dict[str, Market], now_ms: int) -> None:
         self._markets_ms = now_ms
         self._markets.update(fresh)  # ticks and steps of a pair that is gone stay known
         for desk in self.desks.values():
             desk.doubts_markets = False
             self._halts.update(desk, fresh)
+
+    async def _check_in(self, desk: Desk) -> None:
+        """Exits do not wait for the check against the exchange (X16)."""
+        await self._checking[desk.mode].step(lambda: check_in(desk, self.auditors[desk.mode]))
 
     async def _guard(self, desks: list[Desk]) -> None:
         held = sorted(set().union(*(desk.guarded() for desk in desks)))
@@ -273,6 +296,9 @@ class Tracker:
 
     async def close(self) -> None:
         """Release the accounts, then the market's connection that they use."""
+        await self._fetching.close()
+        for checking in self._checking.values():
+            await checking.close()
         for desk in self.desks.values():
             await self.auditors[desk.mode].close()
             for task in desk.busy.values():
