@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-OURS = ("COXSWAIN_", "EXCHANGE", "HEARTBEAT_", "HYPE_", "LEARNING_", "REPORT_", "SIMULATOR_", "SUPERVISION_",
+OURS = ("COXSWAIN_", "EXCHANGE", "HEARTBEAT_", "HYPE_", "LEARNING_", "REPORT_", "RISK_", "SIMULATOR_", "SUPERVISION_",
         "TELEGRAM_")
 PATIENCE_S = 90.0  # long: the machine may be busy; a wait ends as soon as it may
 
