@@ -25,7 +25,7 @@ _KNOWN: dict[str, tuple[Fact, ...]] = {
         Fact("exchange", "exchange: {}", normal="ok", trouble=True),
         Fact("equity_usdt_test", "TEST equity {} USDT"), Fact("equity_usdt_live", "LIVE equity {} USDT"),
         Fact("bought", "{} bought"), Fact("refused", "{} refused"),
-        Fact("look_p50_ms", "looks every {} ms"), Fact("look_max_gap_ms", "longest gap {} ms"),
+        Fact("look_p50_ms", "looks every {} ms of market time"), Fact("look_max_gap_ms", "longest gap {} ms"),
         Fact("unresolved", "{} orders unresolved", trouble=True), Fact("unguarded", "{} unguarded", trouble=True),
         Fact("failed_looks", "{} looks failed"), Fact("failures", "{} failures", trouble=True),
         Fact("last_refusal", "last refusal: {}"), Fact("last_error", "{}", trouble=True)),

@@ -134,4 +134,5 @@ def stays_unguarded(counts: dict[str, int]) -> dict[str, Any]:
     """The tracker stops while positions are open."""
     held = ", ".join(f"{count} {mode}" for mode, count in counts.items() if count)
     return {"what": f"Tracker stopped; positions stay unguarded: {held}",
-            "why": "Their stops and targets act only while the tracker runs", "todo": "/startbot guards them again"}
+            "why": "Their stops and targets act only while the tracker runs",
+            "todo": "The next start guards them again, or /startbot while I listen"}
