@@ -27,7 +27,7 @@ SIGNS = {"🟢": "●", "🔴": "●", "🟡": "●", "⚪": "○", "✅": "✔"
 
 def session(home: Path) -> tuple[str, list[Path]]:
     """A first quarter of an hour with the program; returns what was printed and the pictures it made."""
-    program = Program(home, SIMULATOR_SPEED="30", SIMULATOR_SEED="7").start()
+    program = Program(home, SIMULATOR_SPEED="60", SIMULATOR_SEED="7").start()
     try:
         program.ask("/startbot", r"Running: simulated exchange.*/summary the result")
         wait_until(lambda: [t for t in program.trades() if t["side"] == "SELL"], "a sale", 600)
@@ -51,9 +51,9 @@ def colour(line: str) -> str:
         return TYPED
     if line.startswith(("→", "[picture")):
         return DIM
-    if re.search(r"✘|Not trading|: -\d", line):
+    if re.search(r"✘|Not trading|: -[\d.,]+ USDT", line):
         return BAD
-    if re.search(r"✔|●|: \+\d|Bought", line):
+    if re.search(r"✔|●|: \+[\d.,]+ USDT|Bought", line):
         return GOOD
     return TEXT
 
