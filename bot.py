@@ -4,13 +4,14 @@
     bot.py --console           the same commands, typed, or read from a pipe or a file line by line
     bot.py run SERVICE         one service in the foreground
     bot.py stop                stop the running program in good order
-    bot.py simulate | backtest | train | doctor | settings | version
+    bot.py simulate | backtest | optimize | data | analyse | replay | train | evaluate | recording | …  (bot.py --help)
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments or settings. Imports are lazy: a service loads only what it needs.
 """
 
 import argparse
 import asyncio
+import importlib
 import os
 import signal
 import stat
@@ -24,10 +25,21 @@ from utils.paths import PROJECT, Paths, default_paths
 if TYPE_CHECKING:
     from config.settings import Settings
 
-_HANDED_ON = {  # these read their own arguments
+_HANDED_ON = {  # these read their own arguments: module with main(argv) -> exit code, and what --help says
     "simulate": ("modules.simulator.cli", "run the simulated exchange as a server (its options: simulate --help)"),
-    "backtest": ("modules.backtest.cli", "test the live rules on past candles (its options: backtest --help)"),
 }
+_WITH_SETTINGS = {  # the same, with main(argv, settings, paths) -> exit code
+    "backtest": ("modules.backtest.cli", "test the live rules on past candles (its options: backtest --help)"),
+    "optimize": ("modules.backtest.optimize_cli", "search better settings, walk-forward (optimize --help)"),
+    "analyse": ("modules.backtest.analyse_cli", "look for look-ahead or missing warm-up: analyse {lookahead,warmup}"),
+    "replay": ("modules.backtest.replay_cli", "explain recorded decisions from their recorded inputs"),
+    "data": ("modules.backtest.data_cli", "download, check or convert candles: data {download,check,convert}"),
+    "evaluate": ("modules.backtest.evaluate_cli", "judge the models walk-forward on recorded candles"),
+    "sentiment": ("modules.sentiment.cli", "score texts of a file: sentiment score --in FILE --column NAME --out FILE"),
+    "db": ("modules.storage.sql.cli", "look after the database: db {status,upgrade,trim}"),
+    "recording": ("modules.exchange.recording_cli", "check recorded raw frames: recording check FILES"),
+}
+_OWN_ARGUMENTS = {**_HANDED_ON, **_WITH_SETTINGS}
 _MOST_JOBS = 64
 _EPILOG = """examples:
   bot.py                          start; without a Telegram token the commands are typed here
@@ -51,13 +63,14 @@ def arguments() -> argparse.ArgumentParser:
     run.add_argument("service", metavar="SERVICE", help="simulator, tracker, scanner or trainer")
     run.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
     parts.add_parser("stop", help="stop the running program and its services in good order")
-    for name, (_, text) in _HANDED_ON.items():
+    for name, (_, text) in _OWN_ARGUMENTS.items():
         parts.add_parser(name, help=text, add_help=False)
     train = parts.add_parser("train", help="train models by hand")
     train.add_argument("what", nargs="?", choices=("all", "pending", "feedback", "label"), default="pending",
                        help="every token of the venue; the tokens that wait (the default); the global model; label: "
                             "no training, only labels of candidates whose time has come")
-    train.add_argument("--jobs", type=_jobs, metavar="N", help="models trained at once (default: learning.jobs)")
+    train.add_argument("--jobs", type=_jobs, metavar="N", help="workers at once (default: COMPUTE_JOBS, every CPU)")
+    train.add_argument("--fresh", action="store_true", help="all tokens anew, not where a killed training stopped")
     doctor = parts.add_parser("doctor", help="check settings, keys, clock, disk, exchange, Telegram; say how to mend")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
     settings = parts.add_parser("settings", help="print the reference of all settings")
@@ -70,7 +83,7 @@ def main(argv: list[str]) -> int:
     """Dispatch; returns the exit code."""
     parser = arguments()
     chosen, rest = parser.parse_known_args(argv)
-    if rest and chosen.part not in _HANDED_ON:
+    if rest and chosen.part not in _OWN_ARGUMENTS:
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if chosen.part in _HANDED_ON:
         return _hand_on(chosen.part, rest)
@@ -97,7 +110,9 @@ def main(argv: list[str]) -> int:
         return run(chosen.service, settings, paths, chosen.supervised)
     if chosen.part == "train":
         from modules.strategies.hype import train_cli
-        return train_cli.main(chosen.what, chosen.jobs, settings, paths)
+        return train_cli.main(chosen.what, chosen.jobs, settings, paths, chosen.fresh)
+    if chosen.part in _WITH_SETTINGS:
+        return int(importlib.import_module(_WITH_SETTINGS[chosen.part][0]).main(rest, settings, paths))
     return command_process(settings, paths, chosen.console, chosen.send)
 
 
@@ -193,7 +208,6 @@ def again(console: bool) -> int:
 
 
 def _hand_on(part: str, rest: list[str]) -> int:
-    import importlib
     code = importlib.import_module(_HANDED_ON[part][0]).main(rest)
     return int(code or 0)
 

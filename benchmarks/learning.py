@@ -25,6 +25,8 @@ from modules.learning.datasets import Bars
 from modules.learning.labels import Rule
 from modules.learning.predictor import Predictor
 from modules.learning.settings import LearningSettings
+from modules.learning.treecode import written
+from modules.learning.trees import parse
 from utils.paths import PROJECT
 
 RULE = Rule(6 * 3_600_000, 5.0)
@@ -59,7 +61,7 @@ def measure() -> dict[str, Any]:
     live = walk(500, 1)
     found["features_500_candles"] = timed(lambda: features.compute(live), 200)
     many = [walk(500, seed) for seed in range(100)]
-    found["features_100_tokens"] = timed(lambda: [features.compute(candles) for candles in many], 5)
+    found["features_500_tokens"] = timed(lambda: [features.compute(candles) for candles in many * 5], 5)
     found |= _training()
     found |= _prediction(live)
     found["memory_mb"] = {
@@ -113,12 +115,27 @@ def _prediction(live: features.Floats) -> dict[str, Any]:
         loaded = modelfiles.load(folder, "ABCUSDT")
         assert isinstance(card, modelfiles.Manifest) and isinstance(loaded, modelfiles.Loaded)
         text = big.model_to_string()
+        jobs.run(jobs.TokenJob(recipe, "OWNUSDT", jobs.pack(candles), now))
         for owner in (modelfiles.FEEDBACK, "ABCUSDT"):
             changed = msgspec.structs.replace(card, name=owner)
             modelfiles.save(folder, changed, text, loaded.scaler)
         predictor = Predictor(folder)
         row = features.compute(live)[-1].tolist()
         array = np.array([row])
+
+        values = rng.normal(size=big.num_feature()).tolist()
+        full = [parse(text) for _ in range(4)]  # different lists in memory, as different models have
+        own = [modelfiles.load(folder, "OWNUSDT") for _ in range(4)]
+        function = written(full[0])
+        assert function is not None and all(isinstance(each, modelfiles.Loaded) for each in own)
+
+        def many_full() -> None:
+            for number in range(2000):
+                full[number % 4].raw(values)
+
+        def many_own() -> None:
+            for number in range(2000):
+                own[number % 4].trees.raw(values)  # type: ignore[union-attr]
 
         def candidate() -> None:
             made = features.compute(live)[-1].tolist()
@@ -128,6 +145,9 @@ def _prediction(live: features.Floats) -> dict[str, Any]:
         return {
             "load_one_model": timed(lambda: modelfiles.load(folder, "ABCUSDT"), 30),
             "predict_one_row": timed(lambda: predictor.feedback(row), 500),
+            "predict_one_row_trees_only": timed(lambda: function(values), 500),
+            "predict_2000_tokens_own_models": timed(many_own, 5),
+            "predict_2000_tokens_full_31_leaves": timed(many_full, 5),
             "peer_predict_booster": timed(lambda: big.predict(array), 500),
             "candidate_500_candles_to_both_models": timed(candidate, 200),
         }

@@ -25,12 +25,40 @@ CREW: tuple[Service, ...] = (
         needs=("simulator", "tracker"),
     ),
     Service(
+        name="feed",
+        title="Market data feed",
+        entry="modules.exchange.feed.service:main",
+        help="Order books, trades and candles of futures, in memory that the futures systems read",
+        needs=("simulator",),
+    ),
+    Service(
+        name="signals",
+        title="Signal bot",
+        entry="modules.strategies.signals.service:main",
+        help="Signals from the order books of futures (system D): sends and follows them, never trades",
+        needs=("feed",),
+    ),
+    Service(
+        name="showdown",
+        title="Showdown",
+        entry="modules.strategies.showdown.service:main",
+        help="Decides on BTCUSDT perpetuals and says why (system C); signals only, it sends no orders",
+        needs=("simulator",),
+    ),
+    Service(
         name="trainer",
         title="Trainer",
         entry="modules.strategies.hype.trainer_service:main",
         help="Labels candidates and trains the models",
         nice=10,
         needs=("simulator",),
+    ),
+    Service(
+        name="dashboard",
+        title="Dashboard",
+        entry="config.dashboard_entry:main",
+        help="Pages for a browser: what the crew does, tables, charts, logs",
+        nice=5,
     ),
 )
 

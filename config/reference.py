@@ -16,9 +16,10 @@ _HEAD = """# Settings
 
 Everything has a default; with none set, Coxswain trades in test mode on the simulated exchange.
 
-A setting comes from, strongest first: the environment, `.env` (in the program's folder, or in `config/`),
-`config/config.local.yaml`, `config/config.yaml`, its default. In YAML `hype.trade_usdt` is `trade_usdt:` below
-`hype:`; in the environment and `.env` it has the name in the second column. Lists are separated by commas.
+A setting comes from, strongest first: the environment, `.env` (in the program's folder, or in `config/`), an applied
+version of `bot.py optimize`, `config/config.local.yaml`, `config/config.yaml`, its default. In YAML `hype.trade_usdt`
+is `trade_usdt:` below `hype:`; in the environment and `.env` it has the name in the second column. Lists are separated
+by commas.
 Secrets belong in `.env`. Every error is named at the start, all at once; `python bot.py doctor` checks more.
 
 This page is generated: `python bot.py settings --write`.

@@ -10,13 +10,26 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from config import checks, sources
 from config.checks import Origin
+from modules.backtest.settings import BacktestSettings, RsiSettings
+from modules.backtest.ticks.settings import ImbalanceSettings, TickSettings
+from modules.dashboard.settings import DashboardSettings
+from modules.exchange.feed.settings import FeedSettings
+from modules.exchange.futures_settings import FuturesSettings
 from modules.exchange.settings import ExchangeSettings
 from modules.execution.risk_settings import RiskSettings
 from modules.learning.settings import LearningSettings
 from modules.simulator.settings import SimulatorSettings
+from modules.storage.damage import StateError
+from modules.storage.settings import DecisionSettings, RecorderSettings
+from modules.storage.settings_versions import Versions
+from modules.storage.sql.settings import DatabaseSettings
+from modules.strategies.grid.settings import GridSettings
 from modules.strategies.hype.settings import HypeSettings
+from modules.strategies.showdown.settings import ShowdownSettings
+from modules.strategies.signals.settings import SignalSettings
 from modules.supervision.settings import SupervisionSettings
 from modules.telegram.settings import ReportSettings, TelegramSettings
+from utils.compute import ComputeSettings
 from utils.paths import Paths
 from utils.redact import register_secrets
 
@@ -27,13 +40,27 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     exchange: ExchangeSettings = Field(default_factory=ExchangeSettings)
+    futures: FuturesSettings = Field(default_factory=FuturesSettings)
+    feed: FeedSettings = Field(default_factory=FeedSettings)
     telegram: TelegramSettings = Field(default_factory=TelegramSettings)
     report: ReportSettings = Field(default_factory=ReportSettings)
     hype: HypeSettings = Field(default_factory=HypeSettings)
+    showdown: ShowdownSettings = Field(default_factory=ShowdownSettings)
+    grid: GridSettings = Field(default_factory=GridSettings)
+    signals: SignalSettings = Field(default_factory=SignalSettings)
     risk: RiskSettings = Field(default_factory=RiskSettings)
     learning: LearningSettings = Field(default_factory=LearningSettings)
+    backtest: BacktestSettings = Field(default_factory=BacktestSettings)
+    rsi: RsiSettings = Field(default_factory=RsiSettings)
+    ticks: TickSettings = Field(default_factory=TickSettings)
+    imbalance: ImbalanceSettings = Field(default_factory=ImbalanceSettings)
+    decisions: DecisionSettings = Field(default_factory=DecisionSettings)
+    recorder: RecorderSettings = Field(default_factory=RecorderSettings)
+    compute: ComputeSettings = Field(default_factory=ComputeSettings)
     simulator: SimulatorSettings = Field(default_factory=SimulatorSettings)
+    db: DatabaseSettings = Field(default_factory=DatabaseSettings)
     supervision: SupervisionSettings = Field(default_factory=SupervisionSettings)
+    dashboard: DashboardSettings = Field(default_factory=DashboardSettings)
 
 
 class SettingsError(Exception):
@@ -104,11 +131,26 @@ def _sources(paths: Paths, variables: dict[str, str] | None,
     found: list[tuple[str, dict[str, dict[str, Any]]]] = []
     for name in ("config.yaml", "config.local.yaml"):
         found.append((name, sources.read_yaml(paths.config / name, errors)))
+    found.append(_optimised(paths, errors))
     for file in dotenv_files(paths):
         found.append((".env", sources.from_env(Settings, sources.dotenv(file, errors), ".env", True, errors)))
     environment = variables if variables is not None else dict(sources.environment())
     found.append(("environment", sources.from_env(Settings, environment, "environment", False, errors)))
     return found
+
+
+def _optimised(paths: Paths, errors: list[str]) -> tuple[str, dict[str, dict[str, Any]]]:
+    """The applied versions of ``bot.py optimize``: stronger than YAML, weaker than ``.env``."""
+    try:
+        applied = Versions(paths).applied()
+    except (StateError, OSError) as problem:
+        errors.append(f"optimised settings: {problem}")
+        return "optimised settings", {}
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in applied.settings.items():
+        group, _, field = name.partition(".")
+        found.setdefault(group, {})[field] = value
+    return f"optimised settings (version {applied.named()}; bot.py optimize rollback)", found
 
 
 def dotenv_files(paths: Paths) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Where settings come from: environment over ``.env`` over ``config.local.yaml`` over ``config.yaml`` over defaults.
+"""Where settings come from: environment over ``.env`` over optimised ones over the YAML files over defaults.
 
 A setting ``group.name`` is ``GROUP_NAME`` in the environment; some have a name of their own (``EXCHANGE``).
 """

@@ -23,6 +23,6 @@ trap 'code=$?; [ "$code" -eq 0 ] || printf "FAILED: %s\n" "$stage" >&2' EXIT
 stage 1 "style (ruff)" .venv/bin/python -m ruff check .
 stage 2 "types (mypy)" .venv/bin/python -m mypy .
 stage 3 "arrows between rooms (import-linter)" .venv/bin/lint-imports --no-logo
-stage 4 "tests of the rooms (pytest)" .venv/bin/python -m pytest --ignore=tests/e2e
+stage 4 "tests of the rooms (pytest, two workers)" .venv/bin/python -m pytest --ignore=tests/e2e -n 2 --dist worksteal
 stage 5 "the whole program (pytest tests/e2e)" .venv/bin/python -m pytest -vv tests/e2e
 printf 'All checks passed in %s s.\n' "$(($(date +%s) - began))"

@@ -21,3 +21,23 @@ def kernel(function: F) -> F:
     from numba import njit
 
     return cast(F, njit(cache=True)(function))
+
+
+def part(function: F) -> F:
+    """`function` itself, or a piece of compiled code that becomes part of each caller: for what is done so often that
+    a call, with its count of references to every array, would cost more than the work."""
+    if not COMPILED:
+        return function
+    from numba import njit
+
+    return cast(F, njit(cache=True, forceinline=True)(function))
+
+
+def inlined(function: F) -> F:
+    """As `kernel`, for the parts of a kernel's own loop: put into it instead of called, which spares the passing of
+    bundles of arrays (a third of the backtest's time). Only for functions that a kernel calls in one place or two."""
+    if not COMPILED:
+        return function
+    from numba import njit
+
+    return cast(F, njit(inline="always")(function))

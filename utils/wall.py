@@ -12,6 +12,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def now_ns() -> int:
+    """Wall-clock nanoseconds since the Unix epoch."""
+    return time.time_ns()
+
+
 def stamp() -> str:
     """A sortable UTC stamp that is legal in file names on every system: ``20250401T093000123Z``."""
     now = datetime.now(UTC)

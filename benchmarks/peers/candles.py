@@ -30,9 +30,10 @@ from modules.backtest import arrays as a
 from modules.backtest.engine import run
 from modules.backtest.frames import Frame
 from modules.backtest.market import Steps
-from modules.backtest.pipeline import terms_of
-from modules.backtest.rsi import signals, table_of
+from modules.backtest.rsi import mirror_signals, rsi_wishes, signals
 from modules.backtest.settings import BacktestSettings, RsiSettings
+from modules.backtest.terms import terms_of
+from modules.backtest.wishes import entries_of, rows_of
 from modules.learning.talib_lite import talib
 from modules.strategies.hype.exit_rules import rules_of
 from modules.strategies.hype.settings import HypeSettings
@@ -44,7 +45,8 @@ FEWER = 200_000  # candles for the peers that would take minutes; their time is 
 PLACES = 6
 UNITS = 10
 RSI = RsiSettings(target_pct=0.6, stop_pct=0.4)
-COSTS = BacktestSettings(start_usdt=1e6, spread_pct=0, slippage_pct=0, impact_pct=0, fee_pct=0.1)
+SHORT = RsiSettings(target_pct=0.6, stop_pct=0.4, direction="short")
+COSTS = BacktestSettings(start_usdt=1e6, spread_pct=0, slippage_pct=0, impact_pct=0, fee_pct=0.1, short_cost_pct_day=0)
 RULES = rules_of(HypeSettings())
 
 
@@ -72,18 +74,22 @@ def write(folder: Path, frame: Frame) -> None:
     pyarrow.csv.write_csv(table, folder / "WALKUSDT.csv")
     pyarrow.parquet.write_table(table, folder / "WALKUSDT.parquet")
     buys, sells = signals(talib.RSI(frame.close, RSI.rsi_period), RSI)
-    np.savez(folder / "signals.npz", buys=buys, sells=sells)
+    shorts, covers = mirror_signals(talib.RSI(frame.close, RSI.rsi_period), RSI)
+    last = len(frame) - 1  # no candle follows it
+    told = {"buys": buys, "sells": sells, "shorts": shorts, "covers": covers}
+    np.savez(folder / "signals.npz", **{name: rows[rows < last] for name, rows in told.items()})  # type: ignore[arg-type]  # its stub
 
 
 def ours(frame: Frame) -> tuple[a.Series, a.Ints, a.Ints]:
     """(series, entries with target and stop, entries for the live exit rules)."""
     steps = Steps(PLACES, 0.001)
-    buys, sells = signals(talib.RSI(frame.close, RSI.rsi_period), RSI)
     candles = np.array([frame.time, *(steps.ticks(column) for column in (frame.open, frame.high, frame.low,
                                                                           frame.close))], np.int64)
-    series = a.Series(candles, frame.quote(), np.array([[0, len(frame), 1]]), np.array([steps.unit]), sells + 1,
-                      int(frame.time[-1]))
-    plain = table_of(0, frame, steps, buys, 0, RSI)
+    series = a.Series(candles, frame.quote(), np.array([[0, len(frame), 1]]), np.array([steps.unit]),
+                      np.zeros(0, np.int64), int(frame.time[-1]))
+    wishes = rsi_wishes([frame], RSI)
+    series = series._replace(exits=rows_of(wishes.sell_token, wishes.sell_ms, series))
+    plain = entries_of(wishes, series, [steps], COSTS, frame.interval_ms)
     plain[:, a.E_QUANTITY] = round(UNITS / steps.step)
     live = plain.copy()
     live[:, [a.E_GOAL, a.E_STOP, a.E_QUANTITY]] = 0
@@ -91,6 +97,16 @@ def ours(frame: Frame) -> tuple[a.Series, a.Ints, a.Ints]:
     live[:, a.E_CONFIDENCE] = 780_000 + np.arange(len(live)) % 5 * 50_000
     live[:, a.E_ATR] = 5_000 + np.arange(len(live)) % 7 * 1_000
     return series, plain, live
+
+
+def shorts_of(frame: Frame, series: a.Series) -> tuple[a.Series, a.Ints]:
+    """(series with the closes that buy back, entries of the same rules sold short)."""
+    steps = Steps(PLACES, 0.001)
+    wishes = rsi_wishes([frame], SHORT)
+    series = series._replace(covers=rows_of(wishes.cover_token, wishes.cover_ms, series))
+    table = entries_of(wishes, series, [steps], COSTS, frame.interval_ms)
+    table[:, a.E_QUANTITY] = round(UNITS / steps.step)
+    return series, table
 
 
 def timed(work: Any, repeat: int) -> list[float]:
@@ -168,11 +184,14 @@ def measure(count: int, folder: Path, repeat: int) -> dict[str, Any]:
         python = python_of(folder / "vectorbt", PEERS["vectorbt"])
         found: dict[str, Any] = {"candles": count, "loop": {}, "end_to_end": {}}
         cut = min(count, FEWER)
-        theirs = peer(python, "backtesting", home, cut, UNITS)
+        theirs, short = peer(python, "backtesting", home, cut, UNITS), peer(python, "backtesting", home, cut, UNITS,
+                                                                             "short")
         part = a.Series(np.ascontiguousarray(series.candles[:, :cut]), series.quote[:cut], np.array([[0, cut, 1]]),
                         series.unit, series.exits[series.exits < cut], int(frame.time[cut - 1]))
         if "error" not in theirs:
             found["trades"] = same_trades(part, run(part, plain[plain[:, a.E_AT] < cut], RULES, terms), theirs)
+            mirror, table = shorts_of(frame.rows(slice(0, cut)), part)
+            found["shorts"] = same_trades(part, run(mirror, table, RULES, terms), short)
             found["loop"]["backtesting.py"] = theirs["seconds"] * count / cut
         bot = peer(python_of(folder / "freqtrade", PEERS["freqtrade"]), "freqtrade", home, cut)
         if "error" not in bot:
@@ -214,6 +233,7 @@ def main() -> int:
               f"(median {found['candles'] / median / 1e6:.2f})")
     for key, told in found["end_to_end"].items():
         print(f"  end to end {key:<16} {told}")
+    print(f"  shorts: {found.get('shorts')}")
     print(f"  trades: {found.get('trades')}; with live exits {found['live_trades']}")
     return 0
 

@@ -1,4 +1,4 @@
-"""backtesting.py on our candles: ``peer_backtesting.py FOLDER CANDLES UNITS``; prints seconds and every trade."""
+"""backtesting.py on our candles: ``peer_backtesting.py FOLDER CANDLES UNITS [short]``; prints seconds and trades."""
 
 import json
 import sys
@@ -15,7 +15,9 @@ FOLDER, COUNT, UNITS = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 TABLE = pd.read_parquet(FOLDER / "WALKUSDT.parquet").head(COUNT)
 TOLD = np.load(FOLDER / "signals.npz")
 BUYS, SELLS = np.zeros(COUNT, bool), np.zeros(COUNT, bool)
-BUYS[TOLD["buys"][TOLD["buys"] < COUNT]] = SELLS[TOLD["sells"][TOLD["sells"] < COUNT]] = True
+SHORT = sys.argv[4:] == ["short"]
+ENTER, LEAVE = ("shorts", "covers") if SHORT else ("buys", "sells")
+BUYS[TOLD[ENTER][TOLD[ENTER] < COUNT]] = SELLS[TOLD[LEAVE][TOLD[LEAVE] < COUNT]] = True
 
 
 class Rsi(Strategy):
@@ -32,7 +34,10 @@ class Rsi(Strategy):
                 self.position.close()
         elif BUYS[at]:
             close = self.data.Close[-1]
-            self.buy(size=UNITS, sl=round(close * 0.996, 6), tp=round(close * 1.006, 6))
+            if SHORT:
+                self.sell(size=UNITS, sl=round(close * 1.004, 6), tp=round(close * 0.994, 6))
+            else:
+                self.buy(size=UNITS, sl=round(close * 0.996, 6), tp=round(close * 1.006, 6))
 
 
 frame = pd.DataFrame({name.capitalize(): TABLE[name] for name in ("open", "high", "low", "close", "volume")})

@@ -12,6 +12,7 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+LONG, SHORT = 1, -1  # as exits.LONG and SHORT
 MONEY = 100_000_000  # units of one USDT
 NEVER = 1 << 60
 
@@ -33,15 +34,17 @@ SLIPPAGE = 8
 MIN_NOTIONAL = 9
 FUNDS = 10
 NO_VOLUME = 11
+MODEL_NO = 12
 REFUSALS = ("bought", "HELD", "JUDGED_LATELY", "TOO_OLD", "COOL_DOWN", "MAX_TRADES", "MAX_PER_DAY", "MAX_EXPOSURE",
-            "SLIPPAGE", "MIN_NOTIONAL", "FUNDS", "NO_VOLUME")
+            "SLIPPAGE", "MIN_NOTIONAL", "FUNDS", "NO_VOLUME", "MODEL_NO")
 
 # Columns of the positions made.
-P_TOKEN, P_AT, P_ENTRY, P_QUANTITY, P_COST, P_FEE, P_STOP, P_SIGNAL, P_CLOSED = range(9)
-P_COLUMNS = 9
-# Columns of the sales made. S_HIT: targets reached so far.
-S_POSITION, S_AT, S_CODE, S_QUANTITY, S_LOOK, S_VALUE, S_FEE, S_HIT = range(8)
-S_COLUMNS = 8
+P_TOKEN, P_AT, P_ENTRY, P_QUANTITY, P_COST, P_FEE, P_STOP, P_SIGNAL, P_CLOSED, P_SIDE = range(10)
+P_COLUMNS = 10
+# Columns of the sales made; a short's "sale" buys back. S_HIT: targets reached so far. S_VALUE: what comes back before
+# the fee and the carry (S_CARRY, the cost of having been short): of a short its margin, S_MARGIN, and its result.
+S_POSITION, S_AT, S_CODE, S_QUANTITY, S_LOOK, S_VALUE, S_FEE, S_HIT, S_CARRY, S_MARGIN = range(10)
+S_COLUMNS = 10
 # A position sells at most once at each of four targets, and once all that is left.
 SALES_EACH = 5
 
@@ -52,9 +55,14 @@ TIME, OPEN, HIGH, LOW, CLOSE = range(5)
 K_BEGIN, K_END, K_LEAST = range(3)
 # Columns of an entries table. AT: candle at whose open the order arrives. KNOWN: when the signal was known, ms.
 # PRICE: the signal's price in ticks. SIZE: factor on the size (the market's mood), ppm. GOAL, STOP (ticks) and
-# QUANTITY (steps) are for rule sets of their own; 0 leaves them to the tracker's table and to the sizing.
-E_AT, E_TOKEN, E_KNOWN, E_STRATEGY, E_CONFIDENCE, E_ATR, E_PRICE, E_SIZE, E_GOAL, E_STOP, E_QUANTITY = range(11)
-E_COLUMNS = 11
+# QUANTITY (steps) are for rule sets of their own; 0 leaves them to the tracker's table and to the sizing. SIDE: below 0
+# sells short. A CONFIDENCE below 0: the models said no.
+(E_AT, E_TOKEN, E_KNOWN, E_STRATEGY, E_CONFIDENCE, E_ATR, E_PRICE, E_SIZE, E_GOAL, E_STOP, E_QUANTITY,
+ E_SIDE) = range(12)
+E_COLUMNS = 12
+
+
+NOTHING = np.zeros(0, np.int64)
 
 
 class Series(NamedTuple):
@@ -62,7 +70,8 @@ class Series(NamedTuple):
 
     `candles`: (5, n) rows TIME … CLOSE. `quote`: USDT traded in each candle. `tokens`: (k, 3) columns K_…. `unit`:
     money units that one tick·step is worth, per token. `exits`: ascending candles at whose open a signal sells what
-    is held. `last_ms`: the latest time of all; data that end a day before it end because the token went.
+    is held, `covers`: the same for shorts. `last_ms`: the latest time of all; data that end a day before it end because
+    the token went.
 
     Few arrays in few bundles: every array of a bundle costs compile time in every function that takes it.
     """
@@ -73,10 +82,14 @@ class Series(NamedTuple):
     unit: Floats
     exits: Ints
     last_ms: int
+    covers: Ints = NOTHING
 
 
 class Terms(NamedTuple):
-    """The account, its limits (A18) and what trading costs. Money in units, times in ms, the rest in ppm."""
+    """The account, its limits (A18) and what trading costs. Money in units, times in ms, the rest in ppm.
+
+    `carry_ppm`: what a short costs a day, of its value at the entry.
+    """
 
     start: int
     trade_size: int
@@ -95,6 +108,7 @@ class Terms(NamedTuple):
     slippage_ppm: int
     impact_ppm: int
     most_slippage_ppm: int
+    carry_ppm: int = 0
 
 
 class Made(NamedTuple):

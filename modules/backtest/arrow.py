@@ -19,33 +19,46 @@ Pick = Callable[[Path, Iterable[str]], dict[str, str]]
 
 def columns(path: Path, pick: Pick) -> dict[str, npt.NDArray[Any]]:
     """The columns that `pick` chooses, whole; ``symbol`` as codes into ``symbols``. Raises DataError."""
-    parts: dict[str, list[npt.NDArray[Any]]] = {}
     codes: dict[str, int] = {}
     try:
-        for batch, names in _batches(path, pick):
-            for name, theirs in names.items():
-                column = batch.column(batch.schema.get_field_index(theirs))
-                parts.setdefault(name, []).append(_coded(column, codes) if name == "symbol" else _plain(column))
+        found = _parquet(path, pick, codes) if path.suffix.lower() == ".parquet" else _in_rows(path, pick, codes)
     except pa.ArrowInvalid as problem:
         raise DataError(f"{path.name} cannot be read: {problem}") from problem
-    found: dict[str, npt.NDArray[Any]] = {}
-    for name in list(parts):
-        found[name] = np.concatenate(parts.pop(name))
     pa.default_memory_pool().release_unused()
     if codes:
         found["symbols"] = np.array(list(codes))
     return found if found else {"time": np.zeros(0)}
 
 
+def _parquet(path: Path, pick: Pick, codes: dict[str, int]) -> dict[str, npt.NDArray[Any]]:
+    """Parquet lies in columns, and is read so: only one of them is in memory twice."""
+    found: dict[str, npt.NDArray[Any]] = {}
+    with pa.parquet.ParquetFile(path, pre_buffer=False) as file:
+        for name, theirs in pick(path, file.schema_arrow.names).items():
+            parts = [_values(name, batch.column(0), codes)
+                     for batch in file.iter_batches(ROWS, columns=[theirs], use_threads=False)]
+            if parts:
+                found[name] = np.concatenate(parts)
+    return found
+
+
+def _in_rows(path: Path, pick: Pick, codes: dict[str, int]) -> dict[str, npt.NDArray[Any]]:
+    """CSV and Feather: batches of whole rows."""
+    parts: dict[str, list[npt.NDArray[Any]]] = {}
+    for batch, names in _batches(path, pick):
+        for name, theirs in names.items():
+            column = batch.column(batch.schema.get_field_index(theirs))
+            parts.setdefault(name, []).append(_values(name, column, codes))
+    return {name: np.concatenate(parts.pop(name)) for name in list(parts)}
+
+
+def _values(name: str, column: Any, codes: dict[str, int]) -> npt.NDArray[Any]:
+    return _coded(column, codes) if name == "symbol" else _plain(column)
+
+
 def _batches(path: Path, pick: Pick) -> Iterator[tuple[Any, dict[str, str]]]:
     """Record batches, and which of their columns is which of ours."""
-    ending = path.suffix.lower()
-    if ending == ".parquet":
-        with pa.parquet.ParquetFile(path, pre_buffer=False) as file:
-            names = pick(path, file.schema_arrow.names)
-            for batch in file.iter_batches(ROWS, columns=list(names.values()), use_threads=False):
-                yield batch, names
-    elif ending == ".csv":
+    if path.suffix.lower() == ".csv":
         with pa.csv.open_csv(path) as reader:
             names = pick(path, reader.schema.names)
             for batch in reader:

@@ -1,4 +1,4 @@
-"""``python bot.py backtest {hype,rsi} --candles FILES``: the live rules on past candles.
+"""``python bot.py backtest {hype,rsi,grid} --candles FILES``: the live rules on past candles.
 
     bot.py backtest hype --candles data/market_data --out results.csv --html report.html
     bot.py backtest hype --candles pumps.parquet --set trail_fall_pct=2 --set backtest.fee_pct=0.05 --json
@@ -8,7 +8,6 @@ Exit codes: 0 done, 1 the candles cannot be used, 2 wrong arguments or settings.
 
 import argparse
 import difflib
-import importlib
 import json
 import sys
 import time
@@ -20,11 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from modules.backtest import progress
 from modules.backtest.prepare import compiled
+from modules.backtest.settings import BacktestSettings
+from modules.backtest.strategies import STRATEGIES
 from utils.files import write_atomic
-from utils.paths import Paths, default_paths
+from utils.paths import Paths
 
 if TYPE_CHECKING:
+    from config.settings import Settings
     from modules.backtest.frames import Frame
     from modules.backtest.pipeline import Chosen
     from modules.backtest.report import Report
@@ -38,11 +41,14 @@ class Wrong(Exception):
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="bot.py backtest", description="Test the live rules on past candles.")
-    parser.add_argument("strategy", choices=("hype", "rsi"),
-                        help="hype: the live scanner's entries and tracker's exits; rsi: plain rules to compare with")
+    parser = argparse.ArgumentParser(prog="bot.py backtest", description="Test the live rules on past candles.",
+                                     epilog="The hedging grid has options of its own: bot.py backtest grid --help")
+    parser.add_argument("strategy", choices=tuple(STRATEGIES),
+                        help="; ".join(f"{name}: {each.about}" for name, each in STRATEGIES.items()))
     parser.add_argument("--candles", nargs="+", type=Path, metavar="FILE",
                         help="CSV, Parquet or Feather files, or folders (default: the collected data/market_data)")
+    parser.add_argument("--ticks", nargs="+", type=Path, metavar="FILE",
+                        help="recorded frames instead of candles (see backtest imbalance --ticks --help)")
     parser.add_argument("--finer", nargs="+", type=Path, default=[], metavar="FILE",
                         help="finer candles of the same tokens: they decide what came first within a candle")
     parser.add_argument("--symbols", nargs="+", default=[], metavar="SYMBOL", help="only these tokens")
@@ -50,25 +56,40 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--until", metavar="DATE", help="last day, inclusive")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="changes",
                         help="a setting of this run, e.g. trail_fall_pct=2 or backtest.fee_pct=0.05")
+    parser.add_argument("--models", choices=("off", "walk-forward"),
+                        help="walk-forward: a model fitted on the past of each fold judges the entries (hype); the "
+                             "same as --set backtest.models=…")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write every trade and the totals (CSV)")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as one page")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    parser.add_argument("--curve", type=int, default=0, metavar="N", help="about N points of the curve in the JSON")
+    parser.add_argument("--progress", action="store_true", help="tell on stderr how far it is, for programs")
     return parser
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
     """Returns the exit code."""
+    if argv[:1] == ["grid"]:
+        from modules.backtest import grid_cli
+        return grid_cli.main(argv[1:], settings, paths)
+    if argv[:1] == ["showdown"]:
+        from modules.backtest import showdown_cli
+        return showdown_cli.main(argv[1:], settings, paths)
+    if "--ticks" in argv:
+        from modules.backtest.ticks import cli as ticks
+        return ticks.main(argv, settings, paths)
     chosen = arguments().parse_args(argv)
-    paths = default_paths()
+    changes = [*chosen.changes, *([f"backtest.models={chosen.models}"] if chosen.models else [])]
+    if chosen.progress:
+        progress.to_stderr()
     plain = compiled(paths.data / "cache")
     if plain:
         _tell(f"Runs as plain Python, about a hundred times slower: {plain}.")
     from modules.backtest.frames import DataError
     from modules.backtest.pipeline import MoneyFault
     try:
-        settings = settings_of(chosen.strategy, chosen.changes, paths)
-        report = _run(chosen, settings, paths)
-        _write(chosen, report)
+        report = _run(chosen, settings_of(chosen.strategy, changes, settings), paths)
+        write(chosen, report)
     except Wrong as problem:
         _tell(str(problem))
         return WRONG
@@ -88,13 +109,13 @@ def _run(chosen: argparse.Namespace, settings: "Chosen", paths: Paths) -> "Repor
     counted: Counter[str] = Counter()
     started = time.perf_counter()
     only = frozenset(plain_symbol(symbol) for symbol in chosen.symbols)
-    held = [_between(load(chosen.candles or [paths.market_data], counted, only), begin, end),
-            _between(load(chosen.finer, counted, only), begin, end) if chosen.finer else []]
+    held = [between(load(chosen.candles or [paths.market_data], counted, only), begin, end),
+            between(load(chosen.finer, counted, only), begin, end) if chosen.finer else []]
     read_s = time.perf_counter() - started
-    return backtest(held.pop(0), held.pop(), settings, counted, read_s)  # no name keeps the columns alive
+    return backtest(held[0], held[1], settings, counted, read_s, release=True)
 
 
-def _between(frames: "Sequence[Frame]", begin: int, end: int) -> "list[Frame]":
+def between(frames: "Sequence[Frame]", begin: int, end: int) -> "list[Frame]":
     """Only candles from `begin` to before `end`. Raises DataError when none is left."""
     from modules.backtest.frames import DataError
     cut = [frame.rows(slice(*frame.time.searchsorted((begin, end)))) for frame in frames]
@@ -118,22 +139,27 @@ def span_of(since: str | None, until: str | None) -> tuple[int, int]:
     return begin, end
 
 
-def settings_of(strategy: str, changes: Sequence[str], paths: Paths) -> "Chosen":
+def settings_of(strategy: str, changes: Sequence[str], settings: "Settings") -> "Chosen":
     """The bot's own settings with this run's changes. Raises Wrong naming every problem."""
     from modules.backtest.pipeline import Chosen
-    from modules.backtest.settings import BacktestSettings, RsiSettings
-    config = importlib.import_module("config.settings")  # stands above this room
-    try:
-        live = config.load_settings(paths).hype
-    except config.SettingsError as errors:
-        raise Wrong("The settings cannot be used:\n" + "\n".join(f"  - {line}" for line in errors.problems)) from None
-    groups: dict[str, BaseModel] = {"hype": live, "backtest": BacktestSettings(), "rsi": RsiSettings()}
+    made = groups_of((*STRATEGIES[strategy].groups, "backtest", "hype"), changes, settings)
+    costs = made["backtest"]
+    assert isinstance(costs, BacktestSettings)
+    if costs.models != "off" and STRATEGIES[strategy].models is None:
+        raise Wrong(f"no model judges the entries of {strategy}: leave backtest.models (--models) off")
+    return Chosen(strategy, made)
+
+
+def groups_of(names: Sequence[str], changes: Sequence[str], settings: "Settings") -> dict[str, BaseModel]:
+    """The groups of settings of these names, with this run's changes. Raises Wrong naming every problem."""
+    names = tuple(dict.fromkeys(names))
+    groups: dict[str, BaseModel] = {name: getattr(settings, name) for name in names}
     values: dict[str, dict[str, Any]] = {name: model.model_dump() for name, model in groups.items()}
     for change in changes:
         group, name, text = _parsed(change, groups)
         old = values[group][name]
         values[group][name] = _listed(text) if isinstance(old, tuple) else text
-    made: dict[str, Any] = {}
+    made: dict[str, BaseModel] = {}
     problems: list[str] = []
     for name, model in groups.items():
         try:
@@ -143,7 +169,7 @@ def settings_of(strategy: str, changes: Sequence[str], paths: Paths) -> "Chosen"
                          for error in errors.errors(include_url=False, include_context=False)]
     if problems:
         raise Wrong("\n".join(problems))
-    return Chosen(strategy, made["hype"], made["backtest"], made["rsi"])
+    return made
 
 
 def _parsed(change: str, groups: dict[str, BaseModel]) -> tuple[str, str, str]:
@@ -166,7 +192,7 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _write(chosen: argparse.Namespace, report: "Report") -> None:
+def write(chosen: argparse.Namespace, report: "Report") -> None:
     """Files and terminal. Raises OSError."""
     from modules.backtest.report import csv_text, json_object, short_text
     if chosen.out:
@@ -175,7 +201,11 @@ def _write(chosen: argparse.Namespace, report: "Report") -> None:
         from modules.backtest.page import page
         write_atomic(chosen.html, page(report).encode())
     if chosen.json:
-        sys.stdout.write(json.dumps(json_object(report), ensure_ascii=False) + "\n")
+        told = json_object(report)
+        if chosen.curve:
+            from modules.backtest.curve import curve_object
+            told["curve"] = curve_object(report, max(chosen.curve, 10))
+        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
         return
     noted = [f"  {count:,} × {what}" for what, count in sorted(report.counted.items())
              if count and not what.startswith(("candles: ", "suspects: "))]
@@ -190,7 +220,3 @@ def _write(chosen: argparse.Namespace, report: "Report") -> None:
 
 def _tell(text: str) -> None:
     sys.stderr.write(text + "\n")
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -18,7 +18,7 @@ from modules.backtest import book as b
 from modules.backtest import walk as w
 from modules.backtest.arrays import Ints, Made, Series, Terms
 from modules.strategies.hype import exits
-from utils.compiled import kernel
+from utils.compiled import inlined, kernel
 
 PPM = 1_000_000
 DAY_MS = 86_400_000
@@ -29,7 +29,7 @@ def plan_in(slot: Ints) -> exits.Plan:
     """The plan that a slot holds."""
     p = slot[b.PLAN:b.STATE]
     return exits.Plan((int(p[0]), int(p[1]), int(p[2]), int(p[3])), (int(p[4]), int(p[5]), int(p[6]), int(p[7])),
-                      int(p[8]), int(p[9]), int(p[10]), int(p[11]), int(p[12]), int(p[13]))
+                      int(p[8]), int(p[9]), int(p[10]), int(p[11]), int(p[12]), int(p[13]), int(p[14]))
 
 
 @kernel
@@ -47,6 +47,7 @@ def put_plan(slot: Ints, plan: exits.Plan) -> None:
         slot[b.PLAN + 4 + level] = plan.slices[level]
     slot[b.PLAN + 8], slot[b.PLAN + 9], slot[b.PLAN + 10] = plan.levels, plan.stop, plan.break_even
     slot[b.PLAN + 11], slot[b.PLAN + 12], slot[b.PLAN + 13] = plan.trail_ppm, plan.min_value, plan.deadline_ms
+    slot[b.PLAN + 14] = plan.side
 
 
 @kernel
@@ -58,7 +59,15 @@ def put_state(slot: Ints, state: exits.State) -> None:
 
 @kernel
 def first_from(values: Ints, begin: int, end: int, wanted: int) -> int:
-    """The first place in ascending `values[begin:end]` that is not below `wanted`; `end` if none."""
+    """The first place in ascending `values[begin:end]` that is not below `wanted`; `end` if none.
+
+    In steps that double from `begin` on: what is searched mostly lies near.
+    """
+    step = 1
+    while begin + step < end and values[begin + step] < wanted:
+        begin += step
+        step *= 2
+    end = min(end, begin + step + 1)
     while begin < end:
         middle = (begin + end) // 2
         if values[middle] < wanted:
@@ -69,21 +78,30 @@ def first_from(values: Ints, begin: int, end: int, wanted: int) -> int:
 
 
 @kernel
-def plan_for(series: Series, entries: Ints, e: int, rules: exits.Rules, entry: int, quantity: int, cost: int,
-             fee_ppm: int) -> exits.Plan:
-    """The plan of a purchase: the tracker's own, or target and stop that the entry brings."""
+def plan_for(series: Series, entries: Ints, e: int, rules: exits.Rules, entry: int, quantity: int, value: int,
+             fee: int, fee_ppm: int) -> exits.Plan:
+    """The plan of an entry: the tracker's own, or target and stop that the wish brings."""
     token = entries[e, a.E_TOKEN]
-    if entries[e, a.E_STOP] > 0 or entries[e, a.E_GOAL] > 0:
-        goal = entries[e, a.E_GOAL] if entries[e, a.E_GOAL] > 0 else a.NEVER
-        return exits.Plan((int(goal), 0, 0, 0), (quantity, 0, 0, 0), 1, int(entries[e, a.E_STOP]), 0, 0, 0, 0)
-    even = int(math.ceil(cost / series.unit[token] / quantity / (1.0 - fee_ppm / PPM) - 1e-9))
+    side = -1 if entries[e, a.E_SIDE] < 0 else 1
+    goal, stop = int(entries[e, a.E_GOAL]), int(entries[e, a.E_STOP])
+    if stop > 0 or goal > 0:
+        if goal <= 0 or goal >= a.NEVER:
+            goal = side * a.NEVER
+        if stop <= 0 and side < 0:
+            stop = a.NEVER
+        return exits.Plan((side * goal, 0, 0, 0), (quantity, 0, 0, 0), 1, side * stop, 0 if side > 0 else exits.NONE,
+                          0, 0, 0, side)
+    if side > 0:
+        even = int(math.ceil((value + fee) / series.unit[token] / quantity / (1.0 - fee_ppm / PPM) - 1e-9))
+    else:
+        even = int((value - fee) / series.unit[token] / quantity / (1.0 + fee_ppm / PPM) + 1e-9)
     opened_ms = int(series.candles[a.TIME, entries[e, a.E_AT]])
     return exits.make_plan(rules, int(entries[e, a.E_STRATEGY]), int(entries[e, a.E_CONFIDENCE]),
                            int(entries[e, a.E_ATR]), entry, quantity, even, int(series.tokens[token, a.K_LEAST]),
-                           opened_ms)
+                           opened_ms, side)
 
 
-@kernel
+@inlined
 def go_on(series: Series, slot: Ints, plan: exits.Plan, state: exits.State, at: int, every: bool) -> None:
     """Note in the slot its state and the next candle from `at` on that matters (rule 3)."""
     end = int(min(slot[b.FORCED], slot[b.DATA_END]))
@@ -92,35 +110,47 @@ def go_on(series: Series, slot: Ints, plan: exits.Plan, state: exits.State, at: 
         if state.hit >= plan.levels:
             at, state = w.quiet_trailing(high, low, at, end, plan, state)
         else:
-            at = w.quiet(high, low, at, end, state.stop, plan.tp[state.hit])
+            at = w.quiet(high, low, at, end, state.stop, plan.tp[state.hit], plan.side)
     put_state(slot, state)
     slot[b.NEXT] = at
+    data_end = slot[b.DATA_END]
+    slot[b.WHEN] = series.candles[a.TIME, at] if at < data_end else series.candles[a.TIME, data_end - 1] + 1
 
 
-@kernel
-def open_slot(series: Series, entries: Ints, e: int, rules: exits.Rules, terms: Terms, slots: Ints, account: Ints,
-              made: Made, quantity: int, price: float, value: int, every: bool) -> None:
-    """Book a purchase and put its position into a free slot; its own candle is the first to matter (rule 2)."""
-    place = 0
-    while slots[place, b.USED] != 0:
-        place += 1
-    slot = slots[place]
-    token, at = entries[e, a.E_TOKEN], entries[e, a.E_AT]
-    fee = b.fee_of(value, terms.fee_ppm)
-    cost = value + fee
-    entry = int(price)
-    plan = plan_for(series, entries, e, rules, entry, quantity, cost, terms.fee_ppm)
-    put_plan(slot, plan)
-    number, end = made.totals[a.T_POSITIONS], series.tokens[token, a.K_END]
-    slot[b.USED], slot[b.TOKEN], slot[b.NEXT], slot[b.POSITION] = 1, token, at, number
-    slot[b.COST], slot[b.LEFT], slot[b.DATA_END] = cost, quantity, end
+@inlined
+def forced(series: Series, slot: Ints, marks: Ints, plan: exits.Plan, at: int) -> None:
+    """Note in the slot the candle at whose open a signal or the longest hold ends it, if there is one (rule 4)."""
+    token, end = slot[b.TOKEN], slot[b.DATA_END]
     slot[b.FORCED], slot[b.FORCED_CODE] = end, 0
     if plan.deadline_ms > 0:
         slot[b.FORCED] = first_from(series.candles[a.TIME], at, end, plan.deadline_ms)
         slot[b.FORCED_CODE] = exits.TIME
-    signal = first_from(series.exits, 0, len(series.exits), at + 1)
-    if signal < len(series.exits) and series.exits[signal] < slot[b.FORCED]:
-        slot[b.FORCED], slot[b.FORCED_CODE] = series.exits[signal], a.SIGNAL
+    hint = b.SELL_HINT if plan.side > 0 else b.COVER_HINT
+    signals = series.exits if plan.side > 0 else series.covers
+    if len(signals) == 0:
+        return
+    place = first_from(signals, marks[token, hint], len(signals), at + 1)
+    marks[token, hint] = place
+    if place < len(signals) and signals[place] < slot[b.FORCED]:
+        slot[b.FORCED], slot[b.FORCED_CODE] = signals[place], a.SIGNAL
+
+
+@inlined
+def open_slot(series: Series, entries: Ints, e: int, rules: exits.Rules, terms: Terms, slots: Ints, account: Ints,
+              marks: Ints, made: Made, quantity: int, price: float, value: int, every: bool) -> None:
+    """Book an entry and put its position into a free slot; its own candle is the first to matter (rule 2)."""
+    slot = slots[account[b.OPEN]]
+    token, at = entries[e, a.E_TOKEN], entries[e, a.E_AT]
+    fee = b.fee_of(value, terms.fee_ppm)
+    cost = value + fee
+    entry = int(price) if entries[e, a.E_SIDE] >= 0 else int(math.ceil(price))
+    plan = plan_for(series, entries, e, rules, entry, quantity, value, fee, terms.fee_ppm)
+    put_plan(slot, plan)
+    number, end = made.totals[a.T_POSITIONS], series.tokens[token, a.K_END]
+    slot[b.TOKEN], slot[b.NEXT], slot[b.POSITION] = token, at, number
+    slot[b.COST], slot[b.LEFT], slot[b.DATA_END] = cost, quantity, end
+    slot[b.VALUE], slot[b.SIDE], slot[b.OPENED] = value, plan.side, series.candles[a.TIME, at]
+    forced(series, slot, marks, plan, at)
     go_on(series, slot, plan, exits.first_state(plan, entry, quantity), at, every)
     account[b.CASH] -= cost
     account[b.EXPOSURE] += cost
@@ -128,25 +158,26 @@ def open_slot(series: Series, entries: Ints, e: int, rules: exits.Rules, terms: 
     account[b.BOUGHT_TODAY] += 1
     row = made.positions[number]
     row[a.P_TOKEN], row[a.P_AT], row[a.P_ENTRY], row[a.P_QUANTITY] = token, at, entry, quantity
-    row[a.P_COST], row[a.P_FEE], row[a.P_STOP], row[a.P_SIGNAL] = cost, fee, plan.stop, e
+    row[a.P_COST], row[a.P_FEE], row[a.P_STOP], row[a.P_SIGNAL] = cost, fee, plan.side * plan.stop, e
+    row[a.P_SIDE] = plan.side
     made.totals[a.T_POSITIONS] = number + 1
 
 
-@kernel
-def last_sale(series: Series, terms: Terms, slot: Ints, account: Ints, rests: Ints, made: Made, at: int) -> None:
+@inlined
+def last_sale(series: Series, terms: Terms, slot: Ints, account: Ints, marks: Ints, made: Made, at: int) -> None:
     """Sell all that is left at row `at` by rule 4 (its open) or rule 5 (the close before it)."""
     end = slot[b.DATA_END]
     if at >= end:
         gone = series.last_ms - series.candles[a.TIME, end - 1] >= DAY_MS
-        b.sell(series, terms, slot, account, rests, made, end - 1, a.DELISTED if gone else a.END, slot[b.LEFT],
+        b.sell(series, terms, slot, account, marks, made, end - 1, a.DELISTED if gone else a.END, slot[b.LEFT],
                series.candles[a.CLOSE, end - 1], slot[b.STATE + 3])
         return
-    b.sell(series, terms, slot, account, rests, made, at, slot[b.FORCED_CODE], slot[b.LEFT], series.candles[a.OPEN, at],
+    b.sell(series, terms, slot, account, marks, made, at, slot[b.FORCED_CODE], slot[b.LEFT], series.candles[a.OPEN, at],
            slot[b.STATE + 3])
 
 
-@kernel
-def advance(series: Series, terms: Terms, slot: Ints, account: Ints, rests: Ints, made: Made, fills: Ints,
+@inlined
+def advance(series: Series, terms: Terms, slot: Ints, account: Ints, marks: Ints, made: Made, fills: Ints,
             spare: Ints, every: bool) -> None:
     """The event of a slot: walk its candle, book the sales, find the next candle that matters (rules 3–5).
 
@@ -157,52 +188,61 @@ def advance(series: Series, terms: Terms, slot: Ints, account: Ints, rests: Ints
     if at >= end:
         if at < slot[b.DATA_END] and slot[b.FORCED_CODE] == exits.TIME:  # a stop that the gap has passed comes first
             slot[b.FORCED_CODE] = exits.step(plan, state, int(series.candles[a.OPEN, at]), plan.deadline_ms)[0]
-        last_sale(series, terms, slot, account, rests, made, at)
+        last_sale(series, terms, slot, account, marks, made, at)
         return
     c = series.candles
-    candle = (int(c[a.OPEN, at]), int(c[a.HIGH, at]), int(c[a.LOW, at]), int(c[a.CLOSE, at]))
+    candle = w.mirrored((int(c[a.OPEN, at]), int(c[a.HIGH, at]), int(c[a.LOW, at]), int(c[a.CLOSE, at])), plan.side)
     state = w.walk(plan, state, candle, int(c[a.TIME, at]), fills, spare)
     for row in range(fills[w.F_COUNT, 0]):
-        b.sell(series, terms, slot, account, rests, made, at, fills[row, w.F_CODE], fills[row, w.F_QUANTITY],
-               fills[row, w.F_PRICE], fills[row, w.F_HIT])
-    if slot[b.USED] == 0:
-        return
-    go_on(series, slot, plan, state, at + 1, every)
+        b.sell(series, terms, slot, account, marks, made, at, fills[row, w.F_CODE], fills[row, w.F_QUANTITY],
+               plan.side * fills[row, w.F_PRICE], fills[row, w.F_HIT])
+    if slot[b.LEFT] > 0:
+        go_on(series, slot, plan, state, at + 1, every)
 
 
-@kernel
-def earliest(series: Series, slots: Ints) -> tuple[int, int]:
-    """(slot with the earliest event, its time); time NEVER where nothing is held."""
+@inlined
+def freed(slots: Ints, account: Ints, place: int) -> None:
+    """Give a slot back: the last one in use moves to its place."""
+    account[b.OPEN] -= 1
+    last = account[b.OPEN]
+    if place != last:
+        for column in range(b.SLOT_COLUMNS):
+            slots[place, column] = slots[last, column]
+
+
+@inlined
+def earliest(slots: Ints, account: Ints) -> tuple[int, int]:
+    """(slot with the earliest event, its time); time NEVER where nothing is held. Of equal times the older position."""
     found, when = -1, a.NEVER
-    for place in range(len(slots)):
-        if slots[place, b.USED] != 0:
-            at, end = slots[place, b.NEXT], slots[place, b.DATA_END]
-            time = int(series.candles[a.TIME, at]) if at < end else int(series.candles[a.TIME, end - 1]) + 1
-            if time < when:
-                found, when = place, time
+    for place in range(account[b.OPEN]):
+        time = int(slots[place, b.WHEN])
+        if time < when or (time == when and slots[place, b.POSITION] < slots[found, b.POSITION]):
+            found, when = place, time
     return found, when
 
 
 @kernel
-def loop(series: Series, entries: Ints, rules: exits.Rules, terms: Terms, slots: Ints, account: Ints, again: Ints,
-         rests: Ints, made: Made, every: bool) -> None:
+def loop(series: Series, entries: Ints, rules: exits.Rules, terms: Terms, slots: Ints, account: Ints, marks: Ints,
+         made: Made, every: bool) -> None:
     """The whole run (rule 1). Results go into `made`."""
     fills = np.zeros((w.F_ROWS, w.F_COLUMNS), np.int64)
     spare = np.zeros((w.F_ROWS, w.F_COLUMNS), np.int64)
     e, count = int(made.totals[a.T_POSITIONS]), len(entries)  # 0; a literal would compile all of this twice
     while True:
-        place, when = earliest(series, slots)
+        place, when = earliest(slots, account)
         if e < count and series.candles[a.TIME, entries[e, a.E_AT]] <= when:
-            code = b.refusal(series, entries, e, terms, slots, account, again, rests)
+            code = b.refusal(series, entries, e, terms, slots, account, marks)
             if code == a.BOUGHT:
                 code, quantity, price, value = b.priced(series, entries, e, terms, slots, account)
                 if code == a.BOUGHT:
-                    open_slot(series, entries, e, rules, terms, slots, account, made, quantity, price, value,
+                    open_slot(series, entries, e, rules, terms, slots, account, marks, made, quantity, price, value,
                               every)
             made.outcomes[e] = code
             e += 1
         elif place >= 0:
-            advance(series, terms, slots[place], account, rests, made, fills, spare, every)
+            advance(series, terms, slots[place], account, marks, made, fills, spare, every)
+            if slots[place, b.LEFT] == 0:
+                freed(slots, account, place)
         else:
             break
     made.totals[a.T_CASH] = account[b.CASH]
@@ -221,7 +261,8 @@ def run(series: Series, entries: Ints, rules: exits.Rules, terms: Terms, every: 
                 np.zeros(count, np.int64), np.zeros(3, np.int64))
     account = np.array([terms.start, 0, 0, -1, 0], np.int64)
     slots = np.zeros((terms.max_open, b.SLOT_COLUMNS), np.int64)
-    loop(series, entries, rules, terms, slots, account, np.full(tokens, -a.NEVER), np.zeros(tokens, np.int64), made,
-         every)
+    marks = np.zeros((tokens, b.MARK_COLUMNS), np.int64)
+    marks[:, b.AGAIN] = -a.NEVER
+    loop(series, entries, rules, terms, slots, account, marks, made, every)
     positions, sales = int(made.totals[a.T_POSITIONS]), int(made.totals[a.T_SALES])
     return Made(made.positions[:positions], made.sales[:sales], made.outcomes, made.totals)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from modules.backtest import progress
 from modules.backtest.frames import DataError, Frame, cleaned
 
 TIMES = ("time", "date", "open_time", "timestamp", "datetime")
@@ -47,17 +48,35 @@ def load(given: Sequence[Path], counted: Counter[str], only: frozenset[str] = fr
     Raises DataError (nothing usable, a token in two files, an extra that is missing) and OSError.
     """
     frames: dict[str, Frame] = {}
-    for path in files_of(given):
+    rubbish: list[DataError] = []
+    paths = files_of(given)
+    for number, path in enumerate(paths):
+        progress.step(progress.READ * number / len(paths), "reading candles")
         for symbol, columns in _tokens(path, _columns(path)):
             if only and symbol not in only:
                 continue
             if symbol in frames:
                 raise DataError(f"{path.name}: {symbol} has come in another file already; give each token once")
-            frames[symbol] = cleaned(symbol, columns, counted)
+            try:
+                frames[symbol] = cleaned(symbol, columns, counted)
+            except DataError as problem:  # one token's rubbish must not stop the others
+                rubbish.append(problem)
+    if rubbish and not frames:
+        raise rubbish[0]
+    if rubbish:
+        counted["tokens without a usable candle (left out)"] += len(rubbish)
     if not frames:
         raise DataError("no candles: " + (f"none of {', '.join(sorted(only))} is in the files" if only
                                           else "the files are empty"))
     return [frames[symbol] for symbol in sorted(frames)]
+
+
+def tokens(path: Path) -> Iterator[tuple[str, Columns]]:
+    """Each token of one file with its rows as they stand there: time in ms, open, high, low, close, volume.
+
+    Raises DataError, OSError.
+    """
+    return _tokens(path, _columns(path))
 
 
 def plain_symbol(text: str) -> str:

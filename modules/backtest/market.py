@@ -60,20 +60,26 @@ def steps_of(frame: Frame) -> Steps:
     return Steps(places, float(step))
 
 
-def series_of(frames: list[Frame], min_notional_usdt: float, sell_at: Ints | None = None) -> tuple[Series, list[Steps]]:
-    """All frames as one series, in their order, and each one's steps."""
+def series_of(frames: list[Frame], min_notional_usdt: float, sell_at: Ints | None = None,
+              release: bool = False) -> tuple[Series, list[Steps]]:
+    """All frames as one series, in their order, and each one's steps.
+
+    With `release` the list of frames is emptied, and each column let go once it is counted: half the memory.
+    """
     steps = [steps_of(frame) for frame in frames]
     ends = np.cumsum([len(frame) for frame in frames])
-    candles = np.empty((5, int(ends[-1])), np.int64)
-    quote = np.empty(int(ends[-1]))
-    tokens = np.empty((len(frames), 3), np.int64)
-    for row, (frame, step, end) in enumerate(zip(frames, steps, ends.tolist(), strict=True)):
-        part = slice(end - len(frame), end)
-        candles[a.TIME, part] = frame.time
-        for place, column in ((a.OPEN, frame.open), (a.HIGH, frame.high), (a.LOW, frame.low), (a.CLOSE, frame.close)):
-            candles[place, part] = step.ticks(column)
-        quote[part] = frame.quote()
-        tokens[row] = part.start, part.stop, max(int(np.ceil(min_notional_usdt * a.MONEY / step.unit)), 1)
+    bounds = [slice(end - len(frame), end) for frame, end in zip(frames, ends.tolist(), strict=True)]
+    quote = np.concatenate([frame.quote() for frame in frames])
+    tokens = np.array([(part.start, part.stop, max(int(np.ceil(min_notional_usdt * a.MONEY / step.unit)), 1))
+                       for part, step in zip(bounds, steps, strict=True)], np.int64)
+    columns = {place: [getattr(frame, name) for frame in frames] for place, name in
+               ((a.TIME, "time"), (a.OPEN, "open"), (a.HIGH, "high"), (a.LOW, "low"), (a.CLOSE, "close"))}
+    if release:
+        frames.clear()
+    candles = np.empty((5, len(quote)), np.int64)
+    for place in list(columns):
+        for column, step, part in zip(columns.pop(place), steps, bounds, strict=True):
+            candles[place, part] = column if place == a.TIME else step.ticks(column)
     unit = np.array([step.unit for step in steps])
     exits = np.zeros(0, np.int64) if sell_at is None else sell_at
     return Series(candles, quote, tokens, unit, exits, int(candles[a.TIME].max())), steps

@@ -98,6 +98,7 @@ def _of_trades(trades: Trades) -> list[Metric]:
                "√trades × mean trade over its standard deviation (Van Tharp)"),
         Metric("losses in a row", _streak(pnl <= 0), "", "longest run of losing trades, by purchase"),
         Metric("fees", float(trades.fees.sum() / MONEY), "USDT", "paid on both sides"),
+        Metric("cost of shorts", float(trades.carry.sum() / MONEY), "USDT", "borrowing or funding while short"),
     ]
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from modules.backtest import svg
 from modules.backtest.arrays import MONEY
-from modules.backtest.metrics import drawdown
-from modules.backtest.report import Report, by_month, by_reason, by_strategy, by_symbol, utc
+from modules.backtest.metrics import DAY_MS, drawdown
+from modules.backtest.report import Report, by_month, by_reason, by_side, by_strategy, by_symbol, utc
 
 MOST_TOKENS = 30
 BINS = 41
@@ -41,7 +41,7 @@ def page(report: Report) -> str:
     sections = [_head(report), _over_time(report)]
     if len(report.trades):
         sections += [_grouped(report), _distribution(report), _shuffled(report)]
-    sections += [_ratios(report), _assumed(report), _settings(report)]
+    sections += [_models(report), _ratios(report), _assumed(report), _settings(report)]
     return ("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
             "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
             f"<title>{escape(report.title)}</title><style>{STYLE}</style></head><body>{''.join(sections)}</body></html>\n")
@@ -53,13 +53,15 @@ def _head(report: Report) -> str:
     cards = "".join(f'<div class="card"><span class="dim">{escape(name)}</span><b>{_number(by_name[name].value)} '
                     f'{by_name[name].unit}</b></div>' for name in shown)
     return (f"<h1>{escape(report.title)}</h1><p class=\"dim\">{report.span()} UTC · {len(report.symbols)} tokens · "
-            f"{report.candles:,} candles · a test on past prices: nothing was traded</p>"
+            f"{report.candles:,} {report.walked} · a test on past prices: nothing was traded</p>"
             f"<div class=\"cards\">{cards}</div>")
 
 
 def _over_time(report: Report) -> str:
     curve = report.curve
-    ticks = [utc(int(ms))[:10] for ms in np.linspace(curve.time[0], curve.time[-1], 6)]
+    short = curve.time[-1] - curve.time[0] < 2 * DAY_MS
+    ticks = [utc(int(ms))[11:19] if short else utc(int(ms))[:10]
+             for ms in np.linspace(curve.time[0], curve.time[-1], 6)]
     with np.errstate(invalid="ignore", divide="ignore"):
         exposure = np.where(curve.equity > 0, curve.held / curve.equity, 0.0) * 100
     return "".join((
@@ -82,6 +84,7 @@ def _grouped(report: Report) -> str:
         f"<h2>Result per token{f': the best and worst {MOST_TOKENS // 2}' if cut else ''}</h2>", _lying(shown),
         "<h2>Result per reason of the last sale</h2>", _lying(by_reason(report)),
         "<h2>Result per strategy</h2>", _lying(by_strategy(report)),
+        "<h2>Longs and shorts</h2>", _lying(by_side(report)),
     ))
 
 
@@ -118,6 +121,24 @@ def _ratios(report: Report) -> str:
     return f"<h2>Ratios and what they mean</h2><div class=scroll><table>{rows}</table></div>"
 
 
+def _models(report: Report) -> str:
+    """The folds of the models, and the same run without them."""
+    if not report.folds:
+        return ""
+    rows = "".join(f"<tr><td>{utc(fold.begin_ms)[:10]}</td><td class=n>{fold.learnt:,}</td><td class=n>{fold.judged:,}"
+                   f"</td><td class=n>{fold.approved:,}</td><td>{escape(fold.aside or 'judged')}</td></tr>"
+                   for fold in report.folds)
+    shown = ("result", "deepest drawdown", "trades", "won", "profit factor", "mean trade", "mean trade ±", "Sharpe")
+    by_name = {metric.name: metric.value for metric in report.metrics}
+    beside = "".join(f"<tr><td>{escape(each.name)}</td><td class=n>{_number(by_name[each.name])} {each.unit}</td>"
+                     f"<td class=n>{_number(each.value)} {each.unit}</td></tr>"
+                     for each in report.without if each.name in shown)
+    return ("<h2>Models: each fitted on the past of its fold</h2><div class=scroll><table><tr><th>from</th>"
+            f"<th>learnt from</th><th>judged</th><th>approved</th><th></th></tr>{rows}</table></div>"
+            "<h2>With and without models</h2><div class=scroll><table><tr><th></th><th>with</th><th>without</th></tr>"
+            f"{beside}</table></div>")
+
+
 def _assumed(report: Report) -> str:
     noted = [f"{count:,} × {what}" for what, count in sorted(report.counted.items()) if count]
     refused = [f"{count:,} × {code}" for code, count in sorted(report.refused.items())]
@@ -139,4 +160,5 @@ def _listed(texts: Sequence[str]) -> str:
 def _number(value: float) -> str:
     if not math.isfinite(value):
         return "–"
-    return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:,.2f}"
+    whole = isinstance(value, int) or (value == int(value) and abs(value) >= 10)
+    return f"{value:,.0f}" if whole else f"{value:,.2f}"

@@ -1,27 +1,28 @@
-"""From frames to a report: signals, the engine, the ratios. Two rule sets: ``hype`` and ``rsi``."""
+"""From frames to a report: a strategy's wishes, the engine, the ratios."""
 
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from modules.backtest import arrays as a
+from modules.backtest import progress
 from modules.backtest.engine import run
 from modules.backtest.frames import Frame, refined, resampled
 from modules.backtest.market import Steps, series_of
-from modules.backtest.measure import INTERVAL_MS
-from modules.backtest.metrics import metrics, shuffle
+from modules.backtest.metrics import Metric, metrics, shuffle
 from modules.backtest.report import Report
-from modules.backtest.rsi import rsi_table
-from modules.backtest.settings import BacktestSettings, RsiSettings
-from modules.backtest.signals import BTC, NO_BTC, WAIVED, entries_of, hype_signals
-from modules.backtest.trades import curve_of, money_gap, trades_of
-from modules.strategies.hype.exit_rules import ppm, rules_of
-from modules.strategies.hype.exit_table import STRATEGIES
-from modules.strategies.hype.settings import HypeSettings
+from modules.backtest.settings import BacktestSettings
+from modules.backtest.strategies import STRATEGIES, Groups, Strategy
+from modules.backtest.trades import Trades, curve_of, money_gap, trades_of
+from modules.backtest.wishes import PPM, entries_of, rows_of
+from modules.strategies.hype.exits import Rules
+
+if TYPE_CHECKING:
+    from modules.backtest.models import Fold
 
 
 class MoneyFault(Exception):
@@ -30,87 +31,126 @@ class MoneyFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The settings of a run. `only` are the tokens traded (BTC may be among the frames for the mood alone)."""
+    """A strategy of strategies.py and the settings of this run: its groups, and ``backtest``."""
 
     strategy: str
-    hype: HypeSettings
-    costs: BacktestSettings
-    rsi: RsiSettings
+    groups: Groups
+
+    @property
+    def costs(self) -> BacktestSettings:
+        """Account and costs."""
+        found = self.groups["backtest"]
+        assert isinstance(found, BacktestSettings)
+        return found
 
 
-def backtest(frames: Sequence[Frame], finer: Sequence[Frame], chosen: Chosen, counted: Counter[str],
-             read_s: float = 0.0) -> Report:
-    """One whole run. Raises DataError for candles that the rules cannot use, MoneyFault for a fault of the engine."""
+def backtest(given: list[Frame], finer: list[Frame], chosen: Chosen, counted: Counter[str],
+             read_s: float = 0.0, release: bool = False) -> Report:
+    """One whole run. Raises DataError for candles that the rules cannot use, MoneyFault for a fault of the engine.
+
+    With `release` the lists of frames are emptied, and their columns let go as soon as they are counted in ticks.
+    """
     seconds = {"read": read_s}
-    started = time.perf_counter()
+    clock = _Laps(seconds)
+    strategy = STRATEGIES[chosen.strategy]
     fine = {frame.symbol: frame for frame in finer}
-    walked = [refined(frame, fine[frame.symbol]) if frame.symbol in fine else frame for frame in frames]
-    if chosen.strategy == "rsi":
-        series, steps = series_of(walked, chosen.costs.min_notional_usdt)
-        entries, sell_at = rsi_table(walked, steps, chosen.rsi)
-        series = series._replace(exits=sell_at)
-    else:
-        signals = hype_signals([resampled(frame, INTERVAL_MS) for frame in frames], chosen.hype, chosen.costs, counted)
-        series, steps = series_of(walked, chosen.costs.min_notional_usdt)
-        entries = entries_of(signals, series, steps, chosen.costs, INTERVAL_MS)
+    frames, walked = list(given), [refined(frame, fine[frame.symbol]) if frame.symbol in fine else frame
+                                   for frame in given]
+    if release:
+        given.clear()
+        finer.clear()
+    fine.clear()
+    if strategy.interval_ms:
+        frames[:] = [resampled(frame, strategy.interval_ms) for frame in frames]
     symbols = [frame.symbol for frame in frames]
-    del frames, walked, finer, fine  # a third of the memory; the caller keeps none either
-    seconds["signals"] = time.perf_counter() - started
-    started = time.perf_counter()
-    terms = terms_of(chosen.hype, chosen.costs, plain=chosen.strategy == "rsi")
-    made = run(series, entries, rules_of(chosen.hype), terms)
-    seconds["loop"] = time.perf_counter() - started
-    started = time.perf_counter()
-    report = _report(symbols, series, steps, entries, terms, made, chosen, counted, seconds)
-    seconds["report"] = time.perf_counter() - started
+    progress.step(progress.READ, "signals")
+    bar_ms = strategy.interval_ms or max(frame.interval_ms for frame in frames)
+    wishes = strategy.wishes(frames, chosen.groups, counted)
+    folds: list[Fold] = []
+    clock.lap("signals")
+    if chosen.costs.models != "off" and strategy.models is not None:
+        progress.step(progress.SIGNALS, "models")
+        wishes, folds = strategy.models(wishes, frames, chosen.groups)
+        clock.lap("models")
+    frames.clear()
+    series, steps = series_of(walked, chosen.costs.min_notional_usdt, release=True)
+    series = series._replace(exits=rows_of(wishes.sell_token, wishes.sell_ms, series),
+                             covers=rows_of(wishes.cover_token, wishes.cover_ms, series))
+    entries = entries_of(wishes, series, steps, chosen.costs, bar_ms)
+    clock.lap("table")
+    run_of = _Run(symbols, series, steps, strategy, chosen, strategy.exits(chosen.groups),
+                  strategy.terms(chosen.groups))
+    progress.step(progress.MODELS, "trading")
+    made = run(series, entries, run_of.rules, run_of.terms)
+    progress.step(progress.LOOP, "report")
+    clock.lap("loop")
+    report = _report(run_of, entries, made, counted, seconds)
+    if folds:
+        report = replace(report, folds=folds, without=_without(run_of, entries))
+    clock.lap("report")
     return report
 
 
-def terms_of(hype: HypeSettings, costs: BacktestSettings, plain: bool = False) -> a.Terms:
-    """The account's terms from the live limits (A18); `plain` leaves out the limits of the hype bot."""
-    start = round(costs.start_usdt * a.MONEY)
-    most = a.NEVER // 4
-    return a.Terms(
-        start=start, trade_size=_units(hype.trade_usdt), share_ppm=ppm(hype.trade_share_pct, 100),
-        max_token=most if plain else _units(hype.max_token_usdt), max_open=hype.max_open_trades,
-        max_exposure=most if plain else _units(hype.max_exposure_usdt),
-        max_per_day=1 << 40 if plain else hype.max_trades_per_day,
-        cool_stop_ms=0 if plain else round(hype.cooldown_after_stop_s * 1000),
-        cool_sell_ms=0 if plain else round(hype.cooldown_after_sell_s * 1000),
-        rejudge_ms=0 if plain else round(hype.rejudge_after_s * 1000),
-        max_age_ms=most if plain else round(hype.max_proposal_age_s * 1000),
-        max_slippage_ppm=10 ** 9 if plain else ppm(hype.max_slippage_pct, 100), fee_ppm=ppm(costs.fee_pct, 100),
-        half_spread_ppm=ppm(costs.spread_pct / 2, 100), slippage_ppm=ppm(costs.slippage_pct, 100),
-        impact_ppm=ppm(costs.impact_pct, 100), most_slippage_ppm=ppm(costs.most_slippage_pct, 100),
-    )
+class _Laps:
+    """Seconds of each part of a run."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self._seconds = seconds
+        self._begin = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """All since the lap before was `name`."""
+        now = time.perf_counter()
+        self._seconds[name] = now - self._begin
+        self._begin = now
 
 
-def _units(usdt: float) -> int:
-    return round(usdt * a.MONEY)
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What stays the same whatever the entries are."""
+
+    symbols: Sequence[str]
+    series: a.Series
+    steps: Sequence[Steps]
+    strategy: Strategy
+    chosen: Chosen
+    rules: Rules
+    terms: a.Terms
 
 
-def _report(symbols: Sequence[str], series: a.Series, steps: Sequence[Steps], entries: a.Ints, terms: a.Terms,
-            made: a.Made, chosen: Chosen, counted: Counter[str], seconds: dict[str, float]) -> Report:
-    trades = trades_of(made, series, np.array([step.tick for step in steps]))
-    gap = money_gap(trades, terms.start, int(made.totals[a.T_CASH]))
+def _trades(of: _Run, made: a.Made) -> Trades:
+    """The trades of a run. Raises MoneyFault."""
+    trades = trades_of(made, of.series, np.array([step.tick for step in of.steps]))
+    gap = money_gap(trades, of.terms.start, int(made.totals[a.T_CASH]))
     if gap:
         raise MoneyFault(f"money is not conserved: {gap} units of 1e-8 USDT are missing; please report this")
-    curve = curve_of(made, series, terms.start)
-    start = terms.start / a.MONEY
+    return trades
+
+
+def _report(of: _Run, entries: a.Ints, made: a.Made, counted: Counter[str], seconds: dict[str, float]) -> Report:
+    trades, curve = _trades(of, made), curve_of(made, of.series, of.terms.start)
+    start = of.terms.start / a.MONEY
     codes = np.bincount(made.outcomes, minlength=len(a.REFUSALS))
-    hype = chosen.strategy == "hype"
-    waived = [*WAIVED, *([] if BTC in symbols else [NO_BTC])] if hype else []
     return Report(
-        title=f"Backtest {chosen.strategy}", symbols=symbols, trades=trades,
-        strategy=[STRATEGIES[code] if hype else "rsi" for code in entries[trades.entry, a.E_STRATEGY].tolist()],
+        title=f"Backtest {of.chosen.strategy}", symbols=of.symbols, trades=trades,
+        strategy=[of.strategy.kinds[code] for code in entries[trades.entry, a.E_STRATEGY].tolist()],
         confidence=(entries[trades.entry, a.E_CONFIDENCE] / 1e6).tolist(), curve=curve,
         metrics=metrics(trades, curve, start), shuffled=shuffle(trades, start),
         refused={name: int(codes[code]) for code, name in enumerate(a.REFUSALS) if code and codes[code]},
-        candles=len(series.quote), seconds=seconds, settings=_settings(chosen), waived=waived, counted=counted,
+        candles=len(of.series.quote), seconds=seconds, settings=_settings(of.chosen),
+        waived=of.strategy.assumed(of.symbols, of.chosen.groups), counted=counted,
     )
 
 
+def _without(of: _Run, entries: a.Ints) -> list[Metric]:
+    """The metrics of the same run with every wish approved at `backtest.confidence`: what the models are worth."""
+    every = entries.copy()
+    every[:, a.E_CONFIDENCE] = round(of.chosen.costs.confidence * PPM)
+    made = run(of.series, every, of.rules, of.terms)
+    return metrics(_trades(of, made), curve_of(made, of.series, of.terms.start), of.terms.start / a.MONEY)
+
+
 def _settings(chosen: Chosen) -> dict[str, Any]:
-    groups = {"backtest": chosen.costs, ("hype" if chosen.strategy == "hype" else "rsi"):
-              chosen.hype if chosen.strategy == "hype" else chosen.rsi}
-    return {f"{group}.{name}": value for group, model in groups.items() for name, value in model.model_dump().items()}
+    own = STRATEGIES[chosen.strategy].groups
+    names = ("backtest", own[0], *(name for name in own[1:] if name == "learning" and chosen.costs.models != "off"))
+    return {f"{group}.{name}": value for group in names for name, value in chosen.groups[group].model_dump().items()}

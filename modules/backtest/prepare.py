@@ -9,14 +9,20 @@ import importlib
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 from modules.learning.quiet import without
 
 HERE = Path(__file__).resolve().parent
-PARTS = (*(f"modules/backtest/{name}.py" for name in ("arrays", "book", "engine", "measure", "walk")),
-         "modules/strategies/hype/exits.py", "utils/compiled.py")
+PARTS = (*(f"modules/backtest/{name}.py" for name in ("arrays", "book", "engine", "measure",
+                                                       "optimise/sweep", "walk")),
+         *(f"modules/backtest/ticks/{name}.py" for name in ("arena", "books", "engine", "feed", "imbalance", "tape",
+                                                             "tape_kernels")),
+         *(f"modules/exchange/orderbook/{name}.py" for name in ("jit", "layout", "parse_kernels")),
+         "modules/strategies/hype/exits.py", "utils/compiled.py",
+         *(f"modules/strategies/grid/{name}.py" for name in ("backtest", "indicators", "rules")))
 
 
 def compiled(cache: Path) -> str:
@@ -35,9 +41,20 @@ def compiled(cache: Path) -> str:
             if old != folder:
                 shutil.rmtree(old, ignore_errors=True)
         os.environ["NUMBA_CACHE_DIR"] = str(folder)
+        _fill(folder)
     with without("scipy"):  # numba would load it for linear algebra that no kernel uses: 40 MB, a third of a second
         importlib.import_module("numba.np.arraymath")
     return ""
+
+
+def _fill(folder: Path) -> None:
+    """Compile into an empty cache in a process of its own (warm.py); where that fails, it is done in this one."""
+    try:
+        folder.mkdir(parents=True)
+    except OSError:  # another process was first, or nothing can be written: then this one compiles
+        return
+    subprocess.run([sys.executable, "-m", "modules.backtest.warm"], cwd=HERE.parents[1], check=False,
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def digest() -> str:

@@ -3,52 +3,78 @@
 1. Buys at the open after a close at which the RSI fell below `rsi_buy`, if nothing is held.
 2. Target and stop are set at the signal, from its close; they count from the candle of entry on.
 3. Sells at the open after a close at which the RSI stands above `rsi_sell`.
+4. Short, all of it in the mirror: sold short when the RSI rises above `rsi_sell`, bought back below `rsi_buy`.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from modules.backtest import arrays as a
 from modules.backtest.arrays import Floats, Ints
 from modules.backtest.frames import Frame
-from modules.backtest.market import Steps
 from modules.backtest.settings import RsiSettings
+from modules.backtest.strategies import Groups
+from modules.backtest.wishes import Wishes
 from modules.learning.talib_lite import talib
 
-PPM = 1_000_000
+
+def settings_of(groups: Groups) -> RsiSettings:
+    """The rule set's settings of a run."""
+    found = groups["rsi"]
+    assert isinstance(found, RsiSettings)
+    return found
 
 
-def rsi_table(frames: Sequence[Frame], steps: Sequence[Steps], settings: RsiSettings) -> tuple[Ints, Ints]:
-    """(table of entries, candles at whose open the RSI sells) over the frames in their order as one series."""
-    tables, exits, begin = [], [], 0
-    for token, (frame, step) in enumerate(zip(frames, steps, strict=True)):
-        rsi = talib.RSI(frame.close, settings.rsi_period)
-        buys, sells = signals(rsi, settings)
-        tables.append(table_of(token, frame, step, buys, begin, settings))
-        exits.append(sells + 1 + begin)
-        begin += len(frame)
-    table = np.concatenate(tables)
-    order = np.argsort(table[:, a.E_KNOWN], kind="stable")
-    return table[order], np.concatenate(exits)
+def figures_of(frame: Frame, settings: RsiSettings) -> dict[str, Floats]:
+    """The RSI at every close."""
+    return {"rsi": talib.RSI(frame.close, settings.rsi_period)}
+
+
+def warm_up(settings: RsiSettings) -> int:
+    """Candles after which the RSI's first mean weighs less than 1e-7: (1 − 1/n)^k (Wilder)."""
+    return settings.rsi_period + math.ceil(math.log(1e-7) / math.log(1 - 1 / settings.rsi_period))
+
+
+def rsi_wishes(frames: Sequence[Frame], settings: RsiSettings) -> Wishes:
+    """Wishes of all tokens, and the closes at which the RSI sells."""
+    return Wishes.joined([_of_token(token, frame, settings) for token, frame in enumerate(frames)])
+
+
+def _of_token(token: int, frame: Frame, settings: RsiSettings) -> Wishes:
+    rsi = talib.RSI(frame.close, settings.rsi_period)
+    none = np.zeros(0, np.int64)
+    buys, sells = signals(rsi, settings) if settings.direction != "short" else (none, none)
+    shorts, covers = mirror_signals(rsi, settings) if settings.direction != "long" else (none, none)
+    rows = np.concatenate((buys, shorts))
+    side = np.repeat((a.LONG, a.SHORT), (len(buys), len(shorts)))
+    close = frame.close[rows]
+    goal = close * (1 + side * settings.target_pct / 100) if settings.target_pct else np.zeros(len(rows))
+    stop = close * (1 - side * settings.stop_pct / 100) if settings.stop_pct else np.zeros(len(rows))
+    ends = frame.time + frame.interval_ms
+    made = Wishes.made(token, rows, ends[rows], close, goal=goal, stop=stop, side=side)
+    return replace(made, own=True, sell_token=np.full(len(sells), token, np.int64), sell_ms=ends[sells],
+                   cover_token=np.full(len(covers), token, np.int64), cover_ms=ends[covers])
 
 
 def signals(rsi: Floats, settings: RsiSettings) -> tuple[Ints, Ints]:
-    """Rows whose close tells to buy, and to sell; the last row tells nothing any more: no candle follows it."""
+    """Rows whose close tells to buy, and to sell."""
     with np.errstate(invalid="ignore"):
         below, above = rsi < settings.rsi_buy, rsi > settings.rsi_sell
-    crossed = below & ~np.concatenate(([True], below[:-1]))
-    return np.flatnonzero(crossed[:-1]), np.flatnonzero(above[:-1])
+    return np.flatnonzero(_begun(below)), np.flatnonzero(above)
 
 
-def table_of(token: int, frame: Frame, step: Steps, buys: Ints, begin: int, settings: RsiSettings) -> Ints:
-    """The entries of one token; the series has its first candle at `begin`."""
-    table = np.zeros((len(buys), a.E_COLUMNS), np.int64)
-    close = frame.close[buys]
-    table[:, a.E_AT], table[:, a.E_TOKEN] = buys + 1 + begin, token
-    table[:, a.E_KNOWN] = frame.time[buys] + frame.interval_ms
-    table[:, a.E_PRICE], table[:, a.E_SIZE] = step.ticks(close), PPM
-    goal = step.ticks(close * (1 + settings.target_pct / 100)) if settings.target_pct else a.NEVER
-    stop = step.ticks(close * (1 - settings.stop_pct / 100)) if settings.stop_pct else 0
-    table[:, a.E_GOAL], table[:, a.E_STOP] = goal, stop
-    return table
+def mirror_signals(rsi: Floats, settings: RsiSettings) -> tuple[Ints, Ints]:
+    """The same for shorts: rows whose close tells to sell short, and to buy back (rule 4)."""
+    with np.errstate(invalid="ignore"):
+        below, above = rsi < settings.rsi_buy, rsi > settings.rsi_sell
+    return np.flatnonzero(_begun(above)), np.flatnonzero(below)
+
+
+def _begun(state: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Rows at which a state begins."""
+    found: npt.NDArray[np.bool_] = state & ~np.concatenate(([True], state[:-1]))
+    return found

@@ -9,26 +9,26 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from modules.backtest import arrays as a
 from modules.backtest import measure as m
-from modules.backtest.arrays import Floats, Ints, Series
+from modules.backtest.arrays import Floats, Ints
 from modules.backtest.frames import Frame
-from modules.backtest.market import Steps
 from modules.backtest.settings import BacktestSettings
+from modules.backtest.strategies import Groups
+from modules.backtest.wishes import Wishes
 from modules.strategies.hype import rules
-from modules.strategies.hype.exit_rules import ppm, strategy_index
+from modules.strategies.hype.exit_rules import strategy_index
 from modules.strategies.hype.mood import EFFECTS, Mood, next_mood
 from modules.strategies.hype.reasons import Refusal
 from modules.strategies.hype.settings import HypeSettings
 
 BTC = "BTCUSDT"
-PPM = 1_000_000
 MOODS = tuple(Mood)
+# The scanner sees 168 hours, among them the newest, and figures of 500 candles: nothing before changes a signal.
+WARM_UP = 168 * 12
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 # A mood read longer ago than this is not known any more.
@@ -38,39 +38,43 @@ WAIVED = (
     "depth of the order book: not in candles, taken as deep enough; the cost of size is in the slippage",
     "spread: not in candles, taken as backtest.spread_pct everywhere",
     "whether the venue takes API orders, or has halted the token: not in candles, taken as open",
-    "the models: not asked yet; every entry has backtest.confidence, none is vetoed",
     "the scanner looks every half minute, the backtest once at the close of each 5m candle",
     "a scan's limits (max_probes, max_candidates): none is cut off, the strongest come first",
 )
+NO_MODELS = "the models: not asked; every entry has backtest.confidence, none is vetoed (--models walk-forward asks)"
+NO_TOKEN_MODELS = "the tokens' own models: not fitted in a backtest, taken as standing aside; the feedback model is"
 NO_BTC = "the market's mood: no BTCUSDT among the candles, taken as normal"
 
 
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """Wishes to buy, in any order: arrays over signals. `price` as in the file, `atr_pct` NaN where unknown."""
-
-    token: Ints
-    known_ms: Ints
-    price: Floats
-    strategy: Ints
-    atr_pct: Floats
-    size: Floats
-    strength: Floats
-
-    @classmethod
-    def joined(cls, parts: Sequence["Signals"]) -> "Signals":
-        """All parts as one."""
-        names = ("token", "known_ms", "price", "strategy", "atr_pct", "size", "strength")
-        columns = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
-        return cls(*columns)
+def hype_of(groups: Groups) -> HypeSettings:
+    """The bot's own settings of a run."""
+    found = groups["hype"]
+    assert isinstance(found, HypeSettings)
+    return found
 
 
-def hype_signals(frames: Sequence[Frame], settings: HypeSettings, costs: BacktestSettings,
-                 counted: Counter[str]) -> Signals:
-    """The signals of all tokens; `frames` are 5m candles. Why candles gave none is added to `counted`."""
+def costs_of(groups: Groups) -> BacktestSettings:
+    """Account and costs of a run."""
+    found = groups["backtest"]
+    assert isinstance(found, BacktestSettings)
+    return found
+
+
+def figures_of(frame: Frame) -> dict[str, Floats]:
+    """All that the scanner's rules look at, at the close of every candle."""
+    close_look = m.look_closely(frame, np.arange(len(frame)))
+    names = ("surge_1h", "surge_15m", "atr_pct", "rising_share", "fall_pct", "bounce_pct", "below_high_pct")
+    return {"growth_5m": m.growth_over(frame, m.INTERVAL_MS), "growth_1h": m.growth_over(frame, HOUR_MS),
+            "growth_24h": m.growth_over(frame, DAY_MS), "quote_volume": m.volume_of_day(frame),
+            **{name: close_look[:, place] for place, name in enumerate(names)}}
+
+
+def hype_wishes(frames: Sequence[Frame], settings: HypeSettings, costs: BacktestSettings,
+                 counted: Counter[str]) -> Wishes:
+    """The wishes of all tokens; `frames` are 5m candles. Why candles gave none is added to `counted`."""
     btc = next((frame for frame in frames if frame.symbol == BTC), None)
     moods = None if btc is None else (btc.time, moods_of(btc, settings))
-    return Signals.joined([_of_token(token, frame, settings, costs, _mood_at(frame, moods), counted)
+    return Wishes.joined([_of_token(token, frame, settings, costs, _mood_at(frame, moods), counted)
                            for token, frame in enumerate(frames)])
 
 
@@ -98,7 +102,7 @@ def _mood_at(frame: Frame, moods: tuple[Ints, npt.NDArray[np.int8]] | None) -> n
 
 
 def _of_token(token: int, frame: Frame, settings: HypeSettings, costs: BacktestSettings,
-              mood: npt.NDArray[np.int8], counted: Counter[str]) -> Signals:
+              mood: npt.NDArray[np.int8], counted: Counter[str]) -> Wishes:
     count = len(frame)
     always = np.ones(count, np.bool_)
     board = rules.Board(
@@ -121,8 +125,8 @@ def _of_token(token: int, frame: Frame, settings: HypeSettings, costs: BacktestS
     chosen = strategy >= 0
     rows = suspects[chosen]
     size = np.array([EFFECTS[each].size for each in MOODS])[mood[rows]]
-    return Signals(np.full(len(rows), token, np.int64), frame.time[rows] + frame.interval_ms, frame.close[rows],
-                   strategy[chosen], figures[chosen, m.ATR], size, strength[rows])
+    return Wishes.made(token, rows, frame.time[rows] + frame.interval_ms, frame.close[rows], kind=strategy[chosen],
+                       atr_pct=figures[chosen, m.ATR], size=size, strength=strength[rows])
 
 
 def _part(board: rules.Board, rows: npt.NDArray[np.bool_]) -> rules.Board:
@@ -150,26 +154,3 @@ def _classified(board: rules.Board, suspects: Ints, close_look: Floats, mood: np
             counted[f"suspects: {strategy.value}"] += 1
             found[place] = strategy_index(strategy)
     return found
-
-
-def entries_of(signals: Signals, series: Series, steps: Sequence[Steps], costs: BacktestSettings,
-               bar_ms: int) -> Ints:
-    """The engine's table of entries: each at the first candle that opens `latency_bars` bars after its own (rule 3).
-
-    Signals after which a token has no candle any more are left out.
-    """
-    table = np.zeros((len(signals.token), a.E_COLUMNS), np.int64)
-    keep = np.zeros(len(table), np.bool_)
-    order_ms = signals.known_ms + (costs.latency_bars - 1) * bar_ms
-    for token, step in enumerate(steps):
-        begin, end = (int(value) for value in series.tokens[token, :2])
-        mine = signals.token == token
-        at = begin + np.searchsorted(series.candles[a.TIME, begin:end], order_ms[mine])
-        table[mine, a.E_AT], keep[mine] = at, at < end
-        table[mine, a.E_PRICE] = step.ticks(signals.price[mine])
-    table[:, a.E_TOKEN], table[:, a.E_KNOWN], table[:, a.E_STRATEGY] = signals.token, order_ms, signals.strategy
-    table[:, a.E_CONFIDENCE] = ppm(costs.confidence)
-    table[:, a.E_ATR] = np.rint(np.nan_to_num(signals.atr_pct, nan=0.0) * PPM / 100)
-    table[:, a.E_SIZE] = np.rint(signals.size * PPM)
-    table, strength = table[keep], signals.strength[keep]
-    return table[np.lexsort((-strength, series.candles[a.TIME, table[:, a.E_AT]]))]

@@ -18,7 +18,10 @@ REASONS = {exits.STOP: "stop", exits.BREAK_EVEN: "break_even", exits.TRAILING: "
 
 @dataclass(frozen=True, slots=True)
 class Trades:
-    """Arrays over trades in the order of purchase. `hit`: targets reached. `reason`: code of the last sale."""
+    """Arrays over trades in the order of entry. `hit`: targets reached. `reason`: code of the last sale.
+
+    Of a short, `cost` is its margin and the fee, `proceeds` what came back of it, `carry` what it cost to be short.
+    """
 
     token: Ints
     opened_ms: Ints
@@ -33,6 +36,8 @@ class Trades:
     reason: Ints
     hit: Ints
     entry: Ints
+    side: Ints
+    carry: Ints
 
     def __len__(self) -> int:
         return len(self.token)
@@ -48,22 +53,25 @@ def trades_of(made: Made, series: Series, tick: Floats) -> Trades:
     """The trades; `tick` is the price of a tick of each token."""
     p, s = made.positions, made.sales
     count = len(p)
-    value, fee, last = np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.int64)
+    value, fee, carry, last = (np.zeros(count, np.int64) for _ in range(4))
     np.add.at(value, s[:, a.S_POSITION], s[:, a.S_VALUE])
     np.add.at(fee, s[:, a.S_POSITION], s[:, a.S_FEE])
+    np.add.at(carry, s[:, a.S_POSITION], s[:, a.S_CARRY])
     last[s[:, a.S_POSITION]] = np.arange(len(s))  # the last one written stays
     token, quantity = p[:, a.P_TOKEN], p[:, a.P_QUANTITY]
     unit = series.unit[token]
     steps = np.maximum(quantity, 1)
     bought = p[:, a.P_COST] - p[:, a.P_FEE]
+    sold = np.where(p[:, a.P_SIDE] > 0, value, 2 * bought - value)
     ending = s[last] if count else np.zeros((0, a.S_COLUMNS), np.int64)
     return Trades(
         token=token, opened_ms=series.candles[a.TIME, p[:, a.P_AT]],
         closed_ms=series.candles[a.TIME, ending[:, a.S_AT]],
-        entry_price=bought / steps / unit * tick[token], exit_price=value / steps / unit * tick[token],
-        quantity=quantity * unit / tick[token] / a.MONEY, cost=p[:, a.P_COST], proceeds=value - fee,
-        fees=p[:, a.P_FEE] + fee, pnl=value - fee - p[:, a.P_COST], reason=ending[:, a.S_CODE],
+        entry_price=bought / steps / unit * tick[token], exit_price=sold / steps / unit * tick[token],
+        quantity=quantity * unit / tick[token] / a.MONEY, cost=p[:, a.P_COST], proceeds=value - fee - carry,
+        fees=p[:, a.P_FEE] + fee, pnl=value - fee - carry - p[:, a.P_COST], reason=ending[:, a.S_CODE],
         hit=ending[:, a.S_HIT], entry=p[:, a.P_SIGNAL],
+        side=p[:, a.P_SIDE], carry=carry,
     )
 
 
@@ -87,7 +95,8 @@ def curve_of(made: Made, series: Series, start: int) -> Curve:
     time = series.candles[a.TIME] if len(series.tokens) == 1 else np.unique(series.candles[a.TIME])
     cash = np.zeros(len(time), np.int64)
     for rows, at, change in ((made.positions, a.P_AT, -made.positions[:, a.P_COST]),
-                             (made.sales, a.S_AT, made.sales[:, a.S_VALUE] - made.sales[:, a.S_FEE])):
+                             (made.sales, a.S_AT, made.sales[:, a.S_VALUE] - made.sales[:, a.S_FEE]
+                              - made.sales[:, a.S_CARRY])):
         np.add.at(cash, np.searchsorted(time, series.candles[a.TIME, rows[:, at]]), change)
     held, hold = np.zeros(len(time)), np.zeros(len(time))
     for token, (begin, end) in enumerate(series.tokens[:, :2].tolist()):
@@ -107,14 +116,21 @@ def _newest(own: Ints, time: Ints) -> Ints:
 
 
 def _worth(made: Made, token: int, begin: int, close: Ints, place: Ints, unit: float) -> Floats:
-    """What a token's coins are worth at each time, in units; `place` is the newest candle at that time (−1: none)."""
+    """What is held of a token is worth at each time, in units; `place` is the newest candle then (−1: none).
+
+    Of a short: its margin, and what it would gain or lose at that close.
+    """
     mine = made.positions[:, a.P_TOKEN] == token
     if not mine.any():
         return np.zeros(len(place))
-    change = np.zeros(len(close), np.int64)
-    np.add.at(change, made.positions[mine, a.P_AT] - begin, made.positions[mine, a.P_QUANTITY])
-    sold = mine[made.sales[:, a.S_POSITION]]
-    np.add.at(change, made.sales[sold, a.S_AT] - begin, -made.sales[sold, a.S_QUANTITY])
-    worth = np.cumsum(change) * close.astype(np.float64) * unit
+    p = made.positions[mine]
+    s = made.sales[mine[made.sales[:, a.S_POSITION]]]
+    change, margin = np.zeros(len(close), np.int64), np.zeros(len(close), np.int64)
+    np.add.at(change, p[:, a.P_AT] - begin, p[:, a.P_QUANTITY] * p[:, a.P_SIDE])
+    np.add.at(change, s[:, a.S_AT] - begin, -s[:, a.S_QUANTITY] * made.positions[s[:, a.S_POSITION], a.P_SIDE])
+    short = p[:, a.P_SIDE] < 0
+    np.add.at(margin, p[short, a.P_AT] - begin, p[short, a.P_COST] - p[short, a.P_FEE])
+    np.add.at(margin, s[:, a.S_AT] - begin, -s[:, a.S_MARGIN])
+    worth = np.cumsum(change) * close.astype(np.float64) * unit + 2.0 * np.cumsum(margin)
     found: Floats = np.where(place >= 0, worth[np.maximum(place, 0)], 0.0)
     return found

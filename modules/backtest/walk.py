@@ -1,6 +1,7 @@
 """One candle through the tracker's exit rules: which prices are looked at, and in which order.
 
-1. Every decision is `exits.step`'s. This file only chooses the prices at which it looks.
+1. Every decision is `exits.step`'s. This file only chooses the prices at which it looks. They are those of exits.py's
+   mirror: of a short all below zero, and a candle's high is its low (`mirrored`).
 2. The open is looked at first: what a gap has jumped over is sold at the gap's price, not at the stop or target.
 3. From there the price moves through every level on its way, so a stop fills at the stop, a target at the target.
 4. A candle does not tell whether its low or its high came first. Both ways are walked, the worse result counts:
@@ -30,7 +31,7 @@ def stop_level(plan: exits.Plan, state: exits.State) -> int:
 @kernel
 def look(plan: exits.Plan, state: exits.State, price: int, now_ms: int, fills: Ints) -> exits.State:
     """One look of the tracker; a sale is added to `fills`."""
-    code, quantity, after = exits.step(plan, state, price, now_ms)
+    code, quantity, after = exits.step(plan, state, plan.side * price, now_ms)
     if quantity > 0:
         count = fills[F_COUNT, 0]
         fills[count, F_CODE] = code
@@ -56,6 +57,15 @@ def fall(plan: exits.Plan, state: exits.State, start: int, to: int, now_ms: int,
     if stop > to:
         state = look(plan, state, min(start, stop), now_ms, fills)
     return look(plan, state, to, now_ms, fills)
+
+
+@kernel
+def mirrored(candle: tuple[int, int, int, int], side: int) -> tuple[int, int, int, int]:
+    """A candle (open, high, low, close) as a position of this side sees it (rule 1)."""
+    opened, high, low, close = candle
+    if side > 0:
+        return opened, high, low, close
+    return -opened, -low, -high, -close
 
 
 @kernel
@@ -92,10 +102,27 @@ def worth(fills: Ints, left: int, close: int) -> float:
 
 
 @kernel
+def settled(plan: exits.Plan, before: exits.State, after: exits.State, candle: tuple[int, int, int, int],
+            fills: Ints) -> bool:
+    """Whether the other way through the candle sells the same as `low_first` did (rule 4).
+
+    So it is before the last target when the candle reaches no target, or no stop and all went at targets.
+    """
+    if before.hit >= plan.levels:
+        return False
+    if candle[1] < plan.tp[before.hit]:
+        return True
+    return (candle[2] > before.stop and after.quantity == 0 and fills[F_COUNT, 0] > 0
+            and fills[fills[F_COUNT, 0] - 1, F_CODE] == exits.TARGET)
+
+
+@kernel
 def walk(plan: exits.Plan, state: exits.State, candle: tuple[int, int, int, int], now_ms: int, fills: Ints,
          spare: Ints) -> exits.State:
-    """A whole candle, the worse way (rule 4); its sales stand in `fills`."""
+    """A whole candle (mirrored), the worse way (rule 4); its sales stand in `fills`."""
     first = low_first(plan, state, candle, now_ms, fills)
+    if settled(plan, state, first, candle, fills):
+        return first
     other = high_first(plan, state, candle, now_ms, spare)
     if worth(spare, other.quantity, candle[3]) >= worth(fills, first.quantity, candle[3]):
         return first
@@ -106,9 +133,14 @@ def walk(plan: exits.Plan, state: exits.State, candle: tuple[int, int, int, int]
 
 
 @kernel
-def quiet(high: Ints, low: Ints, at: int, end: int, stop: int, target: int) -> int:
+def quiet(high: Ints, low: Ints, at: int, end: int, stop: int, target: int, side: int) -> int:
     """The first row from `at` on that reaches the stop or the target; `end` if none does (rule 5)."""
-    while at < end and low[at] > stop and high[at] < target:
+    if side > 0:
+        while at < end and low[at] > stop and high[at] < target:
+            at += 1
+        return at
+    above, below = -stop, -target
+    while at < end and high[at] < above and low[at] > below:
         at += 1
     return at
 
@@ -123,12 +155,13 @@ def quiet_trailing(high: Ints, low: Ints, at: int, end: int, plan: exits.Plan,
     peak = state.peak
     stop = max(state.stop, exits.trail_stop(peak, plan.trail_ppm))
     while at < end:
-        if high[at] > peak:
-            risen = max(stop, exits.trail_stop(int(high[at]), plan.trail_ppm))
-            if low[at] <= risen:
+        top, bottom = (high[at], low[at]) if plan.side > 0 else (-low[at], -high[at])
+        if top > peak:
+            risen = max(stop, exits.trail_stop(int(top), plan.trail_ppm))
+            if bottom <= risen:
                 break
-            peak, stop = int(high[at]), risen
-        elif low[at] <= stop:
+            peak, stop = int(top), risen
+        elif bottom <= stop:
             break
         at += 1
     return at, exits.State(state.quantity, state.stop, peak, state.hit, state.owed)

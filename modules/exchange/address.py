@@ -6,11 +6,11 @@ heartbeat; its speed is asked at ``/sim/status``, which also proves that a simul
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import aiohttp
 import msgspec
 
-from modules.exchange.settings import ExchangeSettings
 from modules.exchange.types import Unavailable
 from modules.supervision.service import read_beat
 from utils.paths import Paths
@@ -34,10 +34,38 @@ class _Status(msgspec.Struct):
     speed: float
 
 
+class Reached(Protocol):
+    """What settings say of the way to a venue; spot and futures each have their own group."""
+
+    @property
+    def name(self) -> str:
+        """``simulated`` or the venue's name."""
+
+    @property
+    def base_url(self) -> str:
+        """Another address than the venue's own."""
+
+    @property
+    def proxy(self) -> str:
+        """HTTP proxy."""
+
+    @property
+    def ca_file(self) -> str:
+        """Certificates to trust besides the system's."""
+
+    @property
+    def timeout_s(self) -> float:
+        """Longest wait for an answer."""
+
+    @property
+    def recv_window_ms(self) -> int:
+        """How old a signed request may be."""
+
+
 Resolve = Callable[[aiohttp.ClientSession], Awaitable[Address]]
 
 
-def resolver(settings: ExchangeSettings, paths: Paths) -> Resolve:
+def resolver(settings: Reached, paths: Paths) -> Resolve:
     """How to find the venue of these settings, now and again after it moved."""
     base_url = settings.base_url.rstrip("/")
 

@@ -37,8 +37,13 @@ class CodeTable:
     # HTTP status of a ban of this address, and of too many requests.
     banned_status: int = 418
     limited_status: int = 429
-    # Header with the weight used in the present window, where the venue sends one.
+    # Header with the weight used in the present window, where the venue sends one, and what it is counted for here
+    # (empty: the endpoint itself).
     used_header: str = ""
+    used_bucket: str = ""
+    # Headers with the orders of the present window, each with what one order weighs in `orders_bucket`.
+    orders_headers: Mapping[str, float] = field(default_factory=dict)
+    orders_bucket: str = ""
     _all: dict[str, tuple[Kind, str]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -10,26 +10,26 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import aiohttp
 import certifi
 import msgspec
 
-from modules.exchange.address import Address, Resolve
+from modules.exchange.address import Address, Reached, Resolve
 from modules.exchange.breaker import Breakers, Episode
 from modules.exchange.budget import PAGE_SIZE, Budget
 from modules.exchange.ccxt_lite import load_class
 from modules.exchange.classify import UNREADABLE, Answer
 from modules.exchange.clock import VenueClock
-from modules.exchange.codes import Kind
+from modules.exchange.codes import CodeTable, Kind
 from modules.exchange.episodes import Episodes
 from modules.exchange.lanes import Lane, task_lane
 from modules.exchange.limiter import Limiter
 from modules.exchange.mexc_codes import MEXC
 from modules.exchange.page import Page
 from modules.exchange.parsing import FIRST_MS, LAST_MS, Unreadable
-from modules.exchange.settings import ExchangeSettings
 from modules.exchange.types import Denied, Failed, NotSent, Refused, Unavailable, Unknown
 from modules.exchange.wire import BoundedResponse, Endpoint, Reply, Shared, Wire, describe, trace
 
@@ -46,6 +46,30 @@ RESYNC_EVERY_S = 60.0
 RESYNC_SOON_S = 2.0  # while the time is unknown or the venue fails
 LISTEN_EVERY_S = 1.0
 DATA_PATIENCE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """What differs between venues: ccxt's class, codes, clock, request budget, and where an address is put into ccxt's
+    `urls`. `site` and `settings` (the prefix of its settings' variables) are for sentences.
+    """
+
+    ccxt: str
+    codes: CodeTable
+    time: Endpoint
+    limit: float
+    window_s: float
+    site: str
+    settings: str
+    point: Callable[[dict[str, Any], str], None]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _point_mexc(api: dict[str, Any], url: str) -> None:
+    api["spot"] = {"public": url, "private": url}
+
+
+MEXC_SPOT = Venue("mexc", MEXC, TIME, LIMIT, WINDOW_S, "mexc.com", "EXCHANGE", _point_mexc)
 
 
 class _Time(msgspec.Struct):
@@ -69,14 +93,16 @@ class Link:
     that open and close, once an episode among all processes. `lane` is that of market data asked for here.
     """
 
-    def __init__(self, settings: ExchangeSettings, resolve: Resolve, *, page: Page | None = None,
-                 listen: Callable[[Episode], None] | None = None, lane: Lane = Lane.DATA) -> None:
+    def __init__(self, settings: Reached, resolve: Resolve, *, page: Page | None = None,
+                 listen: Callable[[Episode], None] | None = None, lane: Lane = Lane.DATA,
+                 venue: Venue = MEXC_SPOT) -> None:
         self.settings = settings
+        self.venue = venue
         self.clock = VenueClock()
-        self.codes = MEXC
+        self.codes = venue.codes
         self.unsound = Episodes(log)
         self._page = page or Page(PAGE_SIZE)
-        self.limiter = Limiter(Budget(self._page, LIMIT, WINDOW_S, lambda: self.clock.speed))
+        self.limiter = Limiter(Budget(self._page, venue.limit, venue.window_s, lambda: self.clock.speed))
         self.breakers = Breakers(self._page)
         self._shared = Shared(self.clock, self.limiter, self.breakers, self.codes, settings.timeout_s + 1.0)
         self._listen = listen
@@ -125,6 +151,18 @@ class Link:
             self._session = None
         self._page.close()
 
+    @property
+    def url(self) -> str:
+        """The venue's address without path; empty for its own."""
+        return self._address.url
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The HTTP session, for streams. Raises Unavailable once closed."""
+        if self._session is None:
+            raise Unavailable("The connection to the exchange is closed.")
+        return self._session
+
     def wire(self, api_key: str, secret: str) -> Wire:
         """Requests with this key; without one, public requests."""
         settings = self.settings
@@ -134,12 +172,13 @@ class Link:
             "session": self._session,
             "enableRateLimit": False,  # the limiter is ours
             "timeout": int(settings.timeout_s * 1000),
-            "options": {"recvWindow": settings.recv_window_ms, "maxRetriesOnFailure": 0},  # X4
+            "options": {"recvWindow": settings.recv_window_ms, "maxRetriesOnFailure": 0,  # X4
+                        **self.venue.options},
         }
         if settings.proxy and (settings.base_url or settings.name != "simulated"):  # not to our own loopback
             secure = not self._address.url.startswith("http://")
             config["httpsProxy" if secure else "httpProxy"] = settings.proxy
-        exchange = load_class("mexc")(config)
+        exchange = load_class(self.venue.ccxt)(config)
         exchange.timeout_on_exit = 0
         exchange.ssl_context = False  # the session has its own; ccxt would load the certificates once more
         self._exchanges.append(exchange)
@@ -149,7 +188,7 @@ class Link:
     def _point(self, exchange: Any) -> None:
         url = self._address.url
         if url:
-            exchange.urls["api"]["spot"] = {"public": url, "private": url}
+            self.venue.point(exchange.urls["api"], url)
 
     # -- queries -------------------------------------------------------------------------------------------
 
@@ -211,16 +250,17 @@ class Link:
             wire = self._public
             if wire is None:
                 raise Unavailable("The connection to the exchange is closed.")
-            await self.clock.sync(lambda: wire.time(TIME, _server_ms))
+            await self.clock.sync(lambda: wire.time(self.venue.time, _server_ms))
 
     def unavailable(self, endpoint: Endpoint, reply: Reply) -> str:
         """What a person reads when a query got no answer."""
-        where = self._address.url or "mexc.com"
-        todo = "Check the internet connection, EXCHANGE_BASE_URL and EXCHANGE_PROXY; it is tried again by itself."
+        where, prefix = self._address.url or self.venue.site, self.venue.settings
+        todo = f"Check the internet connection, {prefix}_BASE_URL and {prefix}_PROXY; it is tried again by itself."
         if self.settings.name == "simulated":
             todo = "Check with /status that the simulator runs; it is tried again by itself."
         if isinstance(reply, Refused):
-            todo = "Look at the code in MEXC's list of errors; `python bot.py doctor` checks key and settings."
+            todo = (f"Look at the code in {self.codes.venue}'s list of errors; "
+                    "`python bot.py doctor` checks key and settings.")
         return f"No {endpoint.path} from the exchange at {where}: {describe(reply)}. {todo}"
 
     # -- address and time ----------------------------------------------------------------------------------

@@ -23,6 +23,14 @@ class Side(StrEnum):
     SELL = "SELL"
 
 
+class PositionSide(StrEnum):
+    """Which position of a contract: BOTH in one-way mode, LONG and SHORT beside each other in hedge mode (X22)."""
+
+    BOTH = "BOTH"
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+
 class OrderType(StrEnum):
     MARKET = "MARKET"
     LIMIT = "LIMIT"
@@ -104,7 +112,10 @@ Candles = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """What is asked of a venue. A market buy may give `quote_quantity` (what to spend) instead of `quantity`."""
+    """What is asked of a venue. A market buy may give `quote_quantity` (what to spend) instead of `quantity`.
+
+    `position_side` and `reduce_only` mean something on futures alone; spot accounts pass over them.
+    """
 
     client_id: str
     symbol: str
@@ -113,11 +124,16 @@ class OrderRequest:
     quantity: Decimal | None = None
     quote_quantity: Decimal | None = None
     price: Decimal | None = None
+    position_side: PositionSide = PositionSide.BOTH
+    reduce_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution; unique by (venue, symbol, id) (X11). `fee` in `fee_asset`."""
+    """One execution; unique by (venue, symbol, id) (X11). `fee` in `fee_asset`.
+
+    `position_side` and `realised` (the venue's own figure, before fees) are told by futures alone.
+    """
 
     id: str
     symbol: str
@@ -130,6 +146,8 @@ class Fill:
     fee_asset: str
     market_ms: int
     maker: bool = False
+    position_side: PositionSide = PositionSide.BOTH
+    realised: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +165,8 @@ class OrderState:
     filled_quote: Decimal
     created_ms: int
     updated_ms: int
+    position_side: PositionSide = PositionSide.BOTH
+    reduce_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

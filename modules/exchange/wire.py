@@ -170,7 +170,11 @@ class Wire:
         if codes.used_header:
             used = header(seen.headers, codes.used_header)
             if used is not None:
-                shared.limiter.told(endpoint.counted_as, used)
+                shared.limiter.told(codes.used_bucket or endpoint.counted_as, used)
+        for name, weight in codes.orders_headers.items():
+            placed = header(seen.headers, name)
+            if placed is not None:
+                shared.limiter.told(codes.orders_bucket, placed * weight)
 
     async def time(self, endpoint: Endpoint, read: Callable[[str], int]) -> Sample:
         """One sample for the clock. `read` turns the body into server milliseconds. Raises Unavailable."""

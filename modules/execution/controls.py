@@ -14,7 +14,10 @@ from typing import Final, Generic, TypeVar, final
 
 import msgspec
 
-from modules.exchange.types import Market, OrderType, Side
+from modules.exchange.futures_types import FuturesMarket
+from modules.exchange.types import Market, OrderType, PositionSide, Side
+from modules.execution.futures.checklist import PerpAsk, PerpLimits, PerpRefusal, PerpWorld
+from modules.execution.futures.checklist import check as check_perp
 from modules.execution.intents import Intent
 from modules.execution.limits import EntryRequest, Limits, RefusedEntry, World, check
 
@@ -128,3 +131,52 @@ def approve_exit(intent: Intent, world: ExitWorld) -> Approved[Intent] | Refused
     if quantity != intent.quantity:
         intent = msgspec.structs.replace(intent, quantity=quantity)
     return Approved(intent, _TOKEN)
+
+
+@dataclass(frozen=True, slots=True)
+class PerpRefusals:
+    """Everything that spoke against an entry on futures; never empty."""
+
+    found: tuple[PerpRefusal, ...]
+
+    @property
+    def first(self) -> PerpRefusal:
+        """The headline."""
+        return self.found[0]
+
+    def text(self) -> str:
+        """All of them."""
+        return "; ".join(f"{one.code}: {one.text}" for one in self.found)
+
+
+def approve_perp_entry(intent: Intent, ask: PerpAsk, world: PerpWorld,
+                       limits: PerpLimits) -> Approved[Intent] | PerpRefusals:
+    """The order of an entry on futures, approved, or all that speaks against it (rule 2).
+
+    Raises NotApprovedError if `intent` is not the order that `ask` describes.
+    """
+    side = Side.BUY if ask.long else Side.SELL
+    same = (intent.symbol, intent.side, intent.leg, intent.quantity, intent.price, intent.type, intent.reduce_only) == (
+        ask.symbol, side, "entry", ask.quantity, ask.price, ask.type, False)
+    leg = PositionSide.LONG if ask.long else PositionSide.SHORT
+    if not same or intent.quote_quantity is not None or intent.position_side not in (leg, PositionSide.BOTH):
+        raise NotApprovedError(f"{intent.symbol}: the order is not the one that was to be checked")
+    refused = check_perp(ask, world, limits)
+    return PerpRefusals(refused) if refused else Approved(intent, _TOKEN)
+
+
+def approve_perp_exit(intent: Intent, market: FuturesMarket, held: Decimal) -> Approved[Intent] | RefusedExit:
+    """The order of an exit on futures, approved, with at most what the leg holds (X25). `held` is signed.
+
+    Raises NotApprovedError if `intent` would open or enlarge a position.
+    """
+    closes = intent.reduce_only and intent.side is (Side.SELL if held > 0 else Side.BUY)
+    if held and intent.position_side is not PositionSide.BOTH:
+        closes = closes and intent.position_side is (PositionSide.LONG if held > 0 else PositionSide.SHORT)
+    if intent.leg != "exit" or intent.quantity is None or (held and not closes):
+        raise NotApprovedError(f"{intent.symbol}: this is not the order of an exit")
+    most = market.market_max if intent.type is OrderType.MARKET else market.limit_max
+    quantity = (min(intent.quantity, abs(held), most) // market.step) * market.step
+    if quantity <= 0:
+        return RefusedExit(ExitCode.NOTHING, "less than one step of it can be closed")
+    return Approved(msgspec.structs.replace(intent, quantity=quantity), _TOKEN)

@@ -9,11 +9,13 @@
 6. Only an order that its checklist approved can be sent, and one at a time a symbol (X8, X10; see controls).
 7. The caller books a `Filled` and then closes the intent. If the booking fails, nothing is ordered again: the intent
    stays open and is booked at the next chance (X7).
+8. Whoever guards the position hears of every growth of the filled quantity at once, before fills are asked for (X18).
 """
 
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -82,6 +84,7 @@ class Unresolved:
 
 
 Result = Filled | NothingFilled | NotPlaced | Unresolved
+Progress = Callable[[Intent, OrderState], Awaitable[None]]
 
 FAILED: Final = "NOT_SENT"
 IN_FLIGHT: Final = "IN_FLIGHT"
@@ -91,16 +94,22 @@ ABSENT: Final = "ABSENT"
 class Executor:
     """Orders of one account."""
 
-    def __init__(self, account: Account, market: MarketData, journal: Journal, patience: Patience) -> None:
+    def __init__(self, account: Account, market: MarketData, journal: Journal, patience: Patience,
+                 progress: Progress | None = None) -> None:
         self._account = account
         self._market = market
         self._journal = journal
         self._patience = patience
+        self._progress = progress
         self._placing: set[str] = set()
+
+    def _turn(self, intent: Intent) -> str:
+        """What only one order at a time may be under way for (X8)."""
+        return intent.symbol
 
     @property
     def placing(self) -> frozenset[str]:
-        """Symbols whose order is on its way now (X8)."""
+        """Whose order is on its way now, by symbol (X8)."""
         return frozenset(self._placing)
 
     async def execute(self, approved: Approved[Intent]) -> Result:
@@ -110,13 +119,14 @@ class Executor:
         sent then.
         """
         intent = approved.order
-        if intent.symbol in self._placing:  # X8
+        turn = self._turn(intent)
+        if turn in self._placing:  # X8
             return NotPlaced(IN_FLIGHT, "another order for it is on its way")
-        self._placing.add(intent.symbol)
+        self._placing.add(turn)
         try:
             return await self._send(intent)
         finally:
-            self._placing.discard(intent.symbol)
+            self._placing.discard(turn)
 
     async def _send(self, intent: Intent) -> Result:
         await asyncio.to_thread(self._journal.open, intent)  # rule 1; off the loop, because it waits for the disk
@@ -181,17 +191,20 @@ class Executor:
         pause = self._patience.first_poll_s
         cancelled = False
         told = "not shown yet"
+        noticed = await self._notice(intent, state, None)
+        cancel_s = intent.rest_s or self._patience.cancel_after_s
         while state is None or not state.status.terminal:
             found = await self._look(intent)
             if isinstance(found, OrderState):
                 state = advance(state, found)
+                noticed = await self._notice(intent, state, noticed)
                 if state.status.terminal:
                     break
             told = _told(found)
             waited = time.monotonic() - began
-            if waited >= self._patience.settle_s:
+            if waited >= self._patience.settle_s + intent.rest_s:
                 return Unresolved(told)
-            if waited >= self._patience.cancel_after_s and not cancelled and state is not None:
+            if waited >= cancel_s and not cancelled and state is not None:
                 cancelled = True
                 crash_point("cancel.due")
                 await self._account.cancel(intent.symbol, intent.id)  # its answer proves nothing: the state does (X9)
@@ -208,6 +221,13 @@ class Executor:
         self._journal.settle(intent.id, done.executed, done.fills)
         crash_point("result.written")
         return done
+
+    async def _notice(self, intent: Intent, state: OrderState | None, before: OrderState | None) -> OrderState | None:
+        """Rule 8."""
+        grew = state is not None and state.filled > (before.filled if before is not None else 0)
+        if grew and self._progress is not None and state is not None:
+            await self._progress(intent, state)
+        return state
 
     async def _executed(self, intent: Intent, state: OrderState) -> Filled | Unresolved:
         """Rule 5; where the fills cannot be had, it is asked again later, and at last the order's figures are taken."""

@@ -6,13 +6,14 @@ from typing import Literal
 
 import msgspec
 
-from modules.exchange.types import OrderRequest, OrderType, Side
+from modules.exchange.types import OrderRequest, OrderType, PositionSide, Side
 
 # MEXC takes up to 32 characters; the prefix tells our orders from those of others on the same account (X14).
 PREFIX = "cx"
 _HASH_CHARS = 26
 
-Leg = Literal["entry", "exit"]
+# `stop` and `take` are conditional orders on futures (X26); they only ever close.
+Leg = Literal["entry", "exit", "stop", "take"]
 
 
 class FeeTerms(msgspec.Struct, frozen=True):
@@ -29,6 +30,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     `slot` names what the order is for within its leg (the message that asked for an entry, the position that an exit
     belongs to); `generation` counts attempts for one slot. `market_ms` is when it was signed, by the exchange's
     clock. `cause` is the id of the message or look that led to it. `note` carries what its booking needs.
+    `position_side` and `reduce_only` are for futures; `rest_s` is how long the order may rest before it is cancelled,
+    0 for the executor's own patience.
     """
 
     id: str
@@ -49,11 +52,15 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     market_ms: int
     fees: FeeTerms
     note: dict[str, str] = {}
+    position_side: PositionSide = PositionSide.BOTH
+    reduce_only: bool = False
+    rest_s: float = 0.0
 
     def request(self) -> OrderRequest:
         """The order as the account takes it."""
         return OrderRequest(client_id=self.id, symbol=self.symbol, side=self.side, type=self.type,
-                            quantity=self.quantity, quote_quantity=self.quote_quantity, price=self.price)
+                            quantity=self.quantity, quote_quantity=self.quote_quantity, price=self.price,
+                            position_side=self.position_side, reduce_only=self.reduce_only)
 
 
 def client_id(system: str, account: str, symbol: str, leg: str, slot: str, generation: int) -> str:

@@ -84,6 +84,11 @@ class Unreadable:
     reason: str
 
 
+def lasting(state: RiskState) -> RiskState:
+    """What a crash must not take back; the figures of the moment are left out."""
+    return msgspec.structs.replace(state, equity=None, equity_ms=0, exposure=Decimal(0), data_ms=0, peak=None)
+
+
 def scope_of(system: str, mode: Mode) -> str:
     """The declared scope of a drawdown: one system in one mode (X34)."""
     return f"{system}/{mode}"

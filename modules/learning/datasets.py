@@ -1,6 +1,6 @@
 """Rows to learn from: a token's candles, past moments of hype of many tokens, and labelled candidates."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -10,9 +10,14 @@ from modules.learning import events, features, labels
 from modules.learning.features import CONTEXT, FEATURES, HOUR, STEP_MS, Floats
 from modules.learning.fit import Rows
 from modules.learning.labels import Rule
+from modules.learning.market import MARKET, Panel
 
 SETTLED = 50  # rows at the beginning of a history in which the indicators are not settled
 CONTEXT_SHARE = 0.95  # a context column that more rows lack would only tell where a row comes from
+PAST_COLUMNS = len(FEATURES) + len(CONTEXT) + 3  # … label, time, net result
+# What the tracker's exits would have earned after rows of a token's candles, percent (NaN: not known). The rules of
+# the exits belong to the strategy, which hands this function in.
+Results = Callable[[Floats, Sequence[int]], Floats]
 SAME_MS = 3_600_000  # a past moment this near to a labelled candidate of the token is the same event
 
 
@@ -25,12 +30,16 @@ class Bars(msgspec.Struct, frozen=True):
 
 
 class LabelledRow(msgspec.Struct, frozen=True):
-    """One labelled candidate as it lies in ``labeled_candidates.csv``; `features` is features.pack's text."""
+    """One labelled candidate as it lies in ``labeled_candidates.csv``; `features` is features.pack's text.
+
+    `net_pct`: what it earned or would have earned after costs, percent; NaN where not known.
+    """
 
     symbol: str
     market_ms: int
     features: str
     label: int
+    net_pct: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +51,18 @@ class FeedbackRows:
     labelled: int
 
 
-def token_rows(candles: Floats, rule: Rule, bars: Bars) -> Rows:
-    """Every candle of one token as a row, known at its close; those in motion count as candidates."""
+def token_rows(candles: Floats, rule: Rule, bars: Bars, net: Floats | None = None) -> Rows:
+    """Every candle of one token as a row, known at its close; those in motion count as candidates.
+
+    `net`: the net result after each candle, percent, NaN where not known (shape (n,)); None: of none.
+    """
     made = features.compute(candles)
     label = labels.label_rows(candles, rule)
     motion = events.moving(candles, bars.growth_5m_pct, bars.growth_1h_pct)
     known = np.isfinite(label)
     known[:SETTLED] = False
-    return Rows(made[known], label[known], candles[known, 0] + STEP_MS, motion[known])
+    earned = None if net is None or len(net) != len(candles) else net[known]
+    return Rows(made[known], label[known], candles[known, 0] + STEP_MS, motion[known], earned)
 
 
 def feedback_rows(past: Floats, labelled: Sequence[LabelledRow]) -> FeedbackRows:
@@ -59,7 +72,7 @@ def feedback_rows(past: Floats, labelled: Sequence[LabelledRow]) -> FeedbackRows
     """
     real = _labelled(labelled)
     width = len(FEATURES) + len(CONTEXT)
-    table = np.concatenate([real, past.reshape(-1, width + 2)])
+    table = np.concatenate([real, past.reshape(-1, PAST_COLUMNS)])
     table = table[np.argsort(table[:, width + 1], kind="stable")]
     keep = np.ones(width, dtype=bool)
     if len(table):
@@ -67,7 +80,8 @@ def feedback_rows(past: Floats, labelled: Sequence[LabelledRow]) -> FeedbackRows
         keep[len(FEATURES) :] = present >= CONTEXT_SHARE
     names = tuple(name for name, kept in zip(FEATURES + CONTEXT, keep, strict=True) if kept)
     every = np.ones(len(table), dtype=bool)
-    rows = Rows(np.ascontiguousarray(table[:, :width][:, keep]), table[:, width], table[:, width + 1], every)
+    rows = Rows(np.ascontiguousarray(table[:, :width][:, keep]), table[:, width], table[:, width + 1], every,
+                table[:, width + 2])
     return FeedbackRows(rows, names, len(real))
 
 
@@ -77,14 +91,16 @@ def _labelled(items: Sequence[LabelledRow]) -> Floats:
     for item in items:
         values = features.unpack(item.features, FEATURES + CONTEXT)
         if values is not None and item.label in (0, 1):
-            made.append(np.concatenate([values, [float(item.label), float(item.market_ms)]]))
-    return np.array(made).reshape(-1, len(FEATURES) + len(CONTEXT) + 2)
+            made.append(np.concatenate([values, [float(item.label), float(item.market_ms), item.net_pct]]))
+    return np.array(made).reshape(-1, PAST_COLUMNS)
 
 
-def past_rows(candles: Floats, btc: Floats, rule: Rule, bars: Bars, taken: Sequence[int]) -> Floats:
-    """Moments of hype in one token's closed candles, one row each: features, context, label, time.
+def past_rows(candles: Floats, btc: Floats, rule: Rule, bars: Bars, taken: Sequence[int],
+              net: Results | None = None) -> Floats:
+    """Moments of hype in one token's closed candles, one row each: features, context, label, time, net result.
 
     `taken`: times (ms) of its labelled candidates, which stand for the moments near to them. `btc`: BTC's candles.
+    `net`: what the exits would have earned after these rows of the candles, percent; without it NaN.
     """
     moments = events.hype_moments(candles, bars.growth_5m_pct, bars.growth_1h_pct, bars.volume_surge)
     label = labels.label_rows(candles, rule)
@@ -94,13 +110,26 @@ def past_rows(candles: Floats, btc: Floats, rule: Rule, bars: Bars, taken: Seque
         near = np.abs(times[:, None] - np.array(taken, dtype=np.float64)[None, :]).min(axis=1) < SAME_MS
         moments, times = moments[~near], times[~near]
     if not len(moments):
-        return np.empty((0, len(FEATURES) + len(CONTEXT) + 2))
+        return np.empty((0, PAST_COLUMNS))
     made = features.compute(candles)[moments]
     context = np.full((len(moments), len(CONTEXT)), np.nan)
     context[:, CONTEXT.index("btc_1h_pct")] = _btc_change(btc, times)
     day = events.growth(candles[:, 4], features.DAY)[moments]
     context[:, CONTEXT.index("change_24h_pct")] = day
-    return np.column_stack([made, context, label[moments], times])
+    earned = np.full(len(moments), np.nan) if net is None else net(candles, moments.tolist())
+    return np.column_stack([made, context, label[moments], times, earned])
+
+
+def with_market(rows: Floats, panel: Panel, symbol: str) -> Floats:
+    """`past_rows` of one token with the figures of the whole market (market.py) in their context columns.
+
+    `panel` holds the candles of all tokens, this one's too.
+    """
+    if len(rows):
+        made = panel.rows(symbol, rows[:, PAST_COLUMNS - 2])
+        for place, name in enumerate(MARKET):
+            rows[:, len(FEATURES) + CONTEXT.index(name)] = made[:, place]
+    return rows
 
 
 def _btc_change(btc: Floats, times: Floats) -> Floats:

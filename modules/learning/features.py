@@ -11,11 +11,13 @@
 """
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from modules.learning.market import MARKET
 from modules.learning.talib_lite import talib
 
 Floats = npt.NDArray[np.float64]
@@ -24,6 +26,8 @@ STEP_MS = 300_000  # the features are defined on 5m candles
 HOUR, DAY = 12, 288  # in candles
 MAX_HOLE = DAY
 WARM_UP = DAY  # rows before the slowest feature is there
+_ANGLE = np.arange(1440) / 1440.0 * (2.0 * np.pi)
+_SIN, _COS = np.sin(_ANGLE), np.cos(_ANGLE)
 VERSION = 1  # raise it when a formula changes: models of another version are refused
 
 RETURNS = (1, 2, 3, 6, HOUR, 36, 72, 144, DAY)
@@ -38,15 +42,41 @@ FEATURES: tuple[str, ...] = (
     "hour_sin", "hour_cos",
 )  # fmt: skip
 # Known only at the moment of decision, stored with the candidate: BTC's change over 1 h, the ticker's 24 h change
-# and the spread in percent, book depth within 1 % (both sides, USDT).
-CONTEXT: tuple[str, ...] = ("btc_1h_pct", "change_24h_pct", "spread_pct", "depth_usdt")
+# and the spread in percent, book depth within 1 % (both sides, USDT); the whole market beside it (market.py).
+CONTEXT: tuple[str, ...] = ("btc_1h_pct", "change_24h_pct", "spread_pct", "depth_usdt",
+                            *(name for name in MARKET if name != "btc_1h_pct"))
 
 
-def compute(candles: npt.ArrayLike) -> Floats:
+class Windows(NamedTuple):
+    """The windows of time in candles of one length. Of a window shorter than a candle nothing is known (0)."""
+
+    step_ms: int
+    hour: int
+    quarter: int
+    six: int
+    day: int
+    returns: tuple[int, ...]
+
+
+def windows(step_ms: int) -> Windows:
+    """The windows for candles of `step_ms`; with 5m candles they are those that the features are named after.
+
+    Raises ValueError for candles that do not divide an hour, or are shorter than 5m.
+    """
+    if step_ms < STEP_MS or 3_600_000 % step_ms:
+        raise ValueError(f"features want candles of 5 to 60 minutes that divide an hour; these last {step_ms} ms")
+    every = step_ms // STEP_MS
+    return Windows(step_ms, HOUR // every, 3 // every, 72 // every, DAY // every,
+                   tuple(n // every if n % every == 0 else 0 for n in RETURNS))
+
+
+def compute(candles: npt.ArrayLike, step_ms: int = STEP_MS) -> Floats:
     """Features of every candle.
 
     Args:
-        candles: shape (n, 6): open time (ms), open, high, low, close, volume in base; 5m, ascending, closed.
+        candles: shape (n, 6): open time (ms), open, high, low, close, volume in base; ascending, closed.
+        step_ms: their length. Windows of time (returns, volatility, volume, places) stay the same time; indicators
+            (RSI, MACD …) stay the same number of candles.
     Returns:
         float64 (n, len(FEATURES)), row i known at the close of candle i; NaN where not known (rule 2).
     Raises:
@@ -55,16 +85,25 @@ def compute(candles: npt.ArrayLike) -> Floats:
     raw = np.ascontiguousarray(candles, dtype=np.float64)
     if raw.ndim != 2 or raw.shape[1] != 6:
         raise ValueError(f"candles have the shape {raw.shape}; expected (n, 6)")
+    at = windows(step_ms)
+    # Reductions over all are ten times as fast as those by row, and nearly always enough.
+    if len(raw) and np.isfinite(raw).all() and raw[:, 1:5].min() > 0 and raw[:, 5].min() >= 0:
+        usable, times = np.arange(len(raw)), raw[:, 0]
+    else:
+        sound = np.isfinite(raw).all(axis=1) & (raw[:, 1:5] > 0).all(axis=1) & (raw[:, 5] >= 0)
+        usable = np.flatnonzero(sound)
+        times = raw[usable, 0]
+    steps = times[1:] - times[:-1]
+    if (steps <= 0).any():
+        raise ValueError("the candles' open times do not ascend")
+    slots = np.floor(times / step_ms).astype(np.int64)
+    if len(usable) == len(raw) > 0 and slots[-1] - slots[0] == len(raw) - 1:
+        return _segment(raw, slots, at)  # nothing is missing: no copies
     out = np.full((len(raw), len(FEATURES)), np.nan)
-    usable = np.flatnonzero(np.isfinite(raw).all(axis=1) & (raw[:, 1:5] > 0).all(axis=1) & (raw[:, 5] >= 0))
     if not len(usable):
         return out
-    times = raw[usable, 0]
-    if (np.diff(times) <= 0).any():
-        raise ValueError("the candles' open times do not ascend")
-    slots = np.floor(times / STEP_MS).astype(np.int64)
-    for part in np.split(np.arange(len(usable)), np.flatnonzero(np.diff(slots) > MAX_HOLE) + 1):
-        out[usable[part]] = _segment(raw[usable[part]], slots[part])
+    for part in np.split(np.arange(len(usable)), np.flatnonzero(np.diff(slots) > at.day) + 1):
+        out[usable[part]] = _segment(raw[usable[part]], slots[part], at)
     return out
 
 
@@ -99,7 +138,7 @@ def unpack(text: str, names: Sequence[str]) -> Floats | None:
     return np.array([np.nan if (value := stored.get(name)) is None else value for name in names])
 
 
-def _segment(rows: Floats, slots: npt.NDArray[np.int64]) -> Floats:
+def _segment(rows: Floats, slots: npt.NDArray[np.int64], at: Windows) -> Floats:
     """Features of candles without a long hole; short ones are filled (rule 3) and dropped again."""
     first, count = slots[0], int(slots[-1] - slots[0]) + 1
     where = slots - first
@@ -111,65 +150,69 @@ def _segment(rows: Floats, slots: npt.NDArray[np.int64]) -> Floats:
         hole = where[last] != np.arange(count)
         full[hole, 1:4] = full[hole, 4:5]
         full[hole, 5] = 0.0
-        full[:, 0] = (first + np.arange(count)) * STEP_MS
+        full[:, 0] = (first + np.arange(count)) * at.step_ms
     scale = full[0, 4]  # rule 5
     opens, high, low, close = (np.ascontiguousarray(full[:, column] / scale) for column in (1, 2, 3, 4))
     volume = np.ascontiguousarray(full[:, 5])
     with np.errstate(divide="ignore", invalid="ignore"):
         made = {
-            **_moves(close),
-            **_volumes(close, volume, scale),
-            **_ranges(opens, high, low, close),
-            **_places(high, low, close),
+            **_moves(close, at),
+            **_volumes(close, volume, scale, at),
+            **_ranges(opens, high, low, close, at),
+            **_places(high, low, close, at),
             **_indicators(high, low, close, volume),
             **_hour(full[:, 0]),
         }
-        table = np.column_stack([made[name] for name in FEATURES])
-    table[~np.isfinite(table)] = np.nan
-    kept: Floats = table[where]
+    table = np.empty((len(FEATURES), count))
+    for place, name in enumerate(FEATURES):
+        table[place] = made[name]
+    np.copyto(table, np.nan, where=~np.isfinite(table))
+    kept: Floats = table.T if count == len(rows) else table.T[where]
     return kept
 
 
-def _moves(close: Floats) -> dict[str, Floats]:
+def _moves(close: Floats, at: Windows) -> dict[str, Floats]:
     """Log returns over several horizons, and their spread."""
     logs = np.log(close)
-    found = {f"return_{n}": _since(logs, n) for n in RETURNS}
+    found = {f"return_{n}": _since(logs, many) for n, many in zip(RETURNS, at.returns, strict=True)}
     steps = _since(logs, 1)
     steps[0] = 0.0  # TA-Lib starts at the first number, a NaN would stay for ever
-    for n in (HOUR, 72, DAY):
-        spread = talib.STDDEV(steps, n)
+    for name, n in ((HOUR, at.hour), (72, at.six), (DAY, at.day)):
+        spread = _nothing(close) if n < 2 else talib.STDDEV(steps, n)
         spread[:n] = np.nan  # the first step is not one
-        found[f"volatility_{n}"] = spread
+        found[f"volatility_{name}"] = spread
     found["volatility_ratio"] = found["volatility_12"] / found["volatility_288"]
     found["return_before"] = found[f"return_{HOUR}"] - found["return_3"]
-    found["calm_before"] = _shifted(found["volatility_72"], HOUR) / _shifted(found["volatility_288"], HOUR)
+    found["calm_before"] = _shifted(found["volatility_72"], at.hour) / _shifted(found["volatility_288"], at.hour)
     return found
 
 
-def _volumes(close: Floats, volume: Floats, scale: float) -> dict[str, Floats]:
+def _volumes(close: Floats, volume: Floats, scale: float, at: Windows) -> dict[str, Floats]:
     """Recent volume over the day's usual, the day's turnover in USDT (log), and whether volume grows."""
-    usual = talib.SMA(volume, DAY)
-    hour, quarter = talib.SUM(volume, HOUR), talib.SUM(volume, 3)
+    usual = talib.SMA(volume, at.day)
+    hour = _sum(volume, at.hour)
+    quarter = _sum(volume, at.quarter)
     quote = np.ascontiguousarray(volume * close * scale)
     return {
         "volume_1": volume / usual,
-        "volume_3": quarter / (3 * usual),
-        "volume_12": hour / (HOUR * usual),
-        "volume_before": (hour - quarter) / ((HOUR - 3) * usual),  # volume that came before the move
-        "volume_72": talib.SMA(volume, 72) / usual,
-        "turnover_day": np.log(talib.SUM(quote, DAY)),
-        "volume_trend": talib.LINEARREG_SLOPE(volume, HOUR) / usual,
+        "volume_3": quarter / (at.quarter * usual),
+        "volume_12": hour / (at.hour * usual),
+        # volume that came before the move
+        "volume_before": (hour - quarter) / ((at.hour - at.quarter) * usual),
+        "volume_72": talib.SMA(volume, at.six) / usual,
+        "turnover_day": np.log(talib.SUM(quote, at.day)),
+        "volume_trend": talib.LINEARREG_SLOPE(volume, max(at.hour, 2)) / usual if at.hour > 1 else _nothing(close),
     }
 
 
-def _ranges(opens: Floats, high: Floats, low: Floats, close: Floats) -> dict[str, Floats]:
+def _ranges(opens: Floats, high: Floats, low: Floats, close: Floats, at: Windows) -> dict[str, Floats]:
     """True range and the shape of the last candle, as shares of the price."""
     true_range = talib.TRANGE(high, low, close)
     true_range[0] = high[0] - low[0]
     span = high - low
     return {
         "atr_14": talib.ATR(high, low, close, 14) / close,
-        "atr_ratio": talib.SMA(true_range, HOUR) / talib.SMA(true_range, DAY),
+        "atr_ratio": _sum(true_range, at.hour) / at.hour / talib.SMA(true_range, at.day),
         "range_1": span / close,
         "body_1": (close - opens) / close,
         "upper_wick_1": (high - np.maximum(opens, close)) / span,
@@ -177,23 +220,36 @@ def _ranges(opens: Floats, high: Floats, low: Floats, close: Floats) -> dict[str
     }
 
 
-def _places(high: Floats, low: Floats, close: Floats) -> dict[str, Floats]:
+def _places(high: Floats, low: Floats, close: Floats, at: Windows) -> dict[str, Floats]:
     """Where the close stands between the lowest and the highest of a window."""
     found: dict[str, Floats] = {}
-    for n in (HOUR, 72, DAY):
-        top, bottom = talib.MAX(high, n), talib.MIN(low, n)
-        found[f"place_{n}"] = (close - bottom) / (top - bottom)
+    for name, n in ((HOUR, at.hour), (72, at.six), (DAY, at.day)):
+        top, bottom = (high, low) if n < 2 else (talib.MAX(high, n), talib.MIN(low, n))
+        found[f"place_{name}"] = (close - bottom) / (top - bottom)
     found["below_high_288"] = close / top - 1.0
     found["above_low_288"] = close / bottom - 1.0
     since = np.full(len(close), np.nan)
-    if len(close) >= 72:
-        since[71:] = np.arange(71, len(close)) - talib.MAXINDEX(high, 72)[71:]
-    found["since_high_72"] = since
+    if len(close) >= at.six:
+        since[at.six - 1:] = np.arange(at.six - 1, len(close)) - talib.MAXINDEX(high, at.six)[at.six - 1:]
+    found["since_high_72"] = since * (at.step_ms / STEP_MS)
     steps = _since(close, 1)
-    rising = talib.SMA(np.ascontiguousarray(steps > 0, dtype=np.float64), HOUR)
-    rising[:HOUR] = np.nan
+    rising = np.ascontiguousarray(steps > 0, dtype=np.float64)
+    rising = talib.SMA(rising, at.hour) if at.hour > 1 else rising
+    rising[:at.hour] = np.nan
     found["rising_12"] = rising
     return found
+
+
+def _sum(values: Floats, n: int) -> Floats:
+    """Sum over n candles; NaN where that is less than a candle."""
+    if n < 1:
+        return _nothing(values)
+    total: Floats = values.copy() if n == 1 else talib.SUM(values, n)
+    return total
+
+
+def _nothing(like: Floats) -> Floats:
+    return np.full(len(like), np.nan)
 
 
 def _indicators(high: Floats, low: Floats, close: Floats, volume: Floats) -> dict[str, Floats]:
@@ -215,20 +271,26 @@ def _indicators(high: Floats, low: Floats, close: Floats, volume: Floats) -> dic
 
 
 def _hour(times: Floats) -> dict[str, Floats]:
-    """Time of day (UTC) on a circle."""
-    angle = (times % 86_400_000.0) / 86_400_000.0 * (2.0 * np.pi)
-    return {"hour_sin": np.sin(angle), "hour_cos": np.cos(angle)}
+    """Time of day (UTC) on a circle, by the minute."""
+    minute = (times % 86_400_000.0 / 60_000.0).astype(np.int64)
+    return {"hour_sin": _SIN[minute], "hour_cos": _COS[minute]}
 
 
 def _shifted(values: Floats, n: int) -> Floats:
-    """values[i − n]; NaN in the first n rows."""
-    found = np.full(len(values), np.nan)
+    """The values of n rows before; NaN where there are none."""
+    if not 0 < n < len(values):
+        return _nothing(values)
+    found = np.empty(len(values))
+    found[:n] = np.nan
     found[n:] = values[:-n]
     return found
 
 
 def _since(values: Floats, n: int) -> Floats:
-    """values[i] − values[i − n]; NaN in the first n rows."""
-    found = np.full(len(values), np.nan)
-    found[n:] = values[n:] - values[:-n]
+    """values[i] − values[i − n]; NaN in the first n rows, and everywhere for n = 0 (less than a candle)."""
+    if not 0 < n < len(values):
+        return _nothing(values)
+    found = np.empty(len(values))
+    found[:n] = np.nan
+    np.subtract(values[n:], values[:-n], out=found[n:])
     return found

@@ -74,22 +74,23 @@ def label_one(candles: Floats, at_ms: int, price: float, rule: Rule) -> Label | 
     return Label(int(growth >= rule.growth_pct), after, growth)
 
 
-def label_rows(candles: Floats, rule: Rule) -> Floats:
+def label_rows(candles: Floats, rule: Rule, step_ms: int = STEP_MS) -> Floats:
     """The label of every candle taken as a candidate at its close, shape (n,); NaN where it cannot be told.
 
-    Equals `label_one` at each candle's close for its close price (a test holds them together).
+    Equals `label_one` at each candle's close for its close price (a test holds them together). `step_ms`: length of
+    the candles; the one that tells the price after may begin three of them late.
     """
     times, opens, close = candles[:, 0], candles[:, 1], candles[:, 4]
-    at = times + STEP_MS
+    at = times + step_ms
     due = at + rule.after_ms
     place = np.searchsorted(times, due)
     known = place < len(times)
     after = np.full(len(times), np.nan)
     late = times[np.minimum(place, len(times) - 1)] - due
-    known &= late <= LATE_MS
+    known &= late <= 3 * step_ms
     after[known] = opens[place[known]]
     if rule.any_time:
-        _raise_to_highest(after, candles, at, due, rule)
+        _raise_to_highest(after, candles, at, due, rule, step_ms)
     with np.errstate(invalid="ignore", divide="ignore"):
         growth = (after / close - 1.0) * 100.0
         label = np.where(growth >= rule.growth_pct, 1.0, 0.0)
@@ -97,13 +98,13 @@ def label_rows(candles: Floats, rule: Rule) -> Floats:
     return label
 
 
-def _raise_to_highest(after: Floats, candles: Floats, at: Floats, due: Floats, rule: Rule) -> None:
+def _raise_to_highest(after: Floats, candles: Floats, at: Floats, due: Floats, rule: Rule, step_ms: int) -> None:
     """Raise `after` to the highest high between `at` and `due`; NaN where candles are missing there."""
     times, high = candles[:, 0], candles[:, 2]
     first, last = np.searchsorted(times, at), np.searchsorted(times, due)
     for row in np.flatnonzero(np.isfinite(after)):
         inside = high[first[row] : last[row]]
-        if len(inside) * STEP_MS < rule.after_ms - 2 * LATE_MS:
+        if len(inside) * step_ms < rule.after_ms - 6 * step_ms or not len(inside):
             after[row] = np.nan
         else:
             after[row] = max(after[row], inside.max())

@@ -23,6 +23,8 @@ import msgspec
 
 from modules.learning.calibration import Scaler
 from modules.learning.features import VERSION
+from modules.learning.gate import Evidence
+from modules.learning.promise import Promise
 from modules.learning.trees import BadModel, Trees, parse
 from modules.learning.validation import Metrics
 from utils.files import locked, write_atomic
@@ -64,6 +66,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag="model", tag_field
     aside: str
     metrics: Metrics | None
     versions: Versions
+    gate: Evidence | None = None  # net result per trade, with and without the model, out of sample
+    checked_ms: int = 0  # when a challenger last failed to beat this model
+    promise: Promise | None = None  # what its live record is held against (promise.py)
+    retired: str = ""  # why it stands aside although its training was good: it broke its promise
 
 
 class NoneNow(msgspec.Struct, frozen=True, kw_only=True, tag="none", tag_field="kind"):
@@ -131,7 +137,7 @@ def save(folder: Path, manifest: Manifest, text: str, scaler: Scaler) -> Manifes
     with locked(folder / manifest.name):
         for part, content in parts.items():
             write_atomic(_aside(folder, manifest.name, part, digest), content)
-        write_atomic(manifest_path(folder, manifest.name), _pretty(manifest))
+        write_atomic(manifest_path(folder, manifest.name), pretty(manifest))
         _settle(folder, manifest)
     return manifest
 
@@ -142,7 +148,7 @@ def save_none(folder: Path, name: str, reason: str, tried_ms: int) -> None:
     with locked(folder / name):
         if not isinstance(read_manifest(folder, name), Manifest):
             note = NoneNow(format=FORMAT, name=name, reason=reason, tried_ms=tried_ms)
-            write_atomic(manifest_path(folder, name), _pretty(note))
+            write_atomic(manifest_path(folder, name), pretty(note))
 
 
 def read_manifest(folder: Path, name: str) -> Manifest | NoneNow | None:
@@ -200,6 +206,7 @@ def remove(folder: Path, name: str) -> bool:
             part_path(folder, name, part).unlink(missing_ok=True)
             for aside in folder.glob(f".{name}_{part}.pkl.*.new"):
                 aside.unlink(missing_ok=True)
+        (folder / f"{name}_card.json").unlink(missing_ok=True)
     return found
 
 
@@ -227,7 +234,10 @@ def _load(folder: Path, name: str, card: Manifest) -> Loaded:
         raise BadModel("its list of features does not fit its trees")
     if not scaler_part.scaler.sound():
         raise BadModel("its calibration is damaged")
-    return Loaded(card, trees, scaler_part.scaler)
+    scaler = scaler_part.scaler
+    if card.retired:
+        scaler = msgspec.structs.replace(scaler, aside=card.retired)
+    return Loaded(card, trees, scaler)
 
 
 def _part(folder: Path, card: Manifest, part: str) -> bytes:
@@ -295,5 +305,6 @@ def _replace(source: Path, target: Path) -> None:
             time.sleep(0.05)
 
 
-def _pretty(card: Manifest | NoneNow) -> bytes:
+def pretty(card: Manifest | NoneNow) -> bytes:
+    """A manifest as it lies on disk."""
     return msgspec.json.format(msgspec.json.encode(card), indent=1) + b"\n"

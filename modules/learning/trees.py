@@ -14,8 +14,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_ZERO = 1.0000000180025095e-35  # kZeroThreshold, a float32
+ZERO = 1.0000000180025095e-35  # kZeroThreshold, a float32
 _CATEGORICAL, _DEFAULT_LEFT = 1, 2
+_NAN = float("nan")
 _KINDS = {0: 1, 4: 2, 8: 0}  # missing type bits → which third of the row (rule 2)
 
 
@@ -41,7 +42,7 @@ class Trees:
         """The sum of the leaves that `row` (`features` floats) falls into: log odds over `sigmoid`."""
         if len(row) != self.features:
             raise ValueError(f"{len(row)} values given, the model has {self.features} features")
-        values = _tripled(row)
+        values = tripled(row)
         feature, threshold = self.feature, self.threshold
         left, right, missing, leaf = self.left, self.right, self.missing, self.leaf
         total = 0.0
@@ -135,10 +136,9 @@ def _child(child: int, parent: int, leaves: int, node_base: int, leaf_base: int)
     return ~(leaf_base + ~child)
 
 
-def _tripled(row: Sequence[float]) -> list[float]:
-    """The row as rule 2 wants it."""
+def tripled(row: Sequence[float]) -> list[float]:
+    """The row as rule 2 wants it: as given, NaN as 0, and 0 as NaN."""
     # LightGBM reads a row as a sparse one: what is no larger than its zero is 0 (Predictor, RowPairFunction).
-    values = [0.0 if abs(value) <= _ZERO else value for value in map(float, row)]
+    values = [0.0 if -ZERO <= value <= ZERO else value for value in map(float, row)]
     zeroed = [value if value == value else 0.0 for value in values]
-    nothing = float("nan")
-    return [*values, *zeroed, *(nothing if value == 0.0 else value for value in zeroed)]
+    return [*values, *zeroed, *[value or _NAN for value in zeroed]]

@@ -10,6 +10,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from modules.simulator.sockets.rules import StreamRule
+
 #: action → (what it needs, what it may have)
 ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "manual_buy": (("symbol",), ("qty", "usdt", "price", "account")),
@@ -28,10 +30,13 @@ ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "restore_key": ((), ("account",)),
     "clock_jump": (("ms",), ("for_ms",)),
     "outage": (("for_ms",), ()),
+    "stream": (("fault",), ()),
+    "expire_listen_key": ((), ("account",)),
 }
 Action = Literal[
     "manual_buy", "manual_sell", "manual_cancel", "transfer_in", "transfer_out", "halt", "resume", "sell_only",
-    "delist", "close_api", "refuse_market_orders", "tick_size", "revoke_key", "restore_key", "clock_jump", "outage"]
+    "delist", "close_api", "refuse_market_orders", "tick_size", "revoke_key", "restore_key", "clock_jump", "outage",
+    "stream", "expire_listen_key"]
 HELD, ORDERED = "@held", "@ordered"
 
 
@@ -65,6 +70,7 @@ class Act(BaseModel):
     shown: bool = True
     ms: float | None = Field(None, ge=-3_600_000, le=3_600_000)
     for_ms: float | None = Field(None, gt=0, le=3_600_000)
+    fault: StreamRule | None = None
 
     @field_validator("qty", "amount")
     @classmethod

@@ -13,6 +13,7 @@ from types import FrameType
 
 from pydantic import ValidationError
 
+from modules.simulator.raw_replay_reader import is_recording
 from modules.simulator.server import StartError, serve
 from modules.simulator.settings import SimulatorSettings
 
@@ -33,9 +34,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=8900, help="port; 0 takes a free one (default %(default)s)")
     add("--speed", type=float, default=1.0, help="market seconds per second (default 1)")
     add("--tokens", type=int, default=300, help="tokens beside the majors, up to 2500 (default 300)")
+    add("--futures", type=int, default=30, metavar="N",
+        help="perpetual contracts with Binance USD-M's and Bitget's REST and sockets, up to 300; 0: none (default 30)")
+    add("--bitget-users", type=int, default=0, metavar="N",
+        help="more accounts behind Bitget's wire, keys sim-key-1 … sim-key-N (default 0)")
     add("--seed", type=int, default=1, help="same seed, same market (default 1)")
     add("--start", type=_moment, default=None, help="market time at the start, ISO 8601 (default: now)")
-    add("--replay", type=Path, default=None, metavar="DIR", help="recorded candles instead of the model")
+    add("--replay", type=Path, default=None, metavar="PATH",
+        help="recorded candles instead of the model, or recorded raw frames (served as Binance USD-M)")
     add("--faults", type=Path, default=None, metavar="FILE", help="fault plan, JSON")
     add("--fault-seed", type=int, default=None, metavar="S", help="seed of the faults' dice (default the plan's, or 0)")
     add("--fault-rate", type=float, default=None, metavar="P",
@@ -80,6 +86,10 @@ async def _run(options: SimulatorSettings) -> None:
 
     faults = f" · faults at {options.fault_rate:.0%} of requests" if options.fault_rate else ""
 
+    if options.replay is not None and is_recording(options.replay):
+        await _replay(options, stop)
+        return
+
     def ready(port: int) -> None:
         print(  # noqa: T201
             f"Simulated exchange (MEXC spot) on http://{options.host}:{port} · {options.tokens} tokens · "
@@ -87,6 +97,17 @@ async def _run(options: SimulatorSettings) -> None:
             flush=True)
 
     await serve(options, ready, stop)
+
+
+async def _replay(options: SimulatorSettings, stop: asyncio.Event) -> None:
+    from modules.simulator.raw_replay_server import serve_replay
+
+    def ready(port: int) -> None:
+        print(  # noqa: T201
+            f"Recorded frames of {options.replay} as Binance USD-M on http://{options.host}:{port} (sockets "
+            f"ws://{options.host}:{port}/public, /market) · speed {options.speed:g} · Ctrl-C stops", flush=True)
+
+    await serve_replay(options, ready, stop)
 
 
 def _on_interrupt(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ import random
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from modules.simulator.dialects.mexc_faults import MANDATORY
+from modules.simulator.fault_words import MANDATORY
 
 _IDS = ("id", "orderId", "asset", "symbol")
 _NAMES = frozenset({*_IDS, "clientOrderId", "origClientOrderId"})  # never numbers, whatever they look like

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from modules.simulator.dialects.mexc_faults import FAILED_INSIDE, GATEWAY_HTML
 from modules.simulator.fault_plan import Rule
 
 
@@ -26,7 +25,7 @@ _BEFORE: _Mix = (
     (2.0, _rule("drop_before")),
     (2.0, _rule("reset_before")),
     (1.5, _rule("http_status", status=503)),
-    (1.0, _rule("http_status", status=502, body=GATEWAY_HTML)),
+    (1.0, _rule("http_status", status=502)),
     (1.0, _rule("waf")),
     (1.0, _rule("html")),
     (0.5, _rule("empty")),
@@ -43,8 +42,8 @@ _AFTER: _Mix = (
     (2.5, _rule("drop_after")),
     (2.5, _rule("reset_after")),
     (1.0, _rule("cut_body")),
-    (1.5, _rule("status_after", status=500, body=FAILED_INSIDE)),
-    (1.5, _rule("status_after", status=504, body=GATEWAY_HTML)),
+    (1.5, _rule("status_after", status=500)),
+    (1.5, _rule("status_after", status=504)),
     (1.0, _rule("html_after")),
     (1.0, _rule("empty_after")),
     (1.5, _rule("truncated")),

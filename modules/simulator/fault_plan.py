@@ -19,6 +19,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from modules.simulator.acts import Act, told
 from modules.simulator.past import MAX_LAG_S
+from modules.simulator.sockets.rules import StreamRule
 
 Class = Literal["order", "cancel", "query_order", "open_orders", "fills", "balance", "data", "other"]
 CLASSES: tuple[Class, ...] = get_args(Class)
@@ -175,13 +176,17 @@ class Event(BaseModel):
 
 
 class FaultPlan(BaseModel):
-    """Rules, events, and the seed of the dice; `rate` adds the default mix with that probability in all."""
+    """Rules for requests and for sockets (`streams`), events, and the seed of the dice.
+
+    `rate` adds the default mix with that probability in all, to requests only.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = 0
     rate: float = Field(0.0, ge=0, le=1)
     rules: tuple[Rule, ...] = ()
+    streams: tuple[StreamRule, ...] = ()
     events: tuple[Event, ...] = ()
 
     @classmethod

@@ -7,18 +7,17 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
 from aiohttp import web
 
-from modules.simulator.accounts import Order
-from modules.simulator.dialects import mexc_faults as words
 from modules.simulator.dialects.mexc import Reply
 from modules.simulator.fault_bodies import spoil, truncate
 from modules.simulator.fault_plan import READS, Rule
+from modules.simulator.fault_words import MAINTENANCE_HTML, WAF_HTML, Words
 from modules.simulator.faults import Asked, Drawn, Faults
 
 _HTML = "text/html"
@@ -36,12 +35,21 @@ class Execute(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Aim:
+    """An order as the faults see it."""
+
+    fill: Callable[[Decimal], bool]  # a share of what is open of it
+    final: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Hands:
     """What the faults may do to the venue itself."""
 
-    order: Callable[[], Order | None]  # that the request aims at
-    fill: Callable[[Order, Decimal], bool]  # a share of what is open of it
+    aim: Callable[[], Aim | None]  # the order that the request is about
     outage: Callable[[], bool]  # whether every connection is reset now
+    words: Words
+    lagging: Container[str] = READS  # classes of requests that a replica can answer which lags behind
 
 
 class Wire:
@@ -65,7 +73,7 @@ class Wire:
         burst = faults.burst()
         if burst is not None:
             faults.in_bursts += 1
-            return _said(burst)
+            return _said(burst, hands.words)
         drawn = faults.draw(asked)
         await self._wait(drawn.before_s)
         if drawn.rule is None:
@@ -93,25 +101,26 @@ class Wire:
         if kind in ("drop_before", "drop_after", "reset_before", "reset_after"):
             return _cut(request, reset=kind.startswith("reset"))
         self._faults.begin_burst(rule)
-        return _said(rule)
+        return _said(rule, hands.words)
 
     async def _strange(
         self, asked: Asked, drawn: Drawn, rule: Rule, hands: Hands, execute: Execute
     ) -> web.StreamResponse:
         """Faults that keep to the protocol: races, lags, a wrong word, something done by somebody else."""
         done, lag_s = True, 0.0
-        order = hands.order()
+        order = hands.aim()
         if rule.kind == "partial_fill":
-            done = order is not None and hands.fill(order, Decimal(str(rule.params.share)))
+            done = order is not None and order.fill(Decimal(str(rule.params.share)))
         elif rule.kind == "stale":
-            done, lag_s = asked.group in READS, rule.ms / 1000.0
+            done = asked.group in hands.lagging
+            lag_s = rule.ms / 1000.0 if done else 0.0
         elif rule.kind == "act" and rule.act is not None:
             done = self._faults.try_act(rule.act)
         reply = await execute(lag_s)
         if rule.kind == "cancel_unknown":
-            done = asked.group == "cancel" and order is not None and order.status.final
+            done = asked.group == "cancel" and order is not None and order.final()
             if done:
-                status, text = words.UNKNOWN_ORDER
+                status, text = hands.words.unknown_order
                 reply = Reply(status, text, reply.headers)
         self._settle(done, asked, drawn, rule)
         return _plain(reply)
@@ -178,23 +187,23 @@ async def _broken_off(request: web.Request, reply: Reply, part: str) -> web.Stre
     return response
 
 
-def _said(rule: Rule) -> web.Response:
+def _said(rule: Rule, words: Words) -> web.Response:
     """What is said in place of an answer."""
     kind, params = rule.kind.removesuffix("_after"), rule.params
     headers = {"Retry-After": str(params.retry_after_s)} if params.retry_after_s is not None else {}
     if kind in ("rate_limit", "ban"):
-        status, text = words.TOO_MANY if kind == "rate_limit" else words.BANNED
+        status, text = words.too_many if kind == "rate_limit" else words.banned
         headers.setdefault("Retry-After", str(max(1, round(params.for_ms / 1000.0))))
         return web.Response(text=text, status=status, headers=headers, content_type=_JSON)
     if kind == "waf":
-        return web.Response(text=words.WAF_HTML, status=403, content_type=_HTML)
+        return web.Response(text=WAF_HTML, status=403, content_type=_HTML)
     if kind == "html":
-        return web.Response(text=words.MAINTENANCE_HTML, content_type=_HTML)
+        return web.Response(text=MAINTENANCE_HTML, content_type=_HTML)
     if kind == "empty":
         return web.Response(text="", content_type=_JSON)
     if kind == "garbage":
         return web.Response(text='{"symbol":"BTCUSDT","ord\x00\ufffd', content_type=_JSON)
-    body = params.body if params.body is not None else words.BUSY
+    body = params.body if params.body is not None else words.said(params.status, rule.kind.endswith("_after"))
     content_type = _HTML if body.lstrip().startswith("<") else _JSON
     return web.Response(text=body, status=params.status, headers=headers, content_type=content_type)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from modules.simulator.acts import Act, ActError, NotYet
 from modules.simulator.fault_mix import choose
 from modules.simulator.fault_plan import FaultPlan, Rule, Trigger
+from modules.simulator.sockets.rules import StreamRule
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,22 @@ class Drawn:
     number: int | None = None  # of the rule in the plan; None for the default mix
 
 
+class Sockets(Protocol):
+    """The faults of the venue's WebSockets, where it has any."""
+
+    def replace(self, rules: Sequence[StreamRule], seed: int) -> None:
+        """Take a plan's rules."""
+
+    def add(self, rule: StreamRule) -> None:
+        """One more, by an act."""
+
+    def expire_listen_key(self, account: str) -> bool:
+        """Let a user stream's key expire; False where there is none."""
+
+    def describe(self) -> dict[str, Any]:
+        """Rules and counts."""
+
+
 class Faults:
     """The plan, its counters and its dice. `note` is told of everything that is done, as a row for the record."""
 
@@ -51,6 +68,7 @@ class Faults:
     ) -> None:
         self._elapsed, self._market_ms, self._orders = elapsed, market_ms, orders
         self._note, self._act = note, act
+        self._sockets: Sockets | None = None
         self.injected: dict[str, Counter[str]] = {}
         self.acts: Counter[str] = Counter()
         self.requests = 0
@@ -65,6 +83,13 @@ class Faults:
         self._nth: Counter[str] = Counter()
         self._began = (self._elapsed(), self._market_ms(), self._orders())
         self._burst: tuple[float, Rule] | None = None
+        if self._sockets is not None:
+            self._sockets.replace(plan.streams, plan.seed)
+
+    def attach(self, sockets: Sockets) -> None:
+        """Let the plan reach the venue's sockets as well."""
+        self._sockets = sockets
+        sockets.replace(self.plan.streams, self.plan.seed)
 
     def describe(self) -> dict[str, Any]:
         """The plan, how often each rule acted, which events happened."""
@@ -75,10 +100,12 @@ class Faults:
 
     def counts(self) -> dict[str, Any]:
         """What was injected since the start, by kind and class."""
+        streams = {"streams": self._sockets.describe()} if self._sockets is not None else {}
         total = sum(count for by_class in self.injected.values() for count in by_class.values())
         return {
             "requests": self.requests, "injected": total, "in_bursts": self.in_bursts, "acts": dict(self.acts),
-            "by_kind": {kind: dict(by_class) for kind, by_class in sorted(self.injected.items())}}
+            "by_kind": {kind: dict(by_class) for kind, by_class in sorted(self.injected.items())},
+            **streams}
 
     # -- dice ----------------------------------------------------------------------------------------------
 
@@ -148,10 +175,21 @@ class Faults:
 
     def act(self, act: Act, by: str) -> None:
         """Do something to the venue. Raises ActError."""
-        self._act(act)
+        if act.action in ("stream", "expire_listen_key"):
+            self._act_on_sockets(act)
+        else:
+            self._act(act)
         self.acts[act.action] += 1
         told = act.model_dump(mode="json", exclude_unset=True)
         self._note({"kind": "act", "ms": self._market_ms(), "by": by, **told})
+
+    def _act_on_sockets(self, act: Act) -> None:
+        if self._sockets is None:
+            raise ActError(f"{act.action}: this venue has no sockets; start it with --futures or a recording")
+        if act.fault is not None:
+            self._sockets.add(act.fault)
+        elif not self._sockets.expire_listen_key(act.account):
+            raise NotYet(f"{act.action}: the account '{act.account}' has no listen key")
 
     def try_act(self, act: Act) -> bool:
         """Do something to the venue if it can be done now."""

@@ -40,6 +40,7 @@ class Own:
             "tokens": sim.options.tokens, "pairs": len(sim.venue.pairs.listed(market_ms)), "pid": os.getpid(),
             "port": sim.port, "started_market_ms": sim.clock.start_ms, "market": sim.venue.source.describe(),
             "dialect": "mexc", "ends_ms": sim.venue.source.last_ms(), "faults": sim.faults.counts(),
+            "futures": futures.status() if (futures := sim.door.futures) is not None else None,
         })
 
     async def truth(self, request: web.Request) -> web.Response:
@@ -49,6 +50,7 @@ class Own:
         return web.json_response({
             "market_ms": market_ms,
             "accounts": truth(venue.accounts.values(), venue.orders.values(), venue.fills, venue.transfers),
+            "futures": futures.venue.truth() if (futures := self._simulator.door.futures) is not None else None,
         })
 
     async def get_faults(self, request: web.Request) -> web.Response:
@@ -66,7 +68,10 @@ class Own:
     async def act(self, request: web.Request) -> web.Response:
         """Do something to the venue; 400 where it cannot be understood, 409 where it cannot be done."""
         try:
-            act = Act.parse(await _content(request))
+            data = await _content(request)
+            if isinstance(data, dict) and data.pop("futures", None):
+                return self._futures_act(data)
+            act = Act.parse(data)
         except (ActError, ValueError, RecursionError) as problem:
             return web.json_response({"error": str(problem)}, status=400)
         try:
@@ -74,6 +79,16 @@ class Own:
         except ActError as problem:
             return web.json_response({"error": str(problem)}, status=409)
         return web.json_response({"done": act.model_dump(mode="json", exclude_unset=True)})
+
+    def _futures_act(self, data: dict[str, Any]) -> web.Response:
+        """An act marked `"futures": true`."""
+        from modules.simulator.perp.acts import PerpAct  # loaded for those who use futures
+
+        PerpAct.parse(data)
+        try:
+            return web.json_response({"done": self._simulator.door.act(data)})
+        except ActError as problem:
+            return web.json_response({"error": str(problem)}, status=409)
 
 
 async def _content(request: web.Request) -> Any:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from filelock import FileLock, Timeout
@@ -19,12 +19,13 @@ from modules.simulator.clock import VenueClock
 from modules.simulator.deeds import Deeds
 from modules.simulator.dialects.mexc import MexcDialect, Reply
 from modules.simulator.dialects.mexc_auth import Gate
-from modules.simulator.dialects.mexc_faults import request_class
+from modules.simulator.dialects.mexc_faults import WORDS, request_class
 from modules.simulator.dialects.mexc_routes import routes
 from modules.simulator.errors import Reason
 from modules.simulator.fault_plan import FaultPlan, PlanError
-from modules.simulator.fault_wire import Hands, Wire
+from modules.simulator.fault_wire import Aim, Hands, Wire
 from modules.simulator.faults import Asked, Faults
+from modules.simulator.futures_door import FuturesDoor
 from modules.simulator.journal import LEASE_WALL_S, Journal, Recorder, StateError
 from modules.simulator.own import Own
 from modules.simulator.past import Past
@@ -34,6 +35,9 @@ from modules.simulator.universe import DAY_MS, MINUTE_MS
 from modules.simulator.venue import Change, Venue
 from modules.simulator.weights import Weights
 from utils.wall import now_ms as wall_ms
+
+if TYPE_CHECKING:
+    from modules.simulator.futures import Futures
 
 log = logging.getLogger(__name__)
 TICK_S = 0.2  # how often market flow reaches resting orders, wall seconds
@@ -92,12 +96,26 @@ class Simulator:
         self.deeds = self._make_deeds(gate.revoked)
         weights = Weights(options.weight_limit, options.speed, options.ban_after)
         self.dialect = MexcDialect(self.venue, gate, weights, routes(self.venue), self.deeds.shift_ms)
+        self.door = FuturesDoor(self._make_futures)
         self.faults = Faults(
-            self._fault_plan(options), elapsed=self._elapsed, market_ms=self.clock.now,
-            orders=lambda: self.venue.next_seq, note=self._note, act=self.deeds.do)
+            self.fault_plan(options), elapsed=self._elapsed, market_ms=self.clock.now,
+            orders=lambda: self.venue.next_seq + self.door.orders(), note=self._note, act=self.deeds.do)
         self.wire = Wire(self.faults)
         self._leased = 0
         self.lease(start_ms)
+        if options.futures and options.state is not None and (options.state / "futures").exists():
+            self.door.open()  # an earlier run left some
+
+    def _make_futures(self) -> Futures:
+        """The perpetual venue on the same clock, faults and wire. Raises StartError."""
+        from modules.simulator.futures import Futures, FuturesError
+
+        try:
+            return Futures(
+                self.options, self.clock, self.faults, self.wire, shift_ms=self.deeds.shift_ms,
+                outage=self.deeds.outage, before=lambda: self.lease(self.clock.now()), elapsed=self._elapsed)
+        except FuturesError as problem:
+            raise StartError(str(problem)) from problem
 
     # -- starting ----------------------------------------------------------------------------------------
 
@@ -152,7 +170,8 @@ class Simulator:
                 f"record file {path}: cannot be written ({problem.strerror}). Give another --record.") from problem
 
     @staticmethod
-    def _fault_plan(options: SimulatorSettings) -> FaultPlan:
+    def fault_plan(options: SimulatorSettings) -> FaultPlan:
+        """The plan that the options name. Raises StartError."""
         try:
             plan = FaultPlan.load(options.faults) if options.faults is not None else FaultPlan.empty()
         except PlanError as problem:
@@ -214,6 +233,8 @@ class Simulator:
         """The aiohttp application."""
         app = web.Application(client_max_size=1 << 20)
         Own(self).add_to(app)
+        if self.options.futures:
+            self.door.add_to(app)
         app.on_shutdown.append(self._on_shutdown)
         app.router.add_route("*", "/{path:.*}", self._serve)
         return app
@@ -232,8 +253,15 @@ class Simulator:
 
         symbol = self.dialect.params_of(query, body).get("symbol")
         asked = Asked(request.method, path, request_class(request.method, path), symbol)
-        hands = Hands(lambda: self.dialect.aimed_at(query, body, key), self.venue.fill_share, self.deeds.outage)
+        hands = Hands(lambda: self._aim(query, body, key), self.deeds.outage, WORDS)
         return await self.wire.answer(request, asked, hands, execute)
+
+    def _aim(self, query: str, body: str, key: str | None) -> Aim | None:
+        """The spot order that a request is about, in the hands of the faults."""
+        order = self.dialect.aimed_at(query, body, key)
+        if order is None:
+            return None
+        return Aim(lambda share: self.venue.fill_share(order, share), lambda: order.status.final)
 
     async def _on_shutdown(self, app: web.Application) -> None:
         self.wire.close()
@@ -249,7 +277,16 @@ class Simulator:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Let the market reach resting orders, make tomorrow ahead of time, keep the lease, until `stop`."""
+        futures = asyncio.create_task(self.door.run(stop))
+        try:
+            await self._run_spot(stop, futures)
+        finally:
+            futures.cancel()
+
+    async def _run_spot(self, stop: asyncio.Event, futures: asyncio.Task[None]) -> None:
         while not stop.is_set() and self.broken is None:
+            if futures.done():
+                futures.result()  # raises what ended it
             now = self.clock.now()
             self.faults.check_events()
             self.venue.advance(now)

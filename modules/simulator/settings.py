@@ -16,9 +16,18 @@ class SimulatorSettings(BaseModel):
     port: int = Field(0, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
     speed: float = Field(1.0, gt=0, le=1000, description="Market seconds for each second of the wall clock")
     tokens: int = Field(300, ge=1, le=2500, description="Tokens beside the majors (BTC, ETH, …)")
+    futures: int = Field(
+        30, ge=0, le=300,
+        description="Perpetual contracts (Binance USD-M's wire), made when somebody first asks for one; 0 offers none"
+    )
+    bitget_users: int = Field(
+        0, ge=0, le=5000,
+        description="More accounts behind Bitget's wire: keys sim-key-1 …, secrets sim-secret-1 …, for many users"
+    )
     seed: int = Field(1, ge=0, description="The market's seed: same seed, same market")
     start: datetime | None = Field(None, description="Market time at the start, ISO 8601; default the wall clock's")
-    replay: Path | None = Field(None, description="Folder of recorded candles to use instead of the market model")
+    replay: Path | None = Field(
+        None, description="Recorded candles instead of the market model, or recorded raw frames (docs/SOCKETS.md)")
     faults: Path | None = Field(None, description="Fault plan, a JSON file")
     fault_seed: int | None = Field(None, ge=0, description="Seed of the faults' dice; default the plan's own, or 0")
     fault_rate: float | None = Field(

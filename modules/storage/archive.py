@@ -6,6 +6,7 @@
 """
 
 import hashlib
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -131,7 +132,7 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except FileNotFoundError:
         raise BackupError(f"There is no file {path}.") from None
-    except (zipfile.BadZipFile, OSError) as problem:
+    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError, struct.error) as problem:  # a flipped byte
         raise BackupError(f"{path.name} is not a backup, or is damaged: {problem}.") from None
 
 

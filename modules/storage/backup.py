@@ -42,8 +42,8 @@ from utils.version import version
 from utils.wall import iso, now_ms, stamp
 
 LEFT_OUT = (".env and YAML settings (they may hold keys)", "data/logs", "data/run", "data/inbox", "data/outbox",
-            "data/market_data", "data/pictures")
-_SKIPPED = frozenset({"logs", "run", "inbox", "outbox", "market_data", "pictures"})
+            "data/market_data", "data/pictures", "data/decisions")
+_SKIPPED = frozenset({"logs", "run", "inbox", "outbox", "market_data", "pictures", "decisions"})
 _KEPT_OF_RUN = ("telegram_updates.jsonl",)  # so that no command acts twice (X40)
 _SIMULATOR = "simulator"
 _LOCKED = (".csv", ".json", ".jsonl")

@@ -94,10 +94,11 @@ class BotApi:
             ids = [update.update_id for update in found]
         return [item for update in found if (item := _incoming(update)) is not None], max(ids, default=None)
 
-    async def text(self, chat: int, text: str, html: bool, rows: Rows = (), quiet: bool = False) -> None:
-        """Send a message."""
-        await _told(self._bot.send_message(chat, text, parse_mode="HTML" if html else None, reply_markup=_keys(rows),
-                                           disable_notification=quiet or None))
+    async def text(self, chat: int, text: str, html: bool, rows: Rows = (), quiet: bool = False) -> int | None:
+        """Send a message; its number, by which it can be edited."""
+        sent = await _told(self._bot.send_message(chat, text, parse_mode="HTML" if html else None,
+                                                  reply_markup=_keys(rows), disable_notification=quiet or None))
+        return getattr(sent, "message_id", None)
 
     async def photo(self, chat: int, picture: Path, caption: str, html: bool, rows: Rows = ()) -> None:
         """Send a picture."""

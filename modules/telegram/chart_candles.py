@@ -49,11 +49,11 @@ async def chart(paths: Paths, exchange: ExchangeSettings, spec: dict[str, Any]) 
 def draw(paths: Paths, candles: Candles, spec: dict[str, Any]) -> str:
     """The picture of `candles` (n, 6); returns its path below data/."""
     figure, (axis, below) = canvas((4.2, 1.0))
-    _candles(axis, candles)
+    candles_on(axis, candles)
     _volume(below, candles)
     lines = _lines(spec.get("position"), float(candles[-1, 4]))
-    _range(axis, candles, [value for _, value, _ in lines])
-    _draw_lines(axis, lines, len(candles))
+    range_of(axis, candles, [value for _, value, _ in lines])
+    labelled_lines(axis, lines)
     _fills(axis, candles, spec.get("fills", []))
     axis.set_xlim(-1, len(candles) + 0.5)
     axis.tick_params(axis="x", labelbottom=False)
@@ -73,7 +73,8 @@ def _about(spec: dict[str, Any]) -> str:
     return f"{position['mode']} · {position['strategy']} · confidence {position['confidence']:.2f}"
 
 
-def _candles(axis: Axes, candles: Candles) -> None:
+def candles_on(axis: Axes, candles: Candles) -> None:
+    """Bodies and wicks at 0, 1, 2 …; rows begin with time, open, high, low, close."""
     at = np.arange(len(candles))
     first, high, low, last = candles[:, 1], candles[:, 2], candles[:, 3], candles[:, 4]
     up = last >= first
@@ -105,7 +106,7 @@ def _lines(position: dict[str, Any] | None, last: float) -> list[tuple[str, floa
     return [*found, ("now", last, TEXT)]
 
 
-def _range(axis: Axes, candles: Candles, lines: list[float]) -> None:
+def range_of(axis: Axes, candles: Candles, lines: list[float]) -> None:
     """All candles, and lines as far as they don't squeeze these: a far target waits outside, told at the edge."""
     low, high = float(candles[:, 3].min()), float(candles[:, 2].max())
     span = (high - low) or high * 0.01
@@ -115,17 +116,18 @@ def _range(axis: Axes, candles: Candles, lines: list[float]) -> None:
     axis.set_ylim(bottom - room, top + room)
 
 
-def _draw_lines(axis: Axes, lines: list[tuple[str, float, str]], bars: int) -> None:
+def labelled_lines(axis: Axes, lines: list[tuple[str, float, str]], gap: float = _LABEL_GAP) -> None:
+    """Horizontal lines (name, price, colour) with their labels on the right, `gap` of the height apart at least."""
     bottom, top = axis.get_ylim()
     inside = [line for line in lines if bottom <= line[1] <= top]
     for _, value, color in inside:
         axis.axhline(value, color=color, linewidth=1.7, linestyle="-" if color == TEXT else (0, (6, 4)), zorder=2)
-    places = spread([value for _, value, _ in inside], _LABEL_GAP * (top - bottom))
+    places = spread([value for _, value, _ in inside], gap * (top - bottom))
     for (name, value, color), place in zip(inside, places, strict=True):
         axis.annotate(f"{name} {short(value)}", (1.012, place), xycoords=("axes fraction", "data"), va="center",
                       ha="left", fontsize=15, fontweight="bold", color="#12161c", annotation_clip=False, zorder=9,
                       bbox={"boxstyle": "round,pad=0.18", "facecolor": color, "edgecolor": "none"})
-    _ticks(axis, places, 0.9 * _LABEL_GAP * (top - bottom))
+    _ticks(axis, places, 0.9 * gap * (top - bottom))
     above = [f"{name} {price(value)}" for name, value, _ in lines if value > top]
     under = [f"{name} {price(value)}" for name, value, _ in lines if value < bottom]
     if above:

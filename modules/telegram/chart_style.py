@@ -32,10 +32,10 @@ KEPT = 100  # pictures left in data/pictures
 WIDTH_IN, HEIGHT_IN, DPI = 9.0, 8.0, 125  # 1125 × 1000 px
 
 
-def canvas(rows: tuple[float, ...] = (1.0,)) -> tuple[Figure, list[Axes]]:
-    """A figure with axes below each other, prices on the right."""
+def canvas(rows: tuple[float, ...] = (1.0,), shared: bool = True) -> tuple[Figure, list[Axes]]:
+    """A figure with axes below each other, prices on the right. `shared`: one time axis for all."""
     plt.style.use(_STYLE)
-    figure, axes = plt.subplots(len(rows), 1, figsize=(WIDTH_IN, HEIGHT_IN), dpi=DPI, sharex=True, squeeze=False,
+    figure, axes = plt.subplots(len(rows), 1, figsize=(WIDTH_IN, HEIGHT_IN), dpi=DPI, sharex=shared, squeeze=False,
                                 gridspec_kw={"height_ratios": rows, "hspace": 0.04})
     found = list(axes[:, 0])
     for axis in found:

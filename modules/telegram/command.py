@@ -32,6 +32,7 @@ class Group(StrEnum):
     CREW = "Start and stop"
     TRADING = "Positions and money"
     REPORTS = "Reports"
+    SIGNALS = "Signals"
     MODELS = "Models"
     MODE = "Test and live"
     DATA = "Data"
@@ -43,7 +44,7 @@ class Sender:
     """Who sent a command, by which channel. The console and local tools are the owner's own."""
 
     user: str
-    channel: Literal["telegram", "console", "local"]
+    channel: Literal["telegram", "console", "local", "dashboard"]
     name: str = ""
     chat: int = 0
 

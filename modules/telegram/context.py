@@ -12,6 +12,7 @@ from modules.strategies.hype.files import HypeFiles, mode_file
 from modules.supervision.messages import Inbox
 from modules.supervision.outbox import Outbox
 from modules.supervision.status import ServiceStatus
+from modules.telegram.long_runs import LongRuns
 from utils.paths import Paths
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Context:
     request_end: Callable[[str], None]
     facts: Facts = field(default_factory=Facts)
     commands: "tuple[Command, ...]" = ()
+    runs: LongRuns = field(default_factory=LongRuns)
     guard_off: bool = False  # only while test data are deleted: the tracker need not run for open positions
 
     def must_run(self) -> set[str]:

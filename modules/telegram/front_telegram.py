@@ -210,7 +210,7 @@ class TelegramFront:
         except OSError as problem:
             log.error("updates cannot be recorded, so they are not carried out: %s", problem)
             for item in found:
-                self._start(self._send(item, Answer("I cannot write to my disk, so I do nothing. Is it full?")))
+                self._start(self._tell(item, Answer("I cannot write to my disk, so I do nothing. Is it full?")))
             return
         for item in found:
             if item.id in new:
@@ -257,8 +257,11 @@ class TelegramFront:
         return text
 
     def _progress(self, item: "Incoming") -> Callable[[str], Coroutine[object, object, None]]:
+        shown: int | None = None  # what a command tells on its way is one message, edited
+
         async def tell(text: str) -> None:
-            await self._send(item, Answer(text))
+            nonlocal shown
+            shown = await self._send(item, Answer(text, replaces=shown is not None), shown or 0)
 
         return tell
 
@@ -271,14 +274,19 @@ class TelegramFront:
         except (Busy, Trouble, Refused) as problem:
             log.info("button: %s", problem)
 
-    async def _send(self, item: "Incoming", answer: Answer) -> None:
+    async def _tell(self, item: "Incoming", answer: Answer) -> None:
+        await self._send(item, answer)
+
+    async def _send(self, item: "Incoming", answer: Answer, message: int | None = None) -> int | None:
+        """Answer; the message that can be edited afterwards. `message`: the one to edit, not that of the button."""
         assert self._queue is not None
         try:
-            await self._queue.send(item.chat, answer, item.message)
+            return await self._queue.send(item.chat, answer, item.message if message is None else message)
         except Undeliverable as problem:
             log.error("answer to %s cannot be delivered: %s", item.user, problem)
         except Closed:
             log.info("answer to %s was not sent before the end", item.user)
+        return None
 
     async def close(self) -> None:
         """Let the last answers out, then release connections."""

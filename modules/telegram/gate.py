@@ -3,6 +3,7 @@
 1. Telegram serves listed users only, in a private chat only (a group would show reports to others).
 2. Everyone else gets nothing; it is logged once per episode (until an hour of silence) and counted.
 3. The console and local tools run with the rights of the person who owns the files: owner.
+4. The dashboard has let its people log in, and says with which role.
 """
 
 import logging
@@ -29,6 +30,8 @@ class Gate:
         """The sender's role, or None (rule 2)."""
         if sender.channel in ("console", "local"):
             return Role.OWNER
+        if sender.channel == "dashboard":
+            return Role.OWNER if sender.user.startswith("owner:") else Role.VIEWER
         if not sender.user.isdigit() or sender.chat != int(sender.user):
             self._refuse(sender)
             return None

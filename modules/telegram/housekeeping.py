@@ -45,11 +45,12 @@ def old_files(paths: Paths, days: float = OLD_DAYS) -> Found:
 
 
 def test_files(paths: Paths) -> Found:
-    """Everything test mode has written: positions, trades, summaries, activity, paper account, limits.
+    """Everything test mode has written: positions, trades, summaries, activity, paper account, limits, decisions.
 
     Copies (``.bak``) go too, and first: a copy whose file is gone would bring the data back.
     """
     found = [path for path in paths.data.glob("test_*") if _OF_TEST_MODE.fullmatch(path.name)]
+    found += (paths.data / "decisions").glob("hype-test.*.jsonl")
     return Found(tuple(sorted(found, key=lambda path: (not path.name.endswith(".bak"), path.name))))
 
 

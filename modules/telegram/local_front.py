@@ -11,6 +11,7 @@ from pathlib import Path
 from modules.supervision.messages import Inbox
 from modules.supervision.outbox import Outbox
 from modules.telegram.command import Sender
+from modules.telegram.dashboard_front import DashboardFront
 from modules.telegram.markup import plain
 from modules.telegram.router import Router
 from utils.paths import Paths
@@ -23,9 +24,13 @@ INBOX = "bot"
 async def serve_inbox(paths: Paths, router: Router, outbox: Outbox) -> None:
     """Carry out commands left in the inbox, until cancelled. One that needs a confirmation is only told."""
     inbox = Inbox(paths.inbox, INBOX)
+    dashboard = DashboardFront(paths, router)
     while True:
         for path, message in await asyncio.to_thread(inbox.take):
             inbox.done(path, message)  # recorded before it acts: never twice (X40)
+            if dashboard.knows(message):
+                dashboard.take(message)
+                continue
             line = message.body.get("line")
             if message.kind != "line" or not isinstance(line, str):
                 log.error("inbox: %s is not a command line", message.kind)

@@ -25,6 +25,7 @@ from modules.supervision.supervisor import Supervisor
 from modules.telegram.command import Sender
 from modules.telegram.commands import all_commands
 from modules.telegram.context import SENDER, Context
+from modules.telegram.dashboard_front import NoticeRecord
 from modules.telegram.delivery import Channel, Delivery
 from modules.telegram.front_console import Console
 from modules.telegram.gate import Gate
@@ -100,6 +101,7 @@ class House:
         """From start to end (rule 3)."""
         if not self.channels:
             self.channels.append(LogChannel())
+        self.channels.append(NoticeRecord(self.context.paths))
         delivery = Delivery(self.outbox, self.context.paths.data, self.channels)
         delivery.sweep()
         self.context.facts.lines["Alerts"] = delivery.told

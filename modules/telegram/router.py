@@ -102,7 +102,7 @@ class Router:
         if not words[0].startswith("/"):
             raise UsageError("Commands begin with a slash. /help lists them.")
         command = self.find(words[0])
-        if command is None or (command.console_only and sender.channel == "telegram"):
+        if command is None or (command.console_only and sender.channel in ("telegram", "dashboard")):
             raise UsageError(self._unknown(words[0], role))
         if role < command.role:
             raise UsageError(f"/{command.name} is for owners; you are listed as a viewer. /help shows what you can do.")

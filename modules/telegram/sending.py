@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from modules.telegram.command import Answer, Button
 from modules.telegram.delivery import Closed, DownTime, Undeliverable
@@ -24,6 +24,7 @@ BURST = 5
 CHAT_EVERY_S = 1.0
 ALL_PER_S = 25
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 60.0
+T = TypeVar("T")
 Rows = tuple[tuple[Button, ...], ...]
 
 
@@ -55,7 +56,7 @@ class WrongToken(Exception):
 class Api(Protocol):
     """What the queue sends with (bot_api.BotApi)."""
 
-    async def text(self, chat: int, text: str, html: bool, rows: Rows = (), quiet: bool = False) -> None: ...
+    async def text(self, chat: int, text: str, html: bool, rows: Rows = (), quiet: bool = False) -> int | None: ...
 
     async def photo(self, chat: int, picture: Path, caption: str, html: bool, rows: Rows = ()) -> None: ...
 
@@ -104,31 +105,36 @@ class SendQueue:
         self._closing = asyncio.Event()
         self.sent = 0
 
-    async def send(self, chat: int, answer: Answer, message: int = 0, quiet: bool = False) -> None:
-        """Send, or with `message` edit that one where the answer allows it. Raises Undeliverable, Closed."""
+    async def send(self, chat: int, answer: Answer, message: int = 0, quiet: bool = False) -> int | None:
+        """Send, or with `message` edit that one where the answer allows it. Raises Undeliverable, Closed.
+
+        Returns the message that shows the text now, if it is one that can be edited.
+        """
         async with self._turns.setdefault(chat, asyncio.Lock()):
             parts = split(answer.text)
             editable = message and answer.replaces and answer.picture is None and len(parts) == 1
             if editable and await self._edit(chat, message, answer):
-                return
+                return message
             if answer.picture is not None:
                 parts = await self._picture(chat, answer)
+            last: int | None = None
             for number, part in enumerate(parts):
                 rows = answer.buttons if number == len(parts) - 1 else ()
-                await self._text(chat, part, rows, quiet)
+                last = await self._text(chat, part, rows, quiet)
+            return last
 
     def close(self) -> None:
         """What waits ends with Closed: notices stay in the outbox for the next start."""
         self._closing.set()
 
-    async def _text(self, chat: int, text: str, rows: Rows, quiet: bool) -> None:
+    async def _text(self, chat: int, text: str, rows: Rows, quiet: bool) -> int | None:
         try:
-            await self._insist(chat, lambda: self._api.text(chat, text, True, rows, quiet))
+            return await self._insist(chat, lambda: self._api.text(chat, text, True, rows, quiet))
         except Refused as problem:
             if problem.blocked or not _markup(problem):
                 raise Undeliverable(str(problem)) from None
             log.error("markup refused, sent as plain text: %s", problem)
-            await self._plainly(chat, lambda: self._api.text(chat, plain(text), False, rows, quiet))
+            return await self._plainly(chat, lambda: self._api.text(chat, plain(text), False, rows, quiet))
 
     async def _picture(self, chat: int, answer: Answer) -> list[str]:
         """Send the picture; returns what is left to be sent as text. A picture refused must not lose its words."""
@@ -160,13 +166,13 @@ class SendQueue:
             return False
         return True
 
-    async def _plainly(self, chat: int, call: Callable[[], Awaitable[None]]) -> None:
+    async def _plainly(self, chat: int, call: Callable[[], Awaitable[T]]) -> T:
         try:
-            await self._insist(chat, call)
+            return await self._insist(chat, call)
         except Refused as problem:
             raise Undeliverable(str(problem)) from None
 
-    async def _insist(self, chat: int, call: Callable[[], Awaitable[None]]) -> None:
+    async def _insist(self, chat: int, call: Callable[[], Awaitable[T]]) -> T:
         """Until it was taken or refused (rules 1 and 2)."""
         wait = FIRST_WAIT_S
         while True:
@@ -175,7 +181,7 @@ class SendQueue:
             if self._closing.is_set() and self._down.seconds() > 0:
                 raise Closed
             try:
-                await call()
+                taken = await call()
             except Busy as problem:
                 log.warning("chat %s: Telegram asks to wait %.0f s", chat, problem.seconds)
                 self._pace.rest(chat, problem.seconds)
@@ -186,7 +192,7 @@ class SendQueue:
             else:
                 self._down.works()
                 self.sent += 1
-                return
+                return taken
 
     async def _sleep(self, seconds: float) -> None:
         try:

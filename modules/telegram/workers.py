@@ -34,7 +34,12 @@ TASKS = {  # task: module with `async def TASK(paths, exchange, spec) -> dict`
     "key_report": "modules.telegram.ask_exchange",
     "resync_changes": "modules.telegram.ask_exchange",
     "chart": "modules.telegram.chart_candles",
+    "signal": "modules.telegram.chart_signal",
+    "signal_report": "modules.telegram.chart_signal_report",
+    "showdown": "modules.telegram.chart_showdown",
     "equity": "modules.telegram.chart_equity",
+    "backtest": "modules.telegram.chart_backtest",
+    "model": "modules.telegram.chart_model",
 }
 
 

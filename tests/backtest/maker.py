@@ -34,13 +34,13 @@ def series(*tokens: Sequence[Candle], quote: float = 1e6, unit: float = 100.0, m
 
 
 def entries(market: Series, *wishes: tuple[int, int], confidence: float = 0.80, strategy: int = 0, atr: float = 1.0,
-            target: int = 0, stop: int = 0, quantity: int = 0, size: float = 1.0) -> Ints:
+            target: int = 0, stop: int = 0, quantity: int = 0, size: float = 1.0, side: int = a.LONG) -> Ints:
     """(token, candle of that token at whose open to buy) each; the signal's price is that open."""
     rows = []
     for token, candle in wishes:
         at = int(market.tokens[token, a.K_BEGIN]) + candle
         rows.append((at, token, market.candles[a.TIME, at], strategy, round(confidence * 1e6), round(atr * 1e4),
-                     market.candles[a.OPEN, at], round(size * 1e6), target, stop, quantity))
+                     market.candles[a.OPEN, at], round(size * 1e6), target, stop, quantity, side))
     return np.array(rows, np.int64).reshape(-1, a.E_COLUMNS)
 
 
@@ -52,7 +52,8 @@ def sales(made: Made) -> list[tuple[int, int, int]]:
 
 def money_gap(made: Made, terms: Terms) -> int:
     """start + Σ pnl − end, in units; every test of the engine wants 0."""
-    got = int(made.sales[:, a.S_VALUE].sum() - made.sales[:, a.S_FEE].sum() - made.positions[:, a.P_COST].sum())
+    got = int(made.sales[:, a.S_VALUE].sum() - made.sales[:, [a.S_FEE, a.S_CARRY]].sum()
+              - made.positions[:, a.P_COST].sum())
     return terms.start + got - int(made.totals[a.T_CASH])
 
 
@@ -71,7 +72,8 @@ def random_market(rng: np.random.Generator, tokens: int, length: int) -> Series:
     return series(*made)
 
 
-def random_entries(rng: np.random.Generator, market: Series, count: int) -> Ints:
+def random_entries(rng: np.random.Generator, market: Series, count: int,
+                   sides: Sequence[int] = (a.LONG,)) -> Ints:
     """Entries anywhere, of every strategy and confidence."""
     at = np.sort(rng.choice(len(market.quote), count, replace=False))
     at = at[np.argsort(market.candles[a.TIME, at], kind="stable")]
@@ -79,7 +81,8 @@ def random_entries(rng: np.random.Generator, market: Series, count: int) -> Ints
     zero = np.zeros(count, np.int64)
     return np.column_stack((at, token, market.candles[a.TIME, at], rng.integers(0, 4, count),
                             rng.integers(700_000, 1_000_000, count), rng.integers(0, 40_000, count),
-                            market.candles[a.OPEN, at], np.full(count, 1_000_000), zero, zero, zero))
+                            market.candles[a.OPEN, at], np.full(count, 1_000_000), zero, zero, zero,
+                            rng.choice(sides, count)))
 
 
 def plan_at(entry: int, quantity: int = 1000, confidence: float = 0.80) -> exits.Plan:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from config.settings import load_settings
 from modules.backtest import cli, engine
 from modules.backtest.prepare import digest
 from tests.backtest.candles import table, write_csv
+from utils.paths import default_paths
 
 COUNT = 700
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +33,8 @@ def home(tmp_path, monkeypatch):
 
 
 def run(capsys, *argv):
-    code = cli.main(list(argv))
+    paths = default_paths().prepare()
+    code = cli.main(list(argv), load_settings(paths), paths)
     out = capsys.readouterr()
     return code, out.out, out.err
 
@@ -59,7 +62,7 @@ def test_settings_change_the_exits(capsys):
 
 def test_text_tells_what_was_assumed(capsys):
     code, text, _ = run(capsys, "hype", "--symbols", "BBB/USDT")
-    assert code == 0 and "the models: not asked yet" in text and "no BTCUSDT among the candles" in text
+    assert code == 0 and "the models: not asked" in text and "no BTCUSDT among the candles" in text
 
 
 def test_only_some_days(capsys):
@@ -72,7 +75,7 @@ def test_only_some_days(capsys):
     (("hype", "--set", "trail_fal_pct=1"), 2, "Near to it: hype.trail_fall_pct"),
     (("hype", "--set", "trail_fall_pct"), 2, "write name=value"),
     (("hype", "--set", "trail_fall_pct=200"), 2, "hype.trail_fall_pct: Input should be less than 50"),
-    (("hype", "--set", "fee_pct=x", "--set", "rsi_buy=y"), 2, "rsi.rsi_buy"),
+    (("rsi", "--set", "fee_pct=x", "--set", "rsi_buy=y"), 2, "rsi.rsi_buy"),
     (("hype", "--set", "exit_levels=simple 0.80: 0.9 / 3"), 2, "must lie above 1"),
     (("hype", "--since", "2024-02-01", "--until", "2024-01-01"), 2, "lies before the start"),
     (("hype", "--since", "yesterday"), 2, "is no date"),
@@ -100,7 +103,7 @@ def test_the_program_itself_compiled(home, compiled_cache):
 
 def test_an_unknown_strategy_is_an_argument_error(capsys):
     with pytest.raises(SystemExit) as ended:
-        cli.main(["grid"])
+        run(capsys, "griddle")
     assert ended.value.code == 2 and "invalid choice" in capsys.readouterr().err
 
 
@@ -138,3 +141,10 @@ def test_the_cache_is_named_after_the_rules(monkeypatch, tmp_path):
     exits = tmp_path / "modules" / "strategies" / "hype" / "exits.py"
     exits.write_text(exits.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
     assert digest() != before
+
+
+def test_models_are_asked_for_by_an_option(capsys):
+    told = json.loads(run(capsys, "hype", "--models", "walk-forward", "--json")[1])
+    assert told["settings"]["backtest.models"] == "walk-forward" and told["folds"][0]["learnt"] == 0
+    code, _, error = run(capsys, "rsi", "--models", "walk-forward")
+    assert code == 2 and "no model judges the entries of rsi" in error

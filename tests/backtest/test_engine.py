@@ -178,8 +178,9 @@ def test_a_bigger_order_moves_the_price_more():
 def test_passing_over_quiet_candles_changes_nothing_and_money_is_conserved(seed):
     rng = np.random.default_rng(seed)
     market = random_market(rng, 4, 500)
-    wishes = random_entries(rng, market, 120)
-    terms = FREE._replace(fee_ppm=1000, slippage_ppm=500, impact_ppm=100_000, max_open=int(rng.integers(1, 5)),
+    wishes = random_entries(rng, market, 120, (a.LONG, a.SHORT))
+    terms = FREE._replace(fee_ppm=1000, carry_ppm=500, slippage_ppm=500, impact_ppm=100_000,
+                          max_open=int(rng.integers(1, 5)),
                           share_ppm=int(rng.choice([0, 100_000])), cool_stop_ms=3_600_000)
     rules = RULES._replace(max_hold_ms=int(rng.choice([0, 20_000_000])), break_even=bool(rng.random() < 0.7))
     fast, slow = run(market, wishes, rules, terms), run(market, wishes, rules, terms, every=True)
@@ -204,7 +205,7 @@ from modules.backtest.engine import run
 from tests.backtest.maker import FREE, RULES, random_entries, random_market
 rng = np.random.default_rng(5)
 market = random_market(rng, 6, 3000)
-made = run(market, random_entries(rng, market, 900), RULES, FREE._replace(fee_ppm=1000, impact_ppm=100_000))
+made = run(market, random_entries(rng, market, 900, (1, -1)), RULES, FREE._replace(fee_ppm=1000, impact_ppm=100_000))
 print(COMPILED, len(made.sales), [hash(table.tobytes()) for table in made])
 """
 

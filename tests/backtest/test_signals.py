@@ -9,7 +9,8 @@ from modules.backtest import arrays as a
 from modules.backtest import measure as m
 from modules.backtest.market import series_of
 from modules.backtest.settings import BacktestSettings
-from modules.backtest.signals import MOODS, entries_of, hype_signals, moods_of
+from modules.backtest.signals import MOODS, hype_wishes, moods_of
+from modules.backtest.wishes import entries_of
 from modules.strategies.hype import figures, rules
 from modules.strategies.hype.exit_table import STRATEGIES
 from modules.strategies.hype.mood import Mood, next_mood
@@ -61,7 +62,7 @@ def test_growth_over_a_gap_is_not_known():
 def test_every_signal_is_one_that_the_rules_give_and_none_is_missing():
     candles = table(4, 1300)
     token = frame("T", candles)
-    found = hype_signals([token], SETTINGS, COSTS, Counter())
+    found = hype_wishes([token], SETTINGS, COSTS, Counter())
     at = rules.bars(SETTINGS, Mood.NORMAL)
     expected = {}
     for row in range(320, 1300):
@@ -76,7 +77,7 @@ def test_every_signal_is_one_that_the_rules_give_and_none_is_missing():
         strategy = None if rules.inspect(live, at) else rules.classify(live, at)
         if strategy is not None:
             expected[int(seen[-1, 0]) + STEP_MS] = strategy.value
-    told = {int(ms): STRATEGIES[code] for ms, code in zip(found.known_ms, found.strategy, strict=True)
+    told = {int(ms): STRATEGIES[code] for ms, code in zip(found.known_ms, found.kind, strict=True)
             if ms > START_MS + 320 * STEP_MS}
     assert told == expected
     assert len(expected) > 20 and len(set(expected.values())) >= 2
@@ -85,17 +86,17 @@ def test_every_signal_is_one_that_the_rules_give_and_none_is_missing():
 def test_nothing_looks_ahead():
     """What comes after a candle changes no signal up to it."""
     candles = table(5, 2000)
-    whole = hype_signals([frame("T", candles)], SETTINGS, COSTS, Counter())
-    cut = hype_signals([frame("T", candles[:1200])], SETTINGS, COSTS, Counter())
+    whole = hype_wishes([frame("T", candles)], SETTINGS, COSTS, Counter())
+    cut = hype_wishes([frame("T", candles[:1200])], SETTINGS, COSTS, Counter())
     before = whole.known_ms <= START_MS + 1200 * STEP_MS
     assert before.sum() > 5
-    for name in ("known_ms", "price", "strategy", "atr_pct", "size", "strength"):
+    for name in ("known_ms", "price", "kind", "atr_pct", "size", "strength"):
         assert np.array_equal(getattr(whole, name)[before], getattr(cut, name))
 
 
 def test_entries_fill_at_the_next_open_or_later():
     token = frame("T", table(4, 1500))
-    signals = hype_signals([token], SETTINGS, COSTS, Counter())
+    signals = hype_wishes([token], SETTINGS, COSTS, Counter())
     series, steps = series_of([token], 5.0)
     for bars in (1, 3):
         costs = BacktestSettings(latency_bars=bars)
@@ -120,6 +121,6 @@ def test_btcs_mood_halves_and_pauses():
         assert MOODS[moods[row]] is mood
     assert Mood.PAUSE in {MOODS[place] for place in moods}
     counted: Counter[str] = Counter()
-    alone = hype_signals([frame("T", table(4, 800))], SETTINGS, COSTS, Counter())
-    with_btc = hype_signals([btc, frame("T", table(4, 800))], SETTINGS, COSTS, counted)
+    alone = hype_wishes([frame("T", table(4, 800))], SETTINGS, COSTS, Counter())
+    with_btc = hype_wishes([btc, frame("T", table(4, 800))], SETTINGS, COSTS, counted)
     assert set(alone.size) == {1.0} and 0.5 in set(with_btc.size)

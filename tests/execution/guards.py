@@ -57,7 +57,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("X5 an older order is not ours", E + "executor.py",
           "if isinstance(found, OrderState) and found.created_ms < self._before(intent.market_ms):", "if False:",
           EXECUTOR + "test_an_order_made_long_before_we_signed_is_not_ours"),
-    Guard("X8 one placement at a time a symbol", E + "executor.py", "if intent.symbol in self._placing:  # X8",
+    Guard("X8 one placement at a time a symbol", E + "executor.py", "if turn in self._placing:  # X8",
           "if False:", EXECUTOR + "test_two_orders_of_one_symbol_never_fly_together"),
     Guard("X9 a resting order is cancelled", E + "executor.py",
           "await self._account.cancel(intent.symbol, intent.id)", "await asyncio.sleep(0)",

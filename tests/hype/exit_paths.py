@@ -14,16 +14,16 @@ from modules.strategies.hype.settings import HypeSettings
 Decision = tuple[int, int, exits.State]
 
 
-def random_plan(rng: random.Random) -> tuple[exits.Plan, exits.State, int]:
+def random_plan(rng: random.Random, side: int = exits.LONG) -> tuple[exits.Plan, exits.State, int]:
     """A plan, its first state and the entry price, over all strategies, confidences and magnitudes."""
     settings = HypeSettings(tp_preset=rng.choice(("seed", "gain")), breakeven_after_tp1=rng.random() < 0.7,
                             trail_fall_pct=rng.choice((0.5, 3.0, 12.0)), max_hold_h=rng.choice((0.0, 0.0, 0.01)))
     entry = int(10 ** rng.uniform(0.5, 9))
     initial = int(10 ** rng.uniform(0.5, 8))
-    even = entry + entry // 400 + 1
+    even = entry + side * (entry // 400 + 1)
     min_value = int(entry * initial * rng.choice((0.0, 0.05, 0.2, 0.6)))
     plan = exits.make_plan(rules_of(settings), rng.randrange(4), rng.randrange(0, 1_000_001),
-                           rng.choice((0, 2_000, 10_000, 80_000)), entry, initial, even, min_value, 0)
+                           rng.choice((0, 2_000, 10_000, 80_000)), entry, initial, even, min_value, 0, side)
     return plan, exits.first_state(plan, entry, initial), entry
 
 
@@ -50,7 +50,7 @@ def digest(seed: int, paths: int) -> str:
     rng = random.Random(seed)
     seen = hashlib.sha256()
     for _ in range(paths):
-        plan, state, entry = random_plan(rng)
+        plan, state, entry = random_plan(rng, rng.choice((exits.LONG, exits.LONG, exits.SHORT)))
         parts = [tuple(map(int, part)) if isinstance(part, tuple) else int(part) for part in plan]
         seen.update(repr(parts).encode())
         for _, bid, (code, quantity, after) in run(plan, state, walk(rng, entry, 60)):

@@ -246,3 +246,69 @@ def test_the_live_rules_need_no_numba():
     environment = {key: value for key, value in os.environ.items() if key != "COXSWAIN_COMPILED"}
     assert subprocess.run([sys.executable, "-c", code], env=environment, cwd=Path(__file__).parents[2],
                           check=False).returncode == 0
+
+
+# --- shorts ----------------------------------------------------------------------------------------------------
+
+
+def short_at(entry: int = 100_000, initial: int = 1_000, rules: exits.Rules = RULES) -> exits.Plan:
+    """The plan of a `simple` short: targets 97, 94, 91 thousand, stop 102.5."""
+    return exits.make_plan(rules, 0, 800_000, 10_000, entry, initial, entry * 9_975 // 10_000, 0, 0, exits.SHORT)
+
+
+def test_a_short_is_bought_back_down_the_ladder():
+    plan = short_at()
+    assert (plan.tp[:3], plan.stop, plan.break_even) == ((-97_000, -94_000, -91_000), -102_500, -99_750)
+    assert follow(plan, [100_000, 102_499, 97_000, 94_000, 90_000, 80_000, 82_399, 82_400]) == [
+        (exits.TARGET, 400), (exits.TARGET, 300), (exits.TARGET, 200), (exits.TRAILING, 100)]
+    assert follow(plan, [102_500]) == [(exits.STOP, 1_000)]
+    assert follow(plan, [97_000, 99_749, 99_750]) == [(exits.TARGET, 400), (exits.BREAK_EVEN, 600)]
+
+
+def test_a_short_has_no_target_below_zero():
+    far = RULES._replace(gains=tuple((400_000, 900_000, 1_500_000, 0) for _ in RULES.gains))
+    assert short_at(rules=far).tp == (-60_000, -10_000, 0, 0) and short_at(rules=far).levels == 2
+    plan = exits.make_plan(RULES, 0, 800_000, 10_000, 2, 10, 2, 0, 0, exits.SHORT)
+    assert (plan.tp, plan.levels, plan.stop) == ((-1, 0, 0, 0), 1, -3)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 10**6))
+def test_in_the_mirror_of_the_entry_the_decisions_of_a_short_are_those_of_a_long(seed, path):
+    """Prices mirrored around the entry, in ticks. What is a share of the price itself has no mirror: the distance of
+    the trailing stop and the venue's minimum are 0 here."""
+    rng = random.Random(seed)
+    entry = rng.randrange(200_000, 10**8)
+    rules = rules_of(HypeSettings(breakeven_after_tp1=rng.random() < 0.7, max_hold_h=rng.choice((0.0, 0.01))))
+    # No target further than the entry: below 0 there is no price.
+    rules = rules._replace(trail_ppm=0, gains=tuple(
+        (gains[0], gains[1], gains[2], min(gains[3], 900_000)) for gains in rules.gains))
+    terms = (rng.randrange(4), rng.randrange(0, 1_000_001), rng.choice((0, 2_000, 10_000, 80_000)), entry,
+             rng.randrange(1, 10**6))
+    away = rng.randrange(0, entry // 300)
+    long = exits.make_plan(rules, *terms, entry + away, 0, 0)
+    short = exits.make_plan(rules, *terms, entry - away, 0, 0, exits.SHORT)
+    state, other = exits.first_state(long, entry, terms[4]), exits.first_state(short, entry, terms[4])
+    for look, bid in enumerate(walk(random.Random(path), entry, 80)):
+        if not 0 < bid < 2 * entry:
+            continue
+        code, steps, state = exits.step(long, state, bid, look * 2_000)
+        its_code, its_steps, other = exits.step(short, other, 2 * entry - bid, look * 2_000)
+        assert (code, steps) == (its_code, its_steps)
+        assert (state.stop - entry, state.peak - entry) == (other.stop + entry, other.peak + entry) or not state.stop
+        assert (state.quantity, state.hit, state.owed) == (other.quantity, other.hit, other.owed)
+
+
+@given(st.integers(0, 2**32))
+def test_nothing_of_a_short_is_bought_back_twice_or_left_beyond_its_stop(seed):
+    rng = random.Random(seed)
+    plan, first, entry = random_plan(rng, exits.SHORT)
+    bought = 0
+    for before, ask, (code, quantity, after) in run(plan, first, walk(rng, entry, 80)):
+        bought += quantity
+        assert bought + after.quantity == first.quantity and quantity >= 0 and after.quantity >= 0
+        assert after.stop >= before.stop and after.peak >= before.peak and after.hit >= before.hit
+        assert (code == exits.HOLD) == (quantity == 0)
+        if before.quantity and ask >= -before.stop:
+            assert code in (exits.STOP, exits.BREAK_EVEN, exits.TRAILING) and after.quantity == 0
+        if code == exits.TARGET and after.quantity:
+            assert quantity * ask >= plan.min_value

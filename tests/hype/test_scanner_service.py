@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 import pytest
 
 from config.settings import Settings
+from modules.exchange.types import Mode
 from modules.learning.predictor import Predictor
 from modules.simulator.server import serve
 from modules.simulator.settings import SimulatorSettings
 from modules.strategies.hype import scanner_service
+from modules.strategies.hype.files import HypeFiles
 from modules.strategies.hype.scan_report import scan_report_file
 from modules.strategies.hype.scanner import Scanner
 from modules.strategies.hype.scanner_service import ScannerLoop
@@ -106,9 +108,12 @@ async def test_messages_are_taken_once_and_unknown_ones_do_no_harm(service):
     inbox = Inbox(service.paths.inbox, "scanner")
     inbox.post("model_ready", {"symbol": "PEPEUSDT", "made": True, "reason": ""}, "trainer")
     inbox.post("dance", {}, "nobody")
-    inbox.post("model_ready", {"symbol": "feedback"}, "trainer")
+    inbox.post("model_ready", {"symbol": "feedback", "text": "the feedback model is retired: it broke its promise"},
+               "trainer")
     await until(lambda: inbox.waiting() == 0, "taking the messages")
     assert came == ["PEPEUSDT", "feedback"]
+    noted = [record for record in HypeFiles(service.paths, Mode.TEST).activity.newest(9) if record.event == "model"]
+    assert [record.text for record in noted] == ["the feedback model is retired: it broke its promise"]
 
 
 async def test_a_token_without_candles_does_not_end_the_warm_up(service):

@@ -95,7 +95,7 @@ def test_pack_keeps_names_values_and_nan() -> None:
     text = features.pack(row, context)
     back = features.unpack(text, FEATURES + CONTEXT)
     assert back is not None
-    np.testing.assert_array_equal(back, np.concatenate([row, [-0.5, np.nan, np.nan, np.nan]]))
+    np.testing.assert_array_equal(back, np.concatenate([row, [-0.5], np.full(len(CONTEXT) - 1, np.nan)]))
     assert "NaN" not in text
     assert features.unpack("{}", FEATURES) is None, "no version: not ours"
     assert features.unpack("not json", FEATURES) is None

@@ -25,7 +25,7 @@ def rows_of(past: dict[str, np.ndarray], btc: np.ndarray, items: list[LabelledRo
     """As the trainer puts them together."""
     taken = {symbol: [item.market_ms for item in items if item.symbol == symbol] for symbol in past}
     parts = [datasets.past_rows(past[symbol], btc, RULE, BARS, taken[symbol]) for symbol in sorted(past)]
-    width = len(FEATURES) + len(CONTEXT) + 2
+    width = datasets.PAST_COLUMNS
     return datasets.feedback_rows(np.concatenate([np.empty((0, width)), *parts]), items)
 
 

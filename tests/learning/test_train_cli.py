@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from modules.exchange.types import Unavailable
-from modules.learning import catalog, modelfiles
+from modules.learning import catalog, jobs, modelfiles
+from modules.learning.datasets import Bars
 from modules.learning.modelfiles import Manifest
 from modules.strategies.hype import train_cli
 from modules.strategies.hype.files import LearningFiles
 from modules.strategies.hype.settings import HypeSettings
+from modules.strategies.hype.trainer_journal import OLDEST_MS, Journal
 from modules.supervision.messages import Inbox
 from tests.learning.market import START_MS, pumps, walk
 from tests.learning.models import put
@@ -21,10 +23,11 @@ from tests.learning.test_labeller import candidate
 from tests.learning.test_trainer_service import LEARNING, NOW
 from tests.learning.venue import MemoryMarket
 from tests.surroundings import environment
+from utils.compute import ComputeSettings
 from utils.locks import ProcessLock
 from utils.paths import PROJECT, Paths
 
-SETTINGS: Any = SimpleNamespace(learning=LEARNING, hype=HypeSettings(), exchange=None)
+SETTINGS: Any = SimpleNamespace(learning=LEARNING, hype=HypeSettings(), exchange=None, compute=ComputeSettings())
 
 
 @pytest.fixture
@@ -90,6 +93,7 @@ def test_an_exchange_that_is_away_is_a_clear_end(monkeypatch: pytest.MonkeyPatch
         raise Unavailable("the exchange is away")
 
     monkeypatch.setattr(train_cli, "open_market", away)
+    monkeypatch.setattr(train_cli, "_give_way", lambda: None)  # it would slow the other tests
     assert train_cli.main("all", None, SETTINGS, Paths(tmp_path).prepare()) == 1
     assert capsys.readouterr().out == "Nothing was trained: the exchange is away\n"
 
@@ -116,3 +120,53 @@ def test_scripts_run_by_hand_from_any_folder(tmp_path: Path, name: str) -> None:
     done = script(name, tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Nothing was trained" in done.stdout and "Traceback" not in done.stderr
+
+
+async def test_a_killed_training_goes_on_where_it_stopped(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        """Nothing between here and the process catches this."""
+
+    batch, calls = train_cli._batch, []
+
+    def dies(*given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 3:
+            raise Killed
+        return batch(*given)
+
+    monkeypatch.setattr(train_cli, "_batch", dies)
+    with pytest.raises(Killed):
+        await train("all", paths)
+    done = catalog.counts(paths.models)["models"]
+    assert 0 < done < 26
+    made = {name: modelfiles.manifest_path(paths.models, name).stat().st_mtime_ns
+            for name in modelfiles.names(paths.models)}
+    monkeypatch.setattr(train_cli, "_batch", batch)
+    code, said = await train("all", paths)
+    assert code == 0 and said[0].startswith(f"It goes on where it stopped: {2 * train_cli.CHUNK} of 26 tokens are done")
+    assert catalog.counts(paths.models)["models"] == 25
+    for name, stamp in made.items():
+        assert modelfiles.manifest_path(paths.models, name).stat().st_mtime_ns == stamp, f"{name} was trained twice"
+    assert not list(paths.data.glob("training-*")), "the next one begins anew"
+
+
+def test_a_journal_of_another_recipe_another_day_or_torn_does_not_count(tmp_path: Path) -> None:
+    paths = Paths(tmp_path).prepare()
+    recipe = jobs.recipe(paths.models, LEARNING, Bars(3.0, 5.0, 2.0))
+    journal = Journal(paths, "all", recipe)
+    assert journal.resume(1000) == set()
+    journal.note("AUSDT")
+    journal.note("BUSDT")
+    assert Journal(paths, "all", recipe).resume(2000) == {"AUSDT", "BUSDT"}
+    path = paths.data / "training-all.jsonl"
+    path.write_bytes(path.read_bytes()[:-4])  # killed within a line
+    assert Journal(paths, "all", recipe).resume(2000) == {"AUSDT"}
+    other = jobs.recipe(paths.models, LEARNING.model_copy(update={"trees": 99}), Bars(3.0, 5.0, 2.0))
+    assert Journal(paths, "all", other).resume(2000) == set()
+    journal.resume(1000, fresh=True)
+    journal.note("AUSDT")
+    assert journal.resume(1000 + OLDEST_MS + 1) == set()
+    path.write_bytes(b"not json\n")
+    assert journal.resume(2000) == set()
+    journal.finish()
+    journal.finish()

@@ -24,7 +24,7 @@ from modules.strategies.hype.trainer_service import Trainer
 from modules.supervision.messages import Inbox
 from modules.supervision.service import ServiceRun
 from tests.learning.market import START_MS, pumps, walk
-from tests.learning.models import small_model
+from tests.learning.models import put, small_model
 from tests.learning.test_labeller import candidate
 from tests.learning.venue import MemoryMarket
 from tests.surroundings import until
@@ -307,3 +307,49 @@ async def test_collected_candles_are_used_and_only_the_rest_is_fetched(stage: St
 def test_manifests_are_plain_json(tmp_path: Path) -> None:
     modelfiles.save_none(tmp_path, "NEWUSDT", "too young", 5)
     assert json.loads((tmp_path / "NEWUSDT_manifest.json").read_text(encoding="utf-8"))["reason"] == "too young"
+
+
+async def test_who_asks_for_the_feedback_model_hears_how_far_it_is(stage: Stage) -> None:
+    stage.post("feedback", sender="owner")
+    async with stage.living():
+        await until(lambda: stage.heard())
+    said = stage.said()
+    assert any("Asked for by owner" in text for text in said)
+    assert any("Training: " in text and "Feedback: candles" in text for text in said)
+
+
+async def test_training_that_keeps_failing_is_an_alert_and_its_end_is_told(stage: Stage) -> None:
+    stage.workers.broken = WorkerFailed("no memory")
+    async with stage.living() as trainer:
+        for number in range(1, 5):
+            stage.post("feedback", sender="owner")
+            await until(lambda number=number: trainer._failures >= number)  # type: ignore[misc]
+        alerts = [notice for _, notice in stage.run.outbox.pending("test") if notice.level == "alert"]
+        assert len(alerts) == 1 and "keeps failing: 3 times in a row" in alerts[0].text()
+        assert "no memory" in alerts[0].text()
+        stage.workers.broken = None
+        stage.post("feedback", sender="owner")
+        await until(lambda: any("works again" in text for text in stage.said()))
+
+
+async def test_a_challenger_that_does_not_win_is_told_to_activity(stage: Stage) -> None:
+    stays = "the standing model stays, the new one does not beat it."
+    stage.workers.answer = Result("feedback", True, stays, stays=True)
+    stage.post("feedback", sender="owner")
+    async with stage.living():
+        await until(lambda: stage.heard())
+    assert any(body.get("text") == f"feedback model: {stays}" for body in stage.heard())
+
+
+async def test_refused_models_are_set_aside_at_the_start_with_an_alert(stage: Stage) -> None:
+    for name in ("feedback", "T03USDT", "T04USDT"):
+        put(stage.paths.models, name, seed=1)
+    for name in ("feedback", "T03USDT"):
+        path = modelfiles.part_path(stage.paths.models, name, "model")
+        path.write_bytes(path.read_bytes()[:50])
+    stage.workers.hold = asyncio.Event()
+    async with stage.living():
+        await until(lambda: any("set aside" in text for text in stage.said()))
+        stage.workers.hold.set()
+    assert any("2 model(s) refused" in text and "feedback_model.pkl" in text for text in stage.said())
+    assert "T03USDT" in stage.files.pending.load() and "T04USDT" in modelfiles.names(stage.paths.models)

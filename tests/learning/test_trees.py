@@ -4,7 +4,8 @@ import lightgbm
 import numpy as np
 import pytest
 
-from modules.learning.trees import BadModel, parse
+from modules.learning.treecode import written
+from modules.learning.trees import BadModel, Trees, parse
 
 FEATURES = 12
 
@@ -36,7 +37,9 @@ def test_equals_lightgbm(parameters: dict[str, object]) -> None:
         rows[0], rows[1], rows[2] = np.nan, 0.0, 1e-36
         ours = [trees.probability(row) for row in rows.tolist()]
         assert np.abs(booster.predict(rows) - ours).max() <= 1e-12
+        function = written(trees)
         raw = [trees.raw(row) for row in rows.tolist()]
+        assert function is not None and raw == [function(row) for row in rows.tolist()], "to the last bit"
         assert np.abs(booster.predict(rows, raw_score=True) - raw).max() <= 1e-12
 
 
@@ -86,3 +89,10 @@ def test_what_could_crash_or_never_end_is_refused(name: str, change: str) -> Non
 def test_what_is_no_model_is_refused(text: str) -> None:
     with pytest.raises(BadModel):
         parse(text)
+
+
+def test_trees_too_deep_to_be_written_are_walked() -> None:
+    deep = 80
+    chain = Trees(1, 1.0, (0,), [0] * deep, [float(-i) for i in range(deep)], [~i for i in range(deep)],
+                  [*range(1, deep), ~deep], [~i for i in range(deep)], [float(i) for i in range(deep + 1)])
+    assert written(chain) is None and chain.raw([-0.5]) == 0.0

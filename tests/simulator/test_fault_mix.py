@@ -139,7 +139,8 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "price": st.sampled_from(["40000", "64000.12", "1e-30", "120000"]), "tick": st.sampled_from(["1", "0.1", "0.01"]),
     "step": st.sampled_from(["1", "0.001", "1e-9"]), "account": st.sampled_from(["trader", "withdrawer", "nobody"]),
     "ms": st.integers(-9000, 9000), "for_ms": st.integers(1, 2000), "told": st.booleans(), "shown": st.booleans(),
-    "client_id": st.just("x"), "order_id": st.just("y"), "how": st.sampled_from(["expired", "lost"])}
+    "client_id": st.just("x"), "order_id": st.just("y"), "how": st.sampled_from(["expired", "lost"]),
+    "fault": st.fixed_dictionaries({"kind": st.sampled_from(["lose", "cut", "melt"])})}
 
 
 def _act_of(action: str) -> st.SearchStrategy[dict[str, Any]]:

@@ -252,6 +252,18 @@ def test_every_flipped_byte_is_found_or_harmless(home: Paths, tmp_path: Path) ->
             check_backup(path)
 
 
+@pytest.mark.parametrize(("offset", "value"), [(6, 235), (8, 0xFF), (28, 0xFF), (30, 0xFF), (46, 0xFF)])
+def test_a_damaged_table_of_contents_is_a_damaged_backup(home: Paths, tmp_path: Path, offset: int, value: int) -> None:
+    """Version, flags, lengths and name in the zip's own table: zipfile answers with errors of several kinds."""
+    path = tmp_path / "b.zip"
+    make_backup(home, path)
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(b"PK\x01\x02") + offset] = value
+    path.write_bytes(bytes(whole))
+    with pytest.raises(BackupError):
+        check_backup(path)
+
+
 def test_a_missing_file_is_told_plainly(tmp_path: Path) -> None:
     with pytest.raises(BackupError, match="There is no file"):
         check_backup(tmp_path / "none.zip")

@@ -23,7 +23,8 @@ SPEC_A = (
 )
 ACTS = {"startbot", "stopbot", "testmode_on", "logs", "settings", "backup"}
 DESTROYS_OR_SPENDS = {"stopall", "sell", "sellall", "testmode_off", "clearmodels", "cleartestdata", "cleartracked",
-                      "resync", "cleanup", "quit", "pause", "resume", "drain", "flatten", "kill", "shutdown"}
+                      "resync", "cleanup", "quit", "pause", "resume", "drain", "flatten", "kill", "shutdown",
+                      "optimize", "service", "dashboardpassword"}
 
 
 def live(house: House) -> None:

@@ -271,3 +271,20 @@ async def test_a_full_disk_stops_acting_not_answering(tmp_path: Path, api: BotAp
         api.say(OWNER, "/stopall")
         await api.until(lambda: "cannot write" in "".join(api.texts(OWNER)))
         assert house.crew.asked == []
+
+
+async def test_progress_is_one_message_that_is_edited(tmp_path: Path, api: BotApiServer) -> None:
+    async with running(tmp_path, api) as (house, _):
+        told = ["10 %", "20 %", "30 %"]
+
+        async def slow(context: Any, request: Any) -> Any:
+            from modules.telegram.command import Answer
+            for text in told:
+                await request.progress(text)
+            return Answer("done")
+
+        from dataclasses import replace
+        house.router._by_name["ping"] = replace(house.router._by_name["ping"], handler=slow)
+        api.say(OWNER, "/ping")
+        await api.until(lambda: api.texts(OWNER)[-1:] == ["done"])
+        assert api.texts(OWNER) == ["30 %", "done"]

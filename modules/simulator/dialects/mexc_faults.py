@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from modules.simulator.fault_words import Words
+
 #: the first that fits names a request's class; what fits none is "other"
 _CLASSES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("order", re.compile(r"^POST /api/v3/order$")),
@@ -15,19 +17,12 @@ _CLASSES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("data", re.compile(r"^GET /api/v3/(ticker|klines|depth|trades|historicalTrades|aggTrades|avgPrice|exchangeInfo"
                         r"|defaultSymbols|symbol/offline|time$|ping$)")),
 )
-#: fields every row has to have: taking one away is a fault that a client can see
-MANDATORY = frozenset({"orderId", "id", "symbol", "side", "status", "asset", "serverTime"})
-
 TOO_MANY = (429, '{"code":429,"msg":"Too Many Requests"}')
 BANNED = (418, '{"code":418,"msg":"Too many requests; this address is blocked for a while"}')
 UNKNOWN_ORDER = (400, '{"code":-2011,"msg":"Unknown order sent."}')
 BUSY = '{"code":503,"msg":"service not available, please try again"}'
 FAILED_INSIDE = '{"code":500,"msg":"internal error"}'
 GATEWAY_HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
-MAINTENANCE_HTML = "<html><head><title>Maintenance</title></head><body>We will be back soon.</body></html>"
-WAF_HTML = (
-    "<html><head><title>Access Denied</title></head><body><h1>Access Denied</h1>You don't have permission to access "
-    "this server.<p>Reference #18.2d351ab8.1747.a4e2</p></body></html>")
 
 
 def request_class(method: str, path: str) -> str:
@@ -37,3 +32,11 @@ def request_class(method: str, path: str) -> str:
         if pattern.search(text):
             return name
     return "other"
+
+
+def said(status: int, after: bool) -> str:
+    """The body that goes with an HTTP status, before or after the request was executed."""
+    return {500: FAILED_INSIDE, 502: GATEWAY_HTML, 504: GATEWAY_HTML}.get(status, BUSY)
+
+
+WORDS = Words(TOO_MANY, BANNED, UNKNOWN_ORDER, said)

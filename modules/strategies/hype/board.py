@@ -11,9 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from modules.exchange.types import Candles, Market, Ticker
+from modules.learning.market import MARKET, figures
+from modules.learning.market import Board as Moment
 from modules.strategies.hype.rules import Board
 
 Floats = npt.NDArray[np.float64]
+BTC = "BTCUSDT"
 MINUTE_MS = 60_000
 HOUR = 60
 ROWS = 72
@@ -27,6 +30,7 @@ class MarketBoard:
     def __init__(self) -> None:
         self.symbols: list[str] = []
         self._column: dict[str, int] = {}
+        self._seen: Board | None = None
         self._minutes = np.full(ROWS, -1, np.int64)
         self._ring = np.full((ROWS, 0), np.nan)
         self._trading = np.zeros(0, np.bool_)
@@ -59,11 +63,28 @@ class MarketBoard:
         self._row(now_ms // MINUTE_MS)[at] = last[at]
         with np.errstate(invalid="ignore", divide="ignore"):
             spread = (ask - bid) / ((ask + bid) * 0.5) * 100.0
-        return Board(
+        self._seen = Board(
             price=last, spread_pct=spread, quote_volume=volume,
             growth_5m=self._growth(last, now_ms, 5), growth_1h=self._growth(last, now_ms, HOUR), growth_24h=change,
             trading=self._trading.copy(), api_allowed=self._api.copy(),
         )
+        return self._seen
+
+    def beside(self, symbol: str, least_volume: float) -> dict[str, float | None]:
+        """The market beside a token at the last scan (learning/market.py), over all tokens with volume."""
+        at, seen = self._column.get(symbol), self._seen
+        if at is None or seen is None:
+            return {}
+        counted = seen.trading & (seen.quote_volume >= least_volume)
+        counted[at] = True
+        btc = self._column.get(BTC)
+        if btc is not None:
+            counted[btc] = True
+        place = np.cumsum(counted) - 1
+        board = Moment(*(column[counted][None, :] for column in (seen.growth_5m, seen.growth_1h, seen.growth_24h,
+                                                                  seen.quote_volume)))
+        made = figures(board, place[[at]], -1 if btc is None else int(place[btc]))[0]
+        return {name: float(value) for name, value in zip(MARKET, made, strict=True) if np.isfinite(value)}
 
     def backfill(self, symbol: str, candles: Candles) -> None:
         """Fill the minutes that nobody watched with the closes of 1m `candles`; what was seen stays."""

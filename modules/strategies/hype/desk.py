@@ -26,6 +26,7 @@ from modules.execution.crashpoints import crash_point, declare
 from modules.execution.executor import Executor, Filled, Patience
 from modules.execution.intents import Intent
 from modules.execution.journal import Entry, Journal
+from modules.strategies.hype.decisions import Decisions
 from modules.strategies.hype.desk_books import books_of
 from modules.strategies.hype.exits import Rules
 from modules.strategies.hype.files import HypeFiles
@@ -91,6 +92,7 @@ class Desk:
     open_account: Callable[[], Awaitable[Account]]
     may_enter: Callable[[Account], Awaitable[str]]
     trades: TradeBook
+    decisions: Decisions = field(default_factory=Decisions)
     positions: dict[str, Position] = field(default_factory=dict)
     account: Account | None = None
     executor: Executor | None = None

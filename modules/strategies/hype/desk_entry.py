@@ -103,7 +103,9 @@ async def judge(desk: Desk, proposal: Proposal, cause: str, paused: str) -> tupl
     ask = request_of(desk, proposal, market, book, funds)
     intent = entry_intent(desk, market, ask, proposal, cause)
     settings, speed = desk.house.settings, desk.house.market.clock.speed
-    verdict = approve_entry(intent, ask, world(desk, ask, market, funds, paused), limits_of(settings, speed))
+    seen, limits = world(desk, ask, market, funds, paused), limits_of(settings, speed)
+    verdict = approve_entry(intent, ask, seen, limits)
+    desk.decisions.judged(intent.id, proposal, ask, seen, limits, verdict)
     if isinstance(verdict, Refusals):
         return Entered(False, verdict.first.code.value, verdict.first.text, verdict.text())
     note_own_coins(desk, market, funds)
@@ -208,6 +210,7 @@ async def book_entry(desk: Desk, intent: Intent, done: Filled, market: Market) -
     known = desk.positions.get(intent.symbol)
     if known is None:
         known = open_position(intent, executed, proposal, market, desk.mode, desk.house.rules)
+        desk.decisions.opened(known, Units.of(market), desk.house.rules, executed, proposal)
         desk.put(known)
     elif known.id != intent.id:
         desk.say(f"{intent.symbol} was bought while it was held", level="alert",

@@ -52,6 +52,7 @@ def decide(desk: Desk, markets: dict[str, Market], bids: dict[str, Decimal], now
         if bid is None or market is None or position.state not in GUARDED or desk.executor is None:
             continue
         if symbol in desk.busy:
+            desk.decisions.seen(position, Units.of(market).ticks(bid), now_ms)
             desk.change(symbol, dynamic_peak=max(position.dynamic_peak, bid), last_price=bid, last_seen_ms=now_ms)
             continue
         sale = sale_now(desk, position, market, bid, now_ms)
@@ -67,8 +68,9 @@ def sale_now(desk: Desk, position: Position, market: Market, bid: Decimal, now_m
         desk.change(position.symbol, last_price=bid, last_seen_ms=now_ms)
         return Sale(position.reason, position.quantity, bid, {}, full=True)
     units = Units.of(market)
-    before = state_of(position, units)
-    code, steps, after = exits.step(plan_of(position, desk.house.rules, units), before, units.ticks(bid), now_ms)
+    before, plan, ticks = state_of(position, units), plan_of(position, desk.house.rules, units), units.ticks(bid)
+    code, steps, after = exits.step(plan, before, ticks, now_ms)
+    desk.decisions.look(position, units, plan, before, ticks, now_ms, (code, steps, after))
     if code == exits.HOLD:
         desk.urgent |= after.hit != before.hit
         desk.put(moved(position, after, units, bid, now_ms))
@@ -189,6 +191,7 @@ async def book_exit(desk: Desk, intent: Intent, done: Filled, market: Market) ->
         await desk.flush()
         return
     after, trade = book_sale(position, intent, executed, market)
+    desk.decisions.sold(trade, intent.market_ms)
     desk.stage(trade, intent.id, {**tracker_words.sold(after, trade), "key": intent.id})
     if trade.closes:
         desk.drop(intent.symbol)
@@ -277,6 +280,7 @@ def not_sent(desk: Desk, symbol: str, why: str, wait: bool = True) -> None:
 async def end_as(desk: Desk, position: Position, reason: str) -> None:
     """End a position that cannot be sold (rule 5)."""
     trade = write_off(position, reason, desk.house.market.clock.now_ms())
+    desk.decisions.sold(trade, trade.market_ms)
     desk.stage(trade, words={**tracker_words.written_off(position, trade), "key": trade.id})
     desk.drop(position.symbol)
     await desk.flush()

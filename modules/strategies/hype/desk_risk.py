@@ -43,6 +43,7 @@ from modules.execution.risk_state import (
     Transferred,
     Unreadable,
     Warned,
+    lasting,
     load_risk,
     scope_of,
 )
@@ -388,14 +389,9 @@ class DeskRisk:
         state, saved = self.state, self._saved
         if isinstance(state, Unreadable) or state == saved:
             return False
-        if saved is None or time.monotonic() >= self._next_write or _lasting(state) != _lasting(saved):
+        if saved is None or time.monotonic() >= self._next_write or lasting(state) != lasting(saved):
             return True
         return state.peak is not None and (saved.peak is None or state.peak > saved.peak * PEAK_STEP)
 
     def _now(self) -> int:
         return self.desk.house.market.clock.now_ms()
-
-
-def _lasting(state: RiskState) -> RiskState:
-    """What a crash must not take back; the figures of the moment are left out."""
-    return replace(state, equity=None, equity_ms=0, exposure=Decimal(0), data_ms=0, peak=None)

@@ -7,6 +7,7 @@ import msgspec
 
 from modules.exchange.types import Mode
 from modules.execution.risk_state import RiskState, Unreadable, load_risk, risk_file, scope_of
+from modules.learning.promise import Watch
 from modules.storage.csv_table import CsvTable
 from modules.storage.history import History
 from modules.storage.json_state import JsonFile
@@ -17,6 +18,10 @@ SYSTEM = "hype"
 CANDIDATE_COLUMNS = ("id", "symbol", "strategy", "market_ms", "price", "verdict", "codes", "probability", "confidence",
                      "features")
 LABELED_COLUMNS = (*CANDIDATE_COLUMNS, "label", "price_after", "growth_pct", "labelled_ms")
+
+RESULT_COLUMNS = ("id", "net_pct", "source", "known_ms")
+VOTE_COLUMNS = ("id", "market_ms", "symbol", "model", "generation", "asks", "probability", "confidence", "approved",
+                "promised")
 
 
 class TestMode(msgspec.Struct, frozen=True):
@@ -47,6 +52,15 @@ class DaySummary(msgspec.Struct, frozen=True, kw_only=True):
     fees_usdt: float
     best: str = ""
     worst: str = ""
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """One model's live record in ``model_watch.json``; `retired` is why it may not speak, "" if it may."""
+
+    watch: Watch
+    looked_ms: int
+    retired: str = ""
+    retired_ms: int = 0
 
 
 def mode_file(paths: Paths) -> JsonFile[TestMode]:
@@ -115,6 +129,23 @@ class LearningFiles:
     def labeled(self) -> CsvTable:
         """Candidates with their label; the trainer is the only writer."""
         return CsvTable(self.paths.data / "labeled_candidates.csv", LABELED_COLUMNS)
+
+    @cached_property
+    def results(self) -> CsvTable:
+        """``candidate_results.csv``: what a candidate earned as a trade (source TEST, LIVE) or would have earned by the
+        tracker's exits (source exits), percent after costs; the trainer is the only writer."""
+        return CsvTable(self.paths.data / "candidate_results.csv", RESULT_COLUMNS)
+
+    @cached_property
+    def votes(self) -> CsvTable:
+        """``model_votes.csv``: what each model that made a promise said of each candidate; the trainer is the only
+        writer."""
+        return CsvTable(self.paths.data / "model_votes.csv", VOTE_COLUMNS)
+
+    @cached_property
+    def watch(self) -> JsonFile[dict[str, Kept]]:
+        """``model_watch.json``: each model's live record against its promise; the trainer is the only writer."""
+        return JsonFile(self.paths.data / "model_watch.json", dict[str, Kept], dict)
 
     @cached_property
     def pending(self) -> JsonFile[dict[str, str]]:

@@ -50,8 +50,9 @@ class Outcome:
 class CandidateTail:
     """Reads the rows that were added to a candidates file since the last look (rule 3)."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, columns: tuple[str, ...] = CANDIDATE_COLUMNS) -> None:
         self._path = path
+        self._columns = columns
         self._offset = 0
 
     def read(self) -> list[Row]:
@@ -71,8 +72,8 @@ class CandidateTail:
         whole = fresh[: fresh.rfind(b"\n") + 1]  # a row being written right now waits for the next look
         self._offset += len(whole)
         rows = csv.reader(io.StringIO(whole.decode("utf-8", errors="replace")))
-        return [dict(zip(CANDIDATE_COLUMNS, cells, strict=True)) for cells in rows
-                if len(cells) == len(CANDIDATE_COLUMNS) and cells[0] != "id"]
+        return [dict(zip(self._columns, cells, strict=True)) for cells in rows
+                if len(cells) == len(self._columns) and cells[0] != "id"]
 
 
 class Labeller:

@@ -66,11 +66,7 @@ def open_position(intent: Intent, executed: Executed, proposal: Proposal, market
                   rules: exits.Rules) -> Position:
     """The position that a filled entry makes."""
     units = Units.of(market)
-    entry = units.ticks(executed.price)
-    initial = units.steps(executed.received)
-    plan = exits.make_plan(rules, strategy_index(proposal.strategy), ppm(proposal.confidence),
-                           ppm(proposal.atr_pct, 100), entry, initial, even_ticks(executed, units),
-                           units.min_value(), executed.market_ms)
+    plan = exits.make_plan(rules, *plan_terms(executed, proposal, units))
     return Position(
         id=intent.id, symbol=intent.symbol, mode=mode.value, strategy=proposal.strategy,
         confidence=proposal.confidence, probability=proposal.probability, opened_ms=executed.market_ms,
@@ -82,6 +78,13 @@ def open_position(intent: Intent, executed: Executed, proposal: Proposal, market
         last_price=executed.price, last_seen_ms=executed.market_ms, atr_pct=proposal.atr_pct,
         cause=proposal.candidate_id, applied=(intent.id,),
     )
+
+
+def plan_terms(executed: Executed, proposal: Proposal, units: Units) -> tuple[int, int, int, int, int, int, int, int]:
+    """What `exits.make_plan` is asked about a filled entry, beside the rules."""
+    return (strategy_index(proposal.strategy), ppm(proposal.confidence), ppm(proposal.atr_pct, 100),
+            units.ticks(executed.price), units.steps(executed.received), even_ticks(executed, units),
+            units.min_value(), executed.market_ms)
 
 
 def even_ticks(executed: Executed, units: Units) -> int:

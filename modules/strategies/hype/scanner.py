@@ -143,6 +143,7 @@ class Scanner:
         closed = features.closed(suspect.candles, suspect.market_ms)
         row = features.compute(closed)[-1].tolist()
         context = features.context_row({
+            **self._board.beside(suspect.symbol, self._settings.min_quote_volume),
             "btc_1h_pct": self._btc[0], "change_24h_pct": suspect.figures.growth_24h,
             "spread_pct": suspect.figures.spread_pct, "depth_usdt": suspect.both_depths,
         })
@@ -192,6 +193,12 @@ class Scanner:
     def model_ready(self, model: str) -> None:
         """The trainer is done with a model, or has found that none can be made (message ``model_ready``)."""
         self.waiting.model_came(model)
+
+    def note_model(self, model: str, text: str) -> None:
+        """What became of a model, into the activity log."""
+        symbol = "" if model == FEEDBACK else model
+        self._records.note(self._mode_file.load().mode, Activity(
+            market_ms=self._market.clock.now_ms(), event="model", symbol=symbol, text=text))
 
     def find_models(self) -> None:
         """See for ourselves which awaited models are there: a message may have been lost with a crash."""

@@ -6,12 +6,15 @@
 3. A model without a proven edge stands aside: it neither vetoes nor gives confidence, and this is said.
 4. A strategy that is not under veto is always approved; the models' confidence sizes its exits.
 5. Confidence is the lower of the models' that spoke; where none spoke it is that of the table's row 0.80.
+6. A token's own model leans on the global one by the weight of its evidence (learning/gate.py): its confidence is
+   mixed with the global one's, and its no counts only from half the weight on.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+from modules.learning.gate import lean
 from modules.learning.modelfiles import Manifest
 from modules.learning.predictor import Judgement, NoModel
 from modules.strategies.hype.reasons import Refusal
@@ -19,6 +22,7 @@ from modules.strategies.hype.records import Strategy
 from modules.strategies.hype.settings import HypeSettings
 
 ROW_WITHOUT_MODEL = 0.80  # A15
+VETO_WEIGHT = 0.5
 Need = Literal["", "feedback", "token"]
 
 
@@ -55,11 +59,23 @@ def judge(models: Models, symbol: str, strategy: Strategy, row: Sequence[float],
     refused = _veto(first, "feedback") if veto else None
     if refused is not None:
         return refused
-    second = models.token(symbol, row, context)
+    second = _leaning(models.token(symbol, row, context), first)
     refused = _veto(second, "token") if veto else None
     if refused is not None:
         return refused
     return _confident(first, second, veto, settings)
+
+
+def _leaning(own: Judgement | NoModel, overall: Judgement | NoModel) -> Judgement | NoModel:
+    """The token's own view, leaning on the global one where both speak (rule 6)."""
+    if isinstance(own, NoModel) or own.stands_aside or own.weight >= 1.0:
+        return own
+    if isinstance(overall, NoModel) or overall.stands_aside:
+        return replace(own, approves=None, reason="stands aside: too little evidence of its own") \
+            if own.weight < VETO_WEIGHT else own
+    mixed = lean(own.confidence, overall.confidence, own.weight)
+    approves = own.approves if own.weight >= VETO_WEIGHT else overall.approves
+    return replace(own, confidence=mixed, approves=approves, reason=f"{own.reason}, weight {own.weight:.2f}")
 
 
 _MISSING = {"feedback": Refusal.NO_FEEDBACK_MODEL, "token": Refusal.NO_TOKEN_MODEL, "": Refusal.NONE}

@@ -119,6 +119,8 @@ class ScannerLoop:
         for path, message in self._run.inbox.take():
             if message.kind == "model_ready":
                 self._scanner.model_ready(str(message.body.get("symbol") or "feedback"))
+                if message.body.get("text"):  # champion or challenger, retired or back: for /activity
+                    self._scanner.note_model(str(message.body.get("symbol") or ""), str(message.body["text"]))
             else:
                 log.error("the scanner has no message %r (from %s); ignored", message.kind, message.sender)
             self._run.inbox.done(path, message)

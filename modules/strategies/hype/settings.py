@@ -17,10 +17,14 @@ class HypeSettings(BaseModel):
     min_price: float = Field(1e-9, gt=0, description="Lowest price looked at, USDT")
     max_price: float = Field(1000.0, gt=0, description="Highest price looked at, USDT")
     min_quote_volume: float = Field(100_000.0, ge=0, description="Least 24 h volume, USDT")
-    growth_5m_pct: float = Field(3.0, gt=0, le=100, description="Growth over 5 minutes that counts as hype, %")
-    growth_1h_pct: float = Field(5.0, gt=0, le=500, description="Growth over 1 hour that counts as hype, %")
-    growth_24h_pct: float = Field(15.0, gt=0, le=1000, description="Growth over 24 hours that counts as hype, %")
-    volume_surge: float = Field(2.0, ge=1, le=100, description="Last hour's volume over its usual, at least")
+    growth_5m_pct: float = Field(3.0, gt=0, le=100, json_schema_extra={"search": [1, 12, "log"]},
+                                 description="Growth over 5 minutes that counts as hype, %")
+    growth_1h_pct: float = Field(5.0, gt=0, le=500, json_schema_extra={"search": [2, 25, "log"]},
+                                 description="Growth over 1 hour that counts as hype, %")
+    growth_24h_pct: float = Field(15.0, gt=0, le=1000, json_schema_extra={"search": [5, 60, "log"]},
+                                  description="Growth over 24 hours that counts as hype, %")
+    volume_surge: float = Field(2.0, ge=1, le=100, json_schema_extra={"search": [1.2, 8, "log"]},
+                                description="Last hour's volume over its usual, at least")
     max_spread_pct: float = Field(0.8, gt=0, le=10, description="Widest spread, % of price")
     min_depth_usdt: float = Field(300.0, ge=0, description="Least book depth within 1 % a side, USDT")
     max_candidates: int = Field(8, ge=1, le=100, description="Candidates judged in one scan, strongest first")
@@ -50,19 +54,24 @@ class HypeSettings(BaseModel):
     # exits
     look_interval_s: float = Field(2.0, gt=0, le=60, description="Market seconds between the tracker's looks")
     stale_after_s: float = Field(30.0, gt=0, le=3600, description="Price older than this raises an alert, market s")
-    tp_preset: Literal["seed", "gain"] = Field("seed", description="Table of take-profits (A13)")
+    tp_preset: Literal["seed", "gain"] = Field("seed", json_schema_extra={"search": True},
+                                               description="Table of take-profits (A13)")
     exit_levels: tuple[str, ...] = Field(
         (), description="Rows of the exit table replaced, e.g. simple 0.80: 1.03 1.06 1.09 / 2.5"
     )
     tp_share_slow_pct: float = Field(15.0, gt=0, le=100, description="Sold per TP level at confidence >= 0.95, %")
     tp_share_mid_pct: float = Field(25.0, gt=0, le=100, description="Sold per TP level between, %")
     tp_shares_fast_pct: tuple[float, ...] = Field((40.0, 30.0, 20.0), description="Sold per level at <= 0.85, %")
-    trail_fall_pct: float = Field(3.0, gt=0, lt=50, description="Fall from the peak that sells the rest, %")
-    breakeven_after_tp1: bool = Field(True, description="Stop to entry plus fees after the first TP")
-    atr_sl_reference_pct: float = Field(1.0, gt=0, description="ATR/price (5m) that leaves the stop as printed, %")
+    trail_fall_pct: float = Field(3.0, gt=0, lt=50, json_schema_extra={"search": [1, 12, "log"]},
+                                  description="Fall from the peak that sells the rest, %")
+    breakeven_after_tp1: bool = Field(True, json_schema_extra={"search": True},
+                                      description="Stop to entry plus fees after the first TP")
+    atr_sl_reference_pct: float = Field(1.0, gt=0, json_schema_extra={"search": [0.3, 3, "log"]},
+                                        description="ATR/price (5m) that leaves the stop as printed, %")
     atr_sl_min_factor: float = Field(0.7, gt=0, le=1, description="Tightest correction of the stop by ATR")
     atr_sl_max_factor: float = Field(2.0, ge=1, le=10, description="Widest correction of the stop by ATR")
-    max_hold_h: float = Field(0.0, ge=0, le=8760, description="Longest hold in market hours; 0 = no limit")
+    max_hold_h: float = Field(0.0, ge=0, le=8760, json_schema_extra={"search": [1, 96, "log"]},
+                              description="Longest hold in market hours; 0 = no limit")
     exit_first_slippage_pct: float = Field(1.0, gt=0, le=20, description="First price cap of an exit by limit order, %")
 
     @model_validator(mode="after")

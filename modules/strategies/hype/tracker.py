@@ -17,8 +17,10 @@ from modules.execution.executor import Patience
 from modules.execution.journal import Journal
 from modules.execution.risk import Blocked
 from modules.execution.risk_settings import RiskSettings
+from modules.storage.settings import DecisionSettings
 from modules.strategies.hype import tracker_inbox, tracker_words
 from modules.strategies.hype.beside import Beside
+from modules.strategies.hype.decisions import Decisions
 from modules.strategies.hype.desk import Desk, House
 from modules.strategies.hype.desk_entry import enter
 from modules.strategies.hype.desk_exit import decide
@@ -72,12 +74,15 @@ class Tracker:
     """Everything the tracker's process holds."""
 
     def __init__(self, run: ServiceRun, settings: HypeSettings, market: MarketData, open_account: OpenAccount,
-                 may_enter: dict[Mode, MayEnter], patience: Patience, risk: RiskSettings | None = None) -> None:
+                 may_enter: dict[Mode, MayEnter], patience: Patience, risk: RiskSettings | None = None,
+                 recording: DecisionSettings | None = None) -> None:
         self.run = run
         self.market = market
         self.journal = Journal(run.paths.data / "intents.jsonl")
         house = House(market, self.journal, settings, rules_of(settings), patience, run.outbox)
         self.desks = {mode: _desk(mode, house, run, open_account, may_enter[mode]) for mode in Mode}
+        for desk in self.desks.values():
+            desk.decisions = Decisions.to(run.paths, desk.mode, recording or DecisionSettings(), house.rules)
         self.risks = {mode: DeskRisk(desk, risk or RiskSettings()) for mode, desk in self.desks.items()}
         self.auditors = {mode: Auditor(desk) for mode, desk in self.desks.items()}
         self.looks = Looks(market)
@@ -197,6 +202,7 @@ class Tracker:
             done = await enter(desk, proposal, cause, "; ".join(may.reasons) if isinstance(may, Blocked) else "")
         finally:
             risk.buying -= 1
+        desk.decisions.answered(cause, proposal.symbol, done.code, done.every or done.text)
         self._counts["bought" if done.bought else "refused"] += 1
         log.info("%s %s: %s (%s)", desk.mode.value, proposal.symbol, done.code, done.every or done.text)
         if not done.bought:
@@ -257,6 +263,9 @@ class Tracker:
         for desk in self.desks.values():
             if desk.unwritten and (persist or desk.urgent):
                 await desk.flush()
+            if trouble := desk.decisions.flush():
+                desk.say("Decisions are not recorded", why=trouble, level="warning",
+                         todo="Trading goes on; bot.py replay will lack them. Make room on the disk.")
         day = day_start(self.now_ms())
         if day != self._day:
             for desk in self.desks.values():
@@ -289,6 +298,7 @@ class Tracker:
             await asyncio.wait(busy, timeout=STOP_WITHIN_S)
         for desk in self.desks.values():
             await desk.flush()
+            await desk.decisions.close()
             await self.risks[desk.mode].finish()
         counts = {mode.value: len(desk.positions) for mode, desk in self.desks.items()}
         if any(counts.values()):

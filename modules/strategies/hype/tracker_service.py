@@ -36,7 +36,7 @@ async def main(run: ServiceRun, settings: "Settings") -> None:
 
     patience = Patience(window_s=settings.exchange.recv_window_ms / 1000)
     tracker = Tracker(run, settings.hype, market, account, {Mode.TEST: always, Mode.LIVE: KeyCheck().ask}, patience,
-                      settings.risk)
+                      settings.risk, settings.decisions)
     try:
         tracker.load()
         try:

@@ -2,20 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 
 from modules.exchange.api import MarketData
 from modules.exchange.types import Unavailable
-from modules.learning import jobs, modelfiles
-from modules.learning.datasets import Bars, LabelledRow, past_rows
+from modules.learning import events, jobs, modelfiles
+from modules.learning.datasets import Bars, LabelledRow, past_rows, with_market
 from modules.learning.features import STEP_MS, Floats
 from modules.learning.jobs import FeedbackJob, Recipe, Result, TokenJob
-from modules.learning.modelfiles import Manifest
+from modules.learning.market import Panel
+from modules.learning.modelfiles import FEEDBACK, Manifest
 from modules.learning.settings import LearningSettings
+from modules.learning.workers import WorkerFailed
 from modules.storage.csv_table import Row
+from modules.strategies.hype.exit_rules import rules_of
 from modules.strategies.hype.files import LearningFiles
+from modules.strategies.hype.net_results import net_results
 from modules.strategies.hype.settings import HypeSettings
 from modules.strategies.hype.trainer_candles import history, sample, tradable
 
@@ -54,7 +59,26 @@ class TrainerJobs:
         # the label looks ahead, so the newest rows have none: they come on top
         count = self.learning.candles + int(self.learning.label_after_h * 12) + 1
         candles = await history(self.market, symbol, count, now, self.files.paths.market_data)
-        return TokenJob(self.recipe, symbol, jobs.pack(candles), now)
+        net = await asyncio.to_thread(self._net_of_moving, candles)
+        return TokenJob(self.recipe, symbol, jobs.pack(candles), now, jobs.pack(net), self.held(symbol))
+
+    def held(self, name: str) -> str:
+        """Why a new model of this name may not speak yet: one before it broke its promise. "" if it may."""
+        record = self.files.watch.load().get(name)
+        return record.retired if record is not None else ""
+
+    def _net(self, candles: Floats, rows: Sequence[int]) -> Floats:
+        """What the tracker's exits would have earned after these rows, percent."""
+        return net_results(candles, rows, rules_of(self.hype), self.learning.cost_side_pct)
+
+    def _net_of_moving(self, candles: Floats) -> Floats:
+        """The net result after each candle in motion; NaN after the others, which no model will be asked about."""
+        found = np.full(len(candles), np.nan)
+        if len(candles):
+            moving = events.moving(candles, self.recipe.bars.growth_5m_pct, self.recipe.bars.growth_1h_pct)
+            rows = np.flatnonzero(moving)
+            found[rows] = self._net(candles, rows.tolist())
+        return found
 
     async def token(self, symbol: str) -> Result:
         """Train a token's own model. Raises Unavailable, WorkerFailed."""
@@ -62,28 +86,41 @@ class TrainerJobs:
         self.note(result)
         return result
 
-    async def tokens(self, symbols: list[str], progress: Progress) -> list[Result]:
-        """Train many, a few at once; a token that fails does not stop the others."""
+    async def tokens(self, symbols: list[str], progress: Progress,
+                     done: Callable[[str], None] | None = None) -> list[Result]:
+        """Train many, a few at once; a token that fails does not stop the others. `done` hears of each that ended.
+
+        Raises WorkerFailed where the training of every one failed.
+        """
         turns = asyncio.Semaphore(max(2, self.learning.jobs))
         results: list[Result] = []
+        failures: list[WorkerFailed] = []
 
         async def one(symbol: str) -> None:
             async with turns:
                 try:
                     results.append(await self.token(symbol))
+                    if done is not None:
+                        done(symbol)
                 except (Unavailable, ValueError) as problem:
                     results.append(Result(symbol, False, str(problem)))
+                except WorkerFailed as problem:
+                    log.error("the training of %s failed: %s", symbol, problem)
+                    failures.append(problem)
+                    results.append(Result(symbol, False, str(problem).strip().splitlines()[-1]))
                 progress("tokens", len(results), len(symbols))
 
         async with asyncio.TaskGroup() as group:
             for symbol in symbols:
                 group.create_task(one(symbol))
+        if failures and len(failures) == len(symbols):
+            raise failures[-1]  # not the tokens: the trainer cannot train
         return results
 
-    async def feedback(self, progress: Progress, depth: int) -> Result:
+    async def feedback(self, progress: Progress, depth: int, attempts: int = 1) -> Result:
         """Train the global model: labelled candidates, and past moments of hype until there are enough of those.
 
-        `depth`: candles of each token in which moments are looked for.
+        `depth`: candles of each token in which moments are looked for; `attempts`: as of FeedbackJob.
         """
         labelled = await asyncio.to_thread(self.labelled)
         now = self.market.clock.now_ms()
@@ -92,7 +129,7 @@ class TrainerJobs:
             past = await self._past(now, depth, labelled, progress)
         progress("feedback: training", 0, 1)
         packed = jobs.pack(np.concatenate(past)) if past else b""
-        result = await self._train(FeedbackJob(self.recipe, packed, labelled, now))
+        result = await self._train(FeedbackJob(self.recipe, packed, labelled, now, self.held(FEEDBACK), attempts))
         progress("feedback: training", 1, 1)
         return result
 
@@ -113,10 +150,14 @@ class TrainerJobs:
         return min(depth * 2, most) if depth < most else 0
 
     def labelled(self) -> list[LabelledRow]:
-        """The newest labelled candidates, refused ones and trades alike (A9)."""
+        """The newest labelled candidates, refused ones and trades alike (A9), with what they earned where known.
+
+        The features are those of the decision, as they were stored then; nothing is computed anew.
+        """
         rows = self.files.labeled.read()[-NEWEST_LABELLED:]
-        return [LabelledRow(row["symbol"], int(row["market_ms"]), row["features"], int(row["label"]))
-                for row in rows if _usable(row)]
+        earned = {row["id"]: float(row["net_pct"]) for row in self.files.results.read() if _finite(row["net_pct"])}
+        return [LabelledRow(row["symbol"], int(row["market_ms"]), row["features"], int(row["label"]),
+                            earned.get(row["id"], math.nan)) for row in rows if _usable(row)]
 
     async def _past(self, now_ms: int, depth: int, labelled: list[LabelledRow], progress: Progress) -> list[Floats]:
         """Past moments of hype of a sample of the venue's tokens; candles go as soon as their rows are made."""
@@ -129,6 +170,9 @@ class TrainerJobs:
             taken.setdefault(row.symbol, []).append(row.market_ms)
         turns = asyncio.Semaphore(FETCHES)
         found: dict[str, Floats] = {}
+        panel = Panel(STEP_MS)
+        if len(btc):
+            panel.add(BTC, btc[:, 0], btc[:, 4], btc[:, 5])
         tried = 0
 
         async def one(symbol: str) -> None:
@@ -137,7 +181,8 @@ class TrainerJobs:
                 try:
                     candles = await history(self.market, symbol, depth, now_ms, folder)
                     found[symbol] = await asyncio.to_thread(past_rows, candles, btc, self.recipe.rule, self.recipe.bars,
-                                                            taken.get(symbol, []))
+                                                            taken.get(symbol, []), self._net)
+                    panel.add(symbol, candles[:, 0], candles[:, 4], candles[:, 5])
                 except (Unavailable, ValueError) as problem:
                     log.warning("the past of %s is left out: %s", symbol, problem)
                 tried += 1
@@ -148,7 +193,7 @@ class TrainerJobs:
                 group.create_task(one(symbol))
         if symbols and not found:
             raise Unavailable("the exchange gave candles of no token")
-        return [found[symbol] for symbol in sorted(found)]
+        return [await asyncio.to_thread(with_market, found[symbol], panel, symbol) for symbol in sorted(found)]
 
     async def _of_btc(self, depth: int, now_ms: int) -> Floats:
         """BTC's candles; none where the venue does not give them (the rows then do not know BTC's move)."""
@@ -165,6 +210,13 @@ class TrainerJobs:
             return rest if result.made else {**rest, result.name: f"no model yet: {result.text}"}
 
         self.files.pending.update(change)
+
+
+def _finite(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _usable(row: Row) -> bool:

@@ -7,6 +7,9 @@
 4. The schedule is market time: labels every few minutes, the feedback model every `feedback_every_h` or after enough
    new labels, pending tokens every `pending_every_h`. On a fast market REST_S of real time lie between two
    scheduled feedback trainings, or it would do nothing else.
+5. With each look for labels, candidates get their results and the models are held to their promise
+   (trainer_results.py, trainer_promise.py).
+6. A training that fails is told; one that fails KEEPS_FAILING times in a row is an alert, said once, and its end too.
 """
 
 import asyncio
@@ -24,10 +27,15 @@ from modules.learning.jobs import Result
 from modules.learning.modelfiles import FEEDBACK, Manifest
 from modules.learning.workers import WorkerFailed, Workers
 from modules.storage.damage import StateError
+from modules.strategies.hype.exit_rules import rules_of
 from modules.strategies.hype.files import LearningFiles
 from modules.strategies.hype.labels import Labeller
 from modules.strategies.hype.trainer_candles import tradable
 from modules.strategies.hype.trainer_jobs import TrainerJobs
+from modules.strategies.hype.trainer_journal import Journal
+from modules.strategies.hype.trainer_promise import Change, PromiseKeeper
+from modules.strategies.hype.trainer_results import Results
+from modules.strategies.hype.trainer_words import Pace, set_aside, tell_change
 from modules.supervision.messages import Inbox, Message
 from modules.supervision.service import ServiceRun
 
@@ -41,6 +49,7 @@ RETRY_S = 5.0  # after the exchange did not answer
 TRIES = 3
 REST_S = 600.0
 HOUR_MS = 3_600_000
+KEEPS_FAILING = 3
 Done = Callable[[], None]
 
 
@@ -85,6 +94,8 @@ class Trainer:
         self.files = LearningFiles(run.paths)
         self.jobs = TrainerJobs(market, self.files, settings.learning, settings.hype, workers.run)
         self.labeller = Labeller(self.files, self.jobs.recipe.rule)
+        self.results = Results(self.files, rules_of(settings.hype), settings.learning.cost_side_pct)
+        self.promises = PromiseKeeper(self.files, settings.learning)
         self._scanner = Inbox(run.paths.inbox, "scanner")
         self._lanes: dict[str, asyncio.Queue[tuple[str, str, list[Done]]]] = {
             lane: asyncio.Queue() for lane in ("token", "label", "long")}
@@ -95,11 +106,15 @@ class Trainer:
         self._feedback_began: float | None = None
         self._labels_at_training: int | None = None  # None: not counted yet
         self._failures = 0
+        self._in_a_row: dict[str, int] = {}
+        self._pace = Pace()
+        self._asked = False  # somebody waits for the feedback model: he hears how far it is
 
     async def live(self) -> None:
         """Until the stop."""
         for name in modelfiles.recover(self.run.paths.models):
             log.warning("finished the interrupted writing of the model of %s", name)
+        await asyncio.to_thread(set_aside, self.files, self.run.outbox)
         self.run.tell(state="idle", **catalog.counts(self.run.paths.models))
         lanes = [asyncio.create_task(self._lane(name), name=f"lane {name}") for name in self._lanes]
         try:
@@ -153,6 +168,7 @@ class Trainer:
         elif message.kind in ("label", "feedback", "pending", "all"):
             asked = message.sender if message.kind != "label" else ""
             if message.kind == "feedback" and asked != "scanner":
+                self._asked = True
                 self.run.outbox.say("Training of the feedback model begins", why=f"Asked for by {asked}.")
             self._queue("label" if message.kind == "label" else "long", message.kind, "", done)
         else:
@@ -194,7 +210,7 @@ class Trainer:
             return True
         if self._feedback_began is not None and time.monotonic() - self._feedback_began < REST_S:
             return False
-        if now_ms - card.trained_ms >= self.learning.feedback_every_h * HOUR_MS:
+        if now_ms - max(card.trained_ms, card.checked_ms) >= self.learning.feedback_every_h * HOUR_MS:
             return True
         before = self._labels_at_training
         return before is not None and self.labeller.total - before >= self.learning.feedback_new_labels
@@ -212,6 +228,7 @@ class Trainer:
             self._running[(kind, symbol)] = self._queued.pop((kind, symbol))
             try:
                 await self._with_patience(lambda kind=kind, symbol=symbol: work[kind](symbol))  # type: ignore[misc]
+                self._went_well(kind)
             except Exception as problem:  # noqa: BLE001 - border of a task: logged with its stack, counted, told
                 self._failed(kind, symbol, problem)
             del self._running[(kind, symbol)]
@@ -241,22 +258,42 @@ class Trainer:
         short = str(problem).strip().splitlines()[-1] if str(problem).strip() else type(problem).__name__
         if kind == "token":
             self._scanner.post("model_ready", {"symbol": symbol, "made": False, "reason": short}, "trainer")
-        elif kind != "label" or isinstance(problem, (StateError, OSError)):
+        row = self._in_a_row[kind] = self._in_a_row.get(kind, 0) + 1
+        told = kind not in ("token", "label") or isinstance(problem, (StateError, OSError))
+        if row == KEEPS_FAILING:
+            self.run.outbox.say(f"Training ({kind}) keeps failing: {row} times in a row", why=short, level="alert",
+                                todo="The standing models go on judging and grow old. /logs trainer has the details.")
+        elif told and row < KEEPS_FAILING:
             self.run.outbox.say(f"Training ({kind}) was not done", why=short, level="warning",
                                 todo="It is tried again by schedule; /logs trainer has the details.",
                                 key=f"trainer-{kind}-failed-{self._failures}")
+
+    def _went_well(self, kind: str) -> None:
+        """The end of a row of failures that people were told of."""
+        if self._in_a_row.pop(kind, 0) >= KEEPS_FAILING:
+            self.run.outbox.say(f"Training ({kind}) works again")
 
     async def _token(self, symbol: str) -> None:
         """The model that a candidate waits for (A5); the scanner hears in any case."""
         self.run.tell(state="working", token_progress=symbol)
         self._announce(await self.jobs.token(symbol))
 
-    def _announce(self, result: Result) -> None:
+    def _announce(self, result: Result, tell: bool = True) -> None:
+        """To the scanner: candidates may be judged again. `tell`: count the models anew, which reads them all."""
         log.info("model of %s %s in %.1f s: %s", result.name, "made" if result.made else "not made", result.seconds,
                  result.text)
         body = {"symbol": result.name, "made": result.made, "reason": result.aside if result.made else result.text}
+        if result.name == FEEDBACK:
+            body["text"] = ("feedback model: " if result.made else "no feedback model: ") + result.text
         self._scanner.post("model_ready", body, "trainer")
-        self.run.tell(worker_mb=round(result.memory_mb), **catalog.counts(self.run.paths.models))
+        if tell:
+            self.run.tell(worker_mb=round(result.memory_mb), **catalog.counts(self.run.paths.models))
+
+    def _changed(self, change: Change) -> None:
+        """A model was retired, or speaks again: people, /activity and the log hear of it."""
+        what = tell_change(change, self.run.outbox)
+        self._scanner.post("model_ready", {"symbol": change.name, "made": True, "reason": change.reason,
+                                           "text": f"{what}: {change.reason}"}, "trainer")
 
     async def _label(self, _: str) -> None:
         await asyncio.to_thread(self.labeller.look)
@@ -265,7 +302,12 @@ class Trainer:
         outcome = await self.labeller.label_due(self.market, self.market.clock.now_ms())
         if outcome.labelled or outcome.unlabelled:
             log.info("%s", outcome.sentence())
-        self.run.tell(labelled=self.labeller.total, waiting_for_label=self.labeller.waiting)
+        await asyncio.to_thread(self.results.look)
+        await self.results.write_due(self.market, self.market.clock.now_ms())
+        for change in await asyncio.to_thread(self.promises.look, self.market.clock.now_ms()):
+            self._changed(change)
+        self.run.tell(labelled=self.labeller.total, waiting_for_label=self.labeller.waiting,
+                      waiting_for_result=self.results.waiting)
 
     async def _feedback(self, _: str) -> None:
         """Train the global model; one without a proven edge is trained again from a longer past, while there is one."""
@@ -275,10 +317,10 @@ class Trainer:
             self.run.outbox.say("The feedback model is being trained for the first time",
                                 why="Until it is there, tokens that need its judgement wait.")
         self._feedback_began = time.monotonic()
-        depth = self.jobs.first_depth(card)
+        depth, attempts = self.jobs.first_depth(card), 0
         while depth:
-            labels = self.labeller.total
-            result = await self.jobs.feedback(self._progress, depth)
+            labels, attempts = self.labeller.total, attempts + 1
+            result = await self.jobs.feedback(self._progress, depth, attempts)
             self._labels_at_training = labels
             self._announce(result)
             unproven = bool(result.aside) or not result.made
@@ -290,6 +332,7 @@ class Trainer:
                 self._due["feedback"] = self.market.clock.now_ms() + HOUR_MS
                 self.run.outbox.say("No feedback model can be made yet", why=result.text, level="warning",
                                     todo="It is tried again every hour of market time, and with every new label.")
+        self._asked = False
 
     async def _pending(self, _: str) -> None:
         symbols = sorted(self.files.pending.load())
@@ -297,16 +340,22 @@ class Trainer:
             await self._many(symbols, "that wait")
 
     async def _all(self, _: str) -> None:
-        await self._many(await tradable(self.market, self.hype.min_quote_volume), "of the venue")
+        symbols = await tradable(self.market, self.hype.min_quote_volume)
+        journal = Journal(self.run.paths, "all", self.jobs.recipe)
+        done = journal.resume(self.market.clock.now_ms())
+        await self._many([symbol for symbol in symbols if symbol not in done], "of the venue", journal, len(done))
+        journal.finish()
 
-    async def _many(self, symbols: list[str], which: str) -> None:
+    async def _many(self, symbols: list[str], which: str, journal: Journal | None = None, before: int = 0) -> None:
         """Train many tokens, with words at the start, at each quarter and at the end."""
-        self.run.outbox.say(f"Training of {len(symbols)} tokens {which} begins")
-        results = await self.jobs.tokens(symbols, self._progress)
+        went_on = f"It goes on where it stopped: {before} are done." if before else ""
+        self.run.outbox.say(f"Training of {len(symbols)} tokens {which} begins", why=went_on)
+        results = await self.jobs.tokens(symbols, self._progress, journal.note if journal else None)
         made = [result for result in results if result.made]
         proven = [result for result in made if not result.aside]
         for result in results:
-            self._announce(result)
+            self._announce(result, tell=False)
+        self.run.tell(**catalog.counts(self.run.paths.models))
         missing = [result for result in results if not result.made]
         why = f"{len(proven)} beat a constant out of sample; {len(made) - len(proven)} stand aside."
         if missing:
@@ -315,10 +364,10 @@ class Trainer:
 
     def _progress(self, what: str, done: int, of: int) -> None:
         """Seen in /status at once; in messages at each quarter of a long training."""
-        share = done * 100 // max(of, 1)
-        self.run.tell(state="working", long_progress=f"{what} {done}/{of} ({share} %)", progress=f"{what} {share} %")
-        if what == "tokens" and of >= 20 and done < of and done * 4 // of > (done - 1) * 4 // of:
-            self.run.outbox.say(f"Training: {share} %", why=f"{done} of {of} tokens.")
+        share = self._pace.told(what, done, of)
+        self.run.tell(state="working", long_progress=f"{what} {done}/{of} ({share})", progress=f"{what} {share}")
+        if (what == "tokens" or self._asked) and of >= 20 and done < of and done * 4 // of > (done - 1) * 4 // of:
+            self.run.outbox.say(f"Training: {share}", why=f"{what.capitalize()}: {done} of {of} tokens.")
 
 
 __all__ = ["Trainer", "WorkerFailed", "main"]

@@ -4,15 +4,21 @@ from collections.abc import Sequence
 
 from modules.telegram.command import Command
 from modules.telegram.commands import (
+    backtest,
     crew,
+    dashboard,
     data,
     help,
     market,
     mode,
+    model,
+    optimize,
     positions,
     reconcile,
     reports,
     risk,
+    showdown,
+    signals,
     state,
     training,
     why,
@@ -22,5 +28,7 @@ from modules.telegram.commands import (
 def all_commands(services: Sequence[str]) -> tuple[Command, ...]:
     """The commands; `services` are the names a person may ask logs of."""
     return (*crew.COMMANDS, *risk.COMMANDS, *positions.COMMANDS, *reconcile.COMMANDS, *reports.COMMANDS,
-            *market.COMMANDS, *why.COMMANDS, *state.commands(services), *mode.COMMANDS, *training.COMMANDS,
-            *data.COMMANDS, *help.COMMANDS)
+            *backtest.COMMANDS, *market.COMMANDS, *signals.COMMANDS, *showdown.COMMANDS, *why.COMMANDS,
+            *state.commands(services), *mode.COMMANDS, *training.COMMANDS, *model.COMMANDS, *optimize.COMMANDS,
+            *dashboard.commands(tuple(services)), *data.COMMANDS,
+            *help.COMMANDS)

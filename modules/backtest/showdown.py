@@ -1,0 +1,232 @@
+"""Backtest of system C (C16): recorded 1m candles and funding through the live stages, and simulated trades.
+
+1. Every 5 minutes, with no trade open, `stages.run` decides from the candles closed by then: nothing else is known.
+   A cheap look first leaves out instants at which the stages could only say flat (5m and 15m structure, momentum).
+2. Entry: a limit at the zone's end nearest to the market, for 5 minutes, filled when a later 1m candle reaches it.
+3. Stop before target where one candle reaches both. The first target closes half and moves the stop to the entry.
+   A trade that lasts a week ends at the close. Every fill pays the taker's fee, a stop slips besides.
+4. Funding is paid at each settlement while a trade is open.
+Figures are float: this is a simulation, no ledger.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modules.strategies.showdown import indicators, stages, structure
+from modules.strategies.showdown.inputs import BARS_NEEDED, Inputs
+from modules.strategies.showdown.records import (
+    CLOSE,
+    HIGH,
+    LOW,
+    OPEN,
+    OPEN_MS,
+    TIMEFRAMES,
+    Bars,
+    Contract,
+    Money,
+    Series,
+)
+from modules.strategies.showdown.settings import ShowdownSettings
+
+MINUTE, FIVE, DAY, WEEK = 60_000, 300_000, 86_400_000, 604_800_000
+WINDOW = 300
+MONDAY = 4 * DAY
+STOP_SLIP = 0.0002
+CONTRACT = Contract(tick="0.1", step="0.001", min_notional="100", max_quantity="1000", fee="0.0005")
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One simulated trade. `r`: net result in units of the risk taken; `ended`: SL, BE, TP2 or TIME."""
+
+    side: int
+    decided_ms: int
+    entry_ms: int
+    exit_ms: int
+    entry: float
+    quantity: float
+    risk: float
+    net: float
+    fees: float
+    funding: float
+    ended: str
+    reason: str
+    offsets: tuple[float, float, float]  # stop and targets from the entry, in its direction, as shares of it
+
+    @property
+    def r(self) -> float:
+        return self.net / self.risk if self.risk > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A run: trades, what was decided how often, and the candles it was over."""
+
+    trades: tuple[Trade, ...]
+    decided: int
+    asked: int
+    reasons: dict[str, int]
+    equity: float
+    minutes: Bars
+
+
+def joined(minutes: Bars, step: int) -> Bars:
+    """Whole candles of `step` ms out of 1m candles (n, 7); one that lacks a minute is left out."""
+    bucket = minutes[:, OPEN_MS] // step
+    starts = np.flatnonzero(np.diff(bucket, prepend=-1))
+    counts = np.diff(np.append(starts, len(minutes)))
+    whole = counts == step // MINUTE
+    first, last = starts[whole], starts[whole] + counts[whole] - 1
+    parts = [minutes[first, OPEN_MS], minutes[first, OPEN], np.maximum.reduceat(minutes[:, HIGH], starts)[whole],
+             np.minimum.reduceat(minutes[:, LOW], starts)[whole], minutes[last, CLOSE],
+             np.add.reduceat(minutes[:, 5], starts)[whole], np.add.reduceat(minutes[:, 6], starts)[whole]]
+    return np.column_stack(parts)
+
+
+def run(minutes: Bars, funding: Series, settings: ShowdownSettings, equity: float) -> Result:
+    """All decisions and trades over closed 1m candles (n, 7), ascending; `funding` (n, 2) settled rates."""
+    frames = {name: minutes if name == "1m" else joined(minutes, step) for name, step in TIMEFRAMES.items()}
+    start = equity
+    curve: list[tuple[int, float]] = []
+    trades: list[Trade] = []
+    reasons: dict[str, int] = {}
+    busy_until, asked = 0, 0
+    moments = promising(frames, settings)
+    for ms in moments:
+        if ms < busy_until:
+            continue
+        asked += 1
+        decision = stages.run(_inputs(frames, funding, ms, equity, curve, start), settings).decision
+        reasons[decision.reason] = reasons.get(decision.reason, 0) + 1
+        if decision.action == "flat" or decision.entry_zone is None:
+            continue
+        side = 1 if decision.action == "long" else -1
+        limit = float(decision.entry_zone[1 if side > 0 else 0])
+        prices = [float(value or 0) for value in (decision.sl, decision.tp1, decision.tp2)]
+        trade = simulate(minutes, funding, side, ms, limit, prices, float(decision.quantity), decision.reason)
+        if trade is not None:
+            trades.append(trade)
+            equity += trade.net
+            curve.append((trade.exit_ms, equity))
+            busy_until = trade.exit_ms
+    return Result(tuple(trades), len(moments), asked, reasons, equity, minutes)
+
+
+def promising(frames: dict[str, Bars], settings: ShowdownSettings) -> list[int]:
+    """Instants, multiples of 5 minutes, at which 5m and 15m agree and momentum of 5m suffices (rule 1)."""
+    five = frames["5m"]
+    closes = five[:, OPEN_MS].astype(np.int64) + FIVE
+    fast, slow = _trend_at(five, FIVE, closes, settings), _trend_at(frames["15m"], TIMEFRAMES["15m"], closes, settings)
+    ranges = indicators.atr(five, settings.atr_bars)
+    n = settings.momentum_bars
+    push = np.zeros(len(five))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        push[n:] = np.tanh((five[n:, CLOSE] - five[:-n, CLOSE]) / (ranges[n:] * np.sqrt(n)))
+    good = (fast == slow) & (fast != 0) & (fast * push >= 0.98 * settings.min_momentum)
+    good &= closes >= frames["1h"][0, OPEN_MS] + (BARS_NEEDED + 1) * TIMEFRAMES["1h"] if len(frames["1h"]) else False
+    return [int(ms) for ms in closes[good]]
+
+
+def _trend_at(bars: Bars, step: int, at: NDArray[np.int64], settings: ShowdownSettings) -> NDArray[np.int8]:
+    """1 up, −1 down, 0 else, as confirmed at each instant; a broken trend still counts here."""
+    times, values = [0], [0]
+    labels = {"high": "", "low": ""}
+    for swing in structure.swings(bars, step, settings.swing_bars):
+        labels[swing.kind] = swing.label
+        times.append(swing.confirmed_ms)
+        values.append({"HHHL": 1, "LHLL": -1}.get(labels["high"] + labels["low"], 0))
+    place = np.searchsorted(np.array(times), at, side="right") - 1
+    return np.array(values, dtype=np.int8)[place]
+
+
+def _inputs(frames: dict[str, Bars], funding: Series, ms: int, equity: float, curve: Sequence[tuple[int, float]],
+            start: float) -> Inputs:
+    """What the live desk would have read at `ms`."""
+    bars = {}
+    for name, step in TIMEFRAMES.items():
+        last = int(np.searchsorted(frames[name][:, OPEN_MS], ms - step, side="right"))
+        bars[name] = frames[name][max(0, last - WINDOW):last]
+    end = int(np.searchsorted(funding[:, 0], ms, side="right"))
+    falls = []
+    for since in (ms // DAY * DAY, (ms - MONDAY) // WEEK * WEEK + MONDAY):
+        before = next((value for at, value in reversed(curve) if at < since), start)
+        peak = max([before, equity, *(value for at, value in curve if at >= since)])
+        falls.append(round(100 * (peak - equity) / peak, 4))
+    money = Money(equity=format(equity, ".2f"), day_drawdown_pct=falls[0], week_drawdown_pct=falls[1],
+                  source="backtest")
+    return Inputs("BTCUSDT", ms, bars, {"funding": funding[max(0, end - 3):end]}, {}, money, CONTRACT)
+
+
+def simulate(minutes: Bars, funding: Series, side: int, ms: int, limit: float, prices: Sequence[float], quantity: float,
+             reason: str, at_once: bool = False) -> Trade | None:
+    """Rules 2 to 4 for one decision; `prices`: stop, first and second target. None where the limit was not reached.
+
+    `at_once`: in at the first open, for entries drawn by lot.
+    """
+    fee = float(CONTRACT.fee)
+    begin = int(np.searchsorted(minutes[:, OPEN_MS], ms, side="left"))
+    window = minutes[begin:begin + 5]
+    reached = np.flatnonzero(window[:, LOW] <= limit if side > 0 else window[:, HIGH] >= limit)
+    if not len(window) or (not len(reached) and not at_once) or window[0, OPEN_MS] > ms + FIVE:
+        return None
+    at = begin if at_once else begin + int(reached[0])
+    first = float(minutes[at, OPEN])
+    entry = first if at_once else min(first, limit) if side > 0 else max(first, limit)
+    path = minutes[at:at + WEEK // MINUTE]
+    sl, tp1, tp2 = prices
+    against = path[:, LOW] if side > 0 else path[:, HIGH]
+    ahead = path[1:, HIGH] if side > 0 else path[1:, LOW]  # the entry's own candle may stop, never reward
+    stopped = _first(side * against <= side * sl)
+    target1 = _first(side * ahead >= side * tp1, 1)
+    fills: list[tuple[int, float, float]] = []  # (place, price, share)
+    ended = "TIME"
+    if stopped is not None and (target1 is None or stopped <= target1):
+        fills, ended = [(stopped, _stop(path, stopped, sl, side), 1.0)], "SL"
+    elif target1 is not None:
+        back = _first(side * against[target1 + 1:] <= side * entry, target1 + 1)
+        target2 = _first(side * ahead[target1 - 1:] >= side * tp2, target1)
+        fills = [(target1, tp1, 0.5)]
+        if target2 is not None and (back is None or target2 < back):
+            fills.append((target2, tp2, 0.5))
+            ended = "TP2"
+        elif back is not None:
+            fills.append((back, _stop(path, back, entry, side), 0.5))
+            ended = "BE"
+    left = 1.0 - sum(share for *_, share in fills)
+    if left > 0:
+        fills.append((len(path) - 1, float(path[-1, CLOSE]), left))
+    offsets = (side * (sl / entry - 1), side * (tp1 / entry - 1), side * (tp2 / entry - 1))
+    return _booked(path, funding, side, ms, entry, quantity, sl, fills, ended, reason, fee, offsets)
+
+
+def _booked(path: Bars, funding: Series, side: int, ms: int, entry: float, quantity: float, sl: float,
+            fills: list[tuple[int, float, float]], ended: str, reason: str, fee: float,
+            offsets: tuple[float, float, float]) -> Trade:
+    gross = sum(side * (price - entry) * quantity * share for _, price, share in fills)
+    fees = fee * quantity * (entry + sum(price * share for _, price, share in fills))
+    begin = int(path[0, OPEN_MS])
+    paid = 0.0
+    for place, price, share in fills:
+        end = int(path[place, OPEN_MS]) + MINUTE
+        due = funding[(funding[:, 0] > begin) & (funding[:, 0] <= end), 1]
+        paid += side * float(due.sum()) * quantity * share * price
+    risk = quantity * (abs(entry - sl) + fee * (entry + sl))
+    last = int(path[max(place for place, *_ in fills), OPEN_MS]) + MINUTE
+    return Trade(side, ms, begin, last, entry, quantity, risk, gross - fees - paid, fees, paid, ended, reason,
+                 offsets)
+
+
+def _first(found: Any, shift: int = 0) -> int | None:
+    places = np.flatnonzero(found)
+    return int(places[0]) + shift if len(places) else None
+
+
+def _stop(path: Bars, place: int, trigger: float, side: int) -> float:
+    """A stop fills at its trigger, or at the open where the candle opens beyond it, and slips."""
+    first = float(path[place, OPEN]) if place else trigger
+    base = min(first, trigger) if side > 0 else max(first, trigger)
+    return base * (1 - side * STOP_SLIP)

@@ -1,0 +1,77 @@
+"""``python bot.py backtest {imbalance} --ticks FILES``: the same report, from recorded raw frames.
+
+    bot.py backtest imbalance --ticks btcusdt_20240808.gz --out results.csv --html report.html
+    bot.py backtest imbalance --ticks data/recordings --symbols BTCUSDT --set ticks.entry_ms=20 --json
+
+Exit codes: 0 done, 1 the files cannot be used, 2 wrong arguments or settings.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modules.backtest.cli import FAILED, OK, WRONG, Wrong, groups_of, write
+from modules.backtest.prepare import compiled, digest
+from utils.paths import Paths
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+NAMES = ("imbalance",)
+TOLD = "ticks"  # lies in the cache once the tick engine was compiled into it
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="bot.py backtest", description="Test rules on recorded trades and depth.")
+    parser.add_argument("strategy", choices=NAMES, help="imbalance: enter with the book's imbalance, leave by the live "
+                                                        "exit rules")
+    parser.add_argument("--ticks", nargs="+", type=Path, required=True, metavar="FILE",
+                        help="recordings, captures (.gz, .zst, plain), archives of trades, or folders of them")
+    parser.add_argument("--symbols", nargs="+", default=[], metavar="SYMBOL", help="which symbol, where there are many")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="changes",
+                        help="a setting of this run, e.g. ticks.entry_ms=20 or imbalance.enter=0.6")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write every trade and the totals (CSV)")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as one page")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    parser.add_argument("--curve", type=int, default=0, metavar="N", help="about N points of the curve in the JSON")
+    parser.add_argument("--progress", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
+    """Returns the exit code."""
+    chosen = arguments().parse_args(argv)
+    fresh = not (paths.data / "cache" / f"compiled-{digest()}" / TOLD).exists()
+    plain = compiled(paths.data / "cache")
+    if plain:
+        sys.stderr.write(f"Ticks need compiled code: {plain}.\n")
+        return FAILED
+    if fresh:
+        sys.stderr.write("The first run on ticks compiles the engine: half a minute, once.\n")
+    if len(chosen.symbols) > 1:
+        sys.stderr.write("--symbols: one symbol at a time; run it once for each\n")
+        return WRONG
+    from modules.backtest.pipeline import MoneyFault
+    from modules.backtest.ticks.pipeline import TICK_STRATEGIES, backtest_ticks
+    from modules.backtest.ticks.tape import TapeError
+    from modules.exchange.captures import CaptureError
+    try:
+        groups = groups_of(("ticks", *TICK_STRATEGIES[chosen.strategy].groups), chosen.changes, settings)
+        symbol = chosen.symbols[0].upper().replace("/", "") if chosen.symbols else None
+        report = backtest_ticks(chosen.ticks, symbol, chosen.strategy, groups)
+        note = paths.data / "cache" / f"compiled-{digest()}" / TOLD
+        if note.parent.is_dir():
+            note.touch()
+        write(chosen, report)
+    except Wrong as problem:
+        sys.stderr.write(f"{problem}\n")
+        return WRONG
+    except (TapeError, CaptureError, MoneyFault, OSError) as problem:
+        sys.stderr.write(f"No backtest: {problem}\n")
+        return FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped. Nothing was written.\n")
+        return FAILED
+    return OK

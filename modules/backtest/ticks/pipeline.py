@@ -1,0 +1,117 @@
+"""From files of frames to a report: tape, engine with a strategy, account, ratios."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from modules.backtest import arrays as a
+from modules.backtest.metrics import metrics, shuffle
+from modules.backtest.report import Report
+from modules.backtest.ticks import arena as ar
+from modules.backtest.ticks.account import books_of, counted_of, curve_of, trades_of
+from modules.backtest.ticks.build import load_tape
+from modules.backtest.ticks.settings import ImbalanceSettings, TickSettings
+from modules.backtest.ticks.tape import TRADE, Tape, TapeError
+
+Groups = Mapping[str, BaseModel]
+
+
+@dataclass(frozen=True, slots=True)
+class TickStrategy:
+    """A strategy on ticks: `run` goes through the whole tape and returns how many looks fell on a doubtful book."""
+
+    name: str
+    about: str
+    groups: tuple[str, ...]
+    run: Callable[[ar.Arena, Tape, Groups], int]
+
+
+def _imbalance(arena: ar.Arena, tape: Tape, groups: Groups) -> int:
+    from modules.backtest.ticks.imbalance import run
+    own = groups["imbalance"]
+    assert isinstance(own, ImbalanceSettings)
+    traded = tape.begin[:-1][tape.kind == TRADE]
+    if not len(traded):
+        raise TapeError(f"{tape.symbol}: the files hold no trade: prices, sizes and fills need them")
+    price = Decimal(abs(int(tape.key[traded[0]]))) * tape.tick
+    qty = int(Decimal(str(own.trade_usdt)) / price / tape.step)
+    if qty < 1:
+        raise TapeError(f"imbalance.trade_usdt={own.trade_usdt}: {tape.symbol} at {price} needs at least "
+                        f"{price * tape.step:f} USDT for its smallest quantity")
+    return int(run(arena, round(own.look_ms * 1e6), own.levels, own.enter, own.both, own.maker, qty,
+                   round(own.wait_s * 1e9), _ppm(own.target_pct), _ppm(own.stop_pct), _ppm(own.trail_pct),
+                   round(own.hold_s * 1e9)))
+
+
+TICK_STRATEGIES: dict[str, TickStrategy] = {each.name: each for each in (
+    TickStrategy("imbalance", "plain rules for ticks: enter with the book's imbalance, leave by the live exit rules",
+                 ("imbalance",), _imbalance),
+)}
+
+
+def backtest_ticks(paths: Sequence[Path], symbol: str | None, name: str, groups: Groups) -> Report:
+    """One whole run. Raises TapeError, CaptureError, MoneyFault."""
+    ticks = groups["ticks"]
+    assert isinstance(ticks, TickSettings)
+    seconds: dict[str, float] = {}
+    started = time.perf_counter()
+    tape = load_tape(paths, symbol, round(ticks.feed_ms * 1e6), snapshots=not ticks.trust)
+    seconds["read"] = time.perf_counter() - started
+    started = time.perf_counter()
+    arena = ar.arena_of(tape, entry_ns=round(ticks.entry_ms * 1e6), answer_ns=round(ticks.answer_ms * 1e6),
+                        queue=ar.QUEUE_POWER if ticks.queue == "power" else ar.QUEUE_BACK, power=ticks.queue_power,
+                        trust=ticks.trust, slip_ticks=ticks.slip_ticks, partial=ticks.partial)
+    doubtful = TICK_STRATEGIES[name].run(arena, tape, groups)
+    if arena.now[ar.FAULT]:
+        raise TapeError("more orders or fills than the tables hold: " + (
+            "too many orders at once" if arena.now[ar.FAULT] == ar.FAULT_ORDERS else f"{len(arena.fills):,} fills"))
+    seconds["loop"] = time.perf_counter() - started
+    started = time.perf_counter()
+    report = _report(tape, arena, name, groups, ticks, doubtful, seconds)
+    seconds["report"] = time.perf_counter() - started
+    return report
+
+
+def _report(tape: Tape, arena: ar.Arena, name: str, groups: Groups, ticks: TickSettings, doubtful: int,
+            seconds: dict[str, float]) -> Report:
+    books = books_of(tape, arena, _share(ticks.maker_fee_pct), _share(ticks.taker_fee_pct))
+    trades = trades_of(books)
+    start = round(ticks.start_usdt * a.MONEY)
+    if books.result != int(trades.pnl.sum()):
+        from modules.backtest.pipeline import MoneyFault
+        raise MoneyFault(f"money is not conserved: cash moved by {books.result}, trades made "
+                         f"{int(trades.pnl.sum())} units of 1e-8 USDT; please report this")
+    curve = curve_of(books, start)
+    counted = counted_of(tape, arena)
+    if doubtful:
+        counted["looks left out because the book was in doubt"] = doubtful
+    return Report(
+        title=f"Backtest {name} on ticks", symbols=[tape.symbol], trades=trades, strategy=[name] * len(trades),
+        confidence=[1.0] * len(trades), curve=curve, metrics=metrics(trades, curve, start / a.MONEY),
+        shuffled=shuffle(trades, start / a.MONEY), refused={}, candles=len(tape), seconds=seconds,
+        settings={f"{group}.{key}": value for group in ("ticks", *TICK_STRATEGIES[name].groups)
+                  for key, value in groups[group].model_dump().items()},
+        waived=_assumed(tape, ticks), counted=counted, walked="messages")
+
+
+def _assumed(tape: Tape, ticks: TickSettings) -> list[str]:
+    minutes = (int(tape.exch_ns[-1]) - int(tape.exch_ns[0])) / 6e10
+    told = [f"what we take from the book is not missing afterwards; {minutes:.1f} minutes of {tape.symbol}",
+            f"order and answer travel {ticks.entry_ms:g} and {ticks.answer_ms:g} ms, always; the feed at least "
+            f"{ticks.feed_ms:g} ms"]
+    if minutes < 24 * 60:
+        told.append("minutes are no proof of anything: use days")
+    return told
+
+
+def _ppm(pct: float) -> int:
+    return round(pct * 10_000)
+
+
+def _share(pct: float) -> Decimal:
+    return Decimal(str(pct)) / 100
+

@@ -1,0 +1,164 @@
+// The shell: who is here, which page, the theme, and the socket that brings what changes.
+
+import { Bar } from "./bar.js";
+import { ask, mayAct, setMe } from "./ask.js";
+import { h } from "./dom.js";
+
+const icons = {
+  overview: "M3 13h8V3H3zm0 8h8v-6H3zm10 0h8V11h-8zm0-18v6h8V3z",
+  hype: "M13 2L4 14h6l-1 8 9-12h-6z",
+  signals: "M4 18a14 14 0 0 1 16 0M7 14a9 9 0 0 1 10 0M12 10h.01M12 20h.01",
+  logs: "M4 5h16M4 10h16M4 15h10M4 20h7",
+  system: "M4 4h16v12H4zM9 20h6M12 16v4M8 12l2-3 2 2 3-4",
+};
+const pages = [["overview", "Overview"], ["hype", "Hype"], ["signals", "Signals"], ["logs", "Logs"], ["system", "System"]];
+const nav = document.getElementById("nav");
+const place = document.getElementById("page");
+const lost = document.getElementById("lost");
+const barNode = document.getElementById("bar");
+let socket = null;
+let shown = null; // {name, page}
+let bar = null;
+let waitMs = 500;
+let lastMs = Date.now();
+let leaving = false;
+
+function icon(path) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  for (const [name, value] of Object.entries({ d: path, fill: "none", stroke: "currentColor", "stroke-width": "1.8",
+    "stroke-linecap": "round", "stroke-linejoin": "round" })) line.setAttribute(name, value);
+  svg.append(line);
+  return svg;
+}
+
+function theme(wanted) {
+  document.documentElement.dataset.theme = wanted;
+  localStorage.setItem("theme", wanted);
+  import("./charts.js").then((charts) => charts.restyleAll());
+}
+
+function drawNav() {
+  nav.replaceChildren(...pages.map(([name, label]) => h("a", { href: `/${name}`, "data-page": name,
+    onclick: (event) => {
+      if (event.metaKey || event.ctrlKey) return;
+      event.preventDefault();
+      history.pushState(null, "", `/${name}`);
+      open(name);
+    } }, icon(icons[name]), label)));
+}
+
+async function open(name) {
+  const made = await import(`./page_${name}.js`);
+  shown?.page.close?.();
+  place.replaceChildren();
+  const page = made.create({ look: (told) => tell({ page: name, ...told }) });
+  shown = { name, page };
+  place.append(...page.nodes);
+  for (const link of nav.children) {
+    if (link.dataset.page === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  scrollTo(0, 0);
+  tell({ page: name, ...(page.arguments?.() ?? {}) });
+}
+
+function tell(body) {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(body));
+}
+
+function connect() {
+  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`);
+  socket.onopen = () => {
+    waitMs = 500;
+    if (shown) tell({ page: shown.name, ...(shown.page.arguments?.() ?? {}) });
+  };
+  socket.onmessage = (event) => {
+    lastMs = Date.now();
+    lost.hidden = true;
+    for (const part of JSON.parse(event.data)) take(part);
+  };
+  socket.onclose = async (event) => {
+    if (leaving) return;
+    lost.hidden = false;
+    lost.textContent = event.code === 4429 ? "Too many pages are open; close some." :
+      `Connection lost: what stands here is from ${new Date(lastMs).toLocaleTimeString()}. Trying again …`;
+    if (event.code === 4401 || (await gone())) {
+      location.assign("/login");
+      return;
+    }
+    setTimeout(connect, waitMs);
+    waitMs = Math.min(5000, waitMs * 2);
+  };
+}
+
+async function gone() {
+  try {
+    return (await fetch("/api/me")).status === 401;
+  } catch {
+    return false;
+  }
+}
+
+function take({ page, sections }) {
+  if (page === "bar") {
+    if (sections.bar) bar.update(sections.bar);
+    return;
+  }
+  if (!shown || shown.name !== page) return;
+  if ("error" in sections) trouble(sections.error);
+  shown.page.update(sections);
+}
+
+function trouble(words) {
+  let node = document.getElementById("trouble");
+  if (!words) {
+    node?.remove();
+    return;
+  }
+  if (!node) {
+    node = h("section", { id: "trouble", class: "panel", role: "alert" });
+    place.prepend(node);
+  }
+  node.replaceChildren(h("p", { class: "empty down" }, words));
+}
+
+async function leave(me) {
+  leaving = true;
+  await fetch("/logout", { method: "POST", headers: { "x-csrf": me.csrf } });
+  location.assign("/login");
+}
+
+function commandLine() {
+  const line = prompt("Command, as in Telegram (for example /why PEPE)", "/");
+  if (line && line.trim() !== "/") ask({ line });
+}
+
+async function start() {
+  const saved = localStorage.getItem("theme");
+  document.documentElement.dataset.theme = saved ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
+  const reply = await fetch("/api/me");
+  if (!reply.ok) {
+    location.assign("/login");
+    return;
+  }
+  const me = await reply.json();
+  setMe(me);
+  const flip = () => theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+  const end = h("span", { class: "end" },
+    mayAct() ? h("button", { type: "button", class: "act", title: "Run a command", onclick: commandLine }, "/ command") :
+      h("span", { class: "chip" }, "read only"),
+    h("button", { type: "button", class: "act", title: "Dark or light", "aria-label": "Dark or light", onclick: flip }, "◐"),
+    h("button", { type: "button", class: "act", title: `Log out (${me.who})`, onclick: () => leave(me) }, "Log out"));
+  bar = new Bar(barNode, end);
+  barNode.append(end);
+  drawNav();
+  connect();
+  const named = () => pages.map(([name]) => name).find((name) => location.pathname === `/${name}`) ?? "overview";
+  addEventListener("popstate", () => open(named()));
+  await open(named());
+}
+
+start();

@@ -1,0 +1,201 @@
+"""How other processes read the feed's memory: typed, never torn, with staleness and ages in sight.
+
+    reader = FeedReader(paths)            # PageError where no feed runs
+    book = reader.book("BTCUSDT", 20)     # BookView: bids, asks, stale, age_s, imbalance(10)
+    if book.usable: …
+    for symbol, kind in reader.changes(): …   # what changed since the last call, in order
+
+A feed that was started again has other memory: `alive` turns False and `refresh` opens the new one.
+"""
+
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from modules.exchange.feed import page as pages
+from modules.exchange.feed.engine import MARK_EXTRA
+from modules.exchange.feed.page import PageError, attach
+from modules.exchange.orderbook import layout as at
+from modules.exchange.orderbook import ring, views
+from modules.exchange.orderbook import trades as flow
+from modules.exchange.orderbook.layout import Stale
+from modules.exchange.orderbook.views import PATIENCE_S, BookView, Depth, Torn
+from utils.paths import Paths
+
+BEAT_WITHIN_S = 2.0
+KIND_NAMES = ("depth", "trade", "ticker", "candle", "mark", "stale")
+
+
+@dataclass(frozen=True, slots=True)
+class TickerView:
+    """Best level of both sides from bookTicker, and mark price, index and funding."""
+
+    bid: Decimal
+    bid_qty: Decimal
+    ask: Decimal
+    ask_qty: Decimal
+    local_ns: int
+    mark: Decimal
+    index: Decimal
+    funding_rate: Decimal
+    next_funding_ms: int
+    mark_local_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candles:
+    """Rows (n, 9): open ms, open, high, low, close, volume, quote volume, taker buy volume, 1 if closed."""
+
+    rows: np.ndarray[Any, np.dtype[np.float64]]
+    local_ns: int
+    event_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """One symbol's streams: why its book may not be used, and seconds since each was heard (inf: never)."""
+
+    stale: Stale
+    depth_age_s: float
+    trade_age_s: float
+    ticker_age_s: float
+    mark_age_s: float
+
+
+class FeedReader:
+    """Reads one feed. Raises PageError at first when there is none, KeyError for a symbol it does not hear."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._open()
+
+    def _open(self) -> None:
+        self._page = attach(self._paths)
+        self._words = self._page.words
+        self._life = int(self._words[pages.H_LIFE])
+        self._table, self._slots = -1, dict[str, int]()
+        self._seen = int(self._words[pages.H_EVENT_COUNT])
+
+    @property
+    def life(self) -> int:
+        """Number of this life of the feed: another one means that all epochs begin anew."""
+        return self._life
+
+    @property
+    def alive(self) -> bool:
+        """The feed wrote its heartbeat lately and has not ended. Without it nothing here may be decided on."""
+        beat_s = (time.monotonic_ns() - int(self._words[pages.H_BEAT_NS])) / 1e9
+        return not self._words[pages.H_ENDED] and 0 <= beat_s < BEAT_WITHIN_S
+
+    def refresh(self) -> bool:
+        """Open the memory of a new feed, if there is one. True if the feed is alive now."""
+        if not self.alive:
+            try:
+                self._open()
+            except PageError:
+                return False
+        return self.alive
+
+    def symbols(self) -> list[str]:
+        """What the feed hears now."""
+        return sorted(self._names())
+
+    def book(self, symbol: str, levels: int = 20) -> BookView:
+        """The best levels; its `stale` says SILENT where the feed itself is not alive. Raises Torn, KeyError."""
+        words = self._page.book(self._slot(symbol))
+        view = views.view(words, levels)
+        if view.stale is Stale.FRESH and not self.alive:
+            view = BookView(view.epoch, view.last_id, Stale.SILENT, view.event_ms, view.local_ns, view.bids, view.asks,
+                            view.whole, view.price_scale, view.qty_scale)
+        self._same(symbol, words)
+        return view
+
+    def depth_within(self, symbol: str, pct: float) -> Depth:
+        """Quote value within `pct` percent of the mid, a lower bound where it says so (D2)."""
+        return views.depth_within(self._page.book(self._slot(symbol)), pct)
+
+    def ticker(self, symbol: str) -> TickerView:
+        """bookTicker and mark price. Raises Torn."""
+        words = self._page.book(self._slot(symbol))
+        header = _whole_header(words)
+        price, qty = Decimal(1).scaleb(-header[at.PRICE_SCALE]), Decimal(1).scaleb(-header[at.QTY_SCALE])
+        fine = price.scaleb(-MARK_EXTRA)
+        tick, mark = header[at.TICKER:at.TICKER + 7], header[at.MARK:at.MARK + 6]
+        return TickerView(tick[0] * price, tick[1] * qty, tick[2] * price, tick[3] * qty, tick[6], mark[0] * fine,
+                          mark[1] * fine, mark[2] * Decimal("1e-8"), mark[3], mark[5])
+
+    def trades(self, symbol: str, since: int = 0) -> flow.Rows:
+        """Trades from running number `since` on (`Rows.next_number` of the call before), in whole units."""
+        return flow.since(self._page.ring(self._slot(symbol)), since)
+
+    def trades_as_floats(self, symbol: str, since: int = 0) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """(n, 4): time ms, price, quantity, 1 where the taker sold."""
+        words = self._page.ring(self._slot(symbol))
+        return flow.as_floats(words, flow.since(words, since).trades)
+
+    def window(self, symbol: str, since_ms: int, large_quote: float) -> flow.Window:
+        """Trade flow since `since_ms` of the venue's time (D5)."""
+        return flow.window(self._page.ring(self._slot(symbol)), since_ms, large_quote)
+
+    def candles(self, symbol: str, interval: str) -> Candles:
+        """The context of closed candles and the running one. Raises Torn, KeyError for an interval not heard."""
+        if interval not in self._page.shape.intervals:
+            raise KeyError(f"the feed does not hear {interval} candles; add it to feed.intervals")
+        words, rows = self._page.candles(self._slot(symbol), self._page.shape.intervals.index(interval))
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            before = int(words[pages.C_SEQ])
+            if not before & 1:
+                found = Candles(rows[:max(0, int(words[pages.C_COUNT]))].copy(), int(words[pages.C_LOCAL_NS]),
+                                int(words[pages.C_EVENT_MS]))
+                if int(words[pages.C_SEQ]) == before:
+                    return found
+            if time.monotonic() > deadline:
+                raise Torn("the candles are being changed and nobody goes on with it: is the feed process alive?")
+            time.sleep(0)
+
+    def liveness(self, symbol: str) -> Liveness:
+        """Each stream's own clock (X29)."""
+        slot = self._slot(symbol)
+        words, now = self._page.book(slot), time.monotonic_ns()
+        heard = (words[at.LOCAL_NS], self._page.ring(slot)[ring.LAST_LOCAL_NS], words[at.TICKER + 6],
+                 words[at.MARK + 5])
+        ages = [(now - int(one)) / 1e9 if one else float("inf") for one in heard]
+        return Liveness(Stale(int(words[at.STALE])), *ages)
+
+    def changes(self) -> tuple[list[tuple[str, str]], int]:
+        """(symbol, kind) of everything that changed since the last call, in order, and how many were overwritten
+        before they were read (then look at every symbol)."""
+        count = int(self._words[pages.H_EVENT_COUNT])
+        first = max(self._seen, count - pages.EVENTS + 64)  # the writer may be a few ahead by now
+        codes = self._page.events[np.arange(first, count) % pages.EVENTS].tolist()
+        missed, self._seen = first - self._seen, count
+        names = {slot: name for name, slot in self._names().items()}
+        return [(names[code // pages.KINDS], KIND_NAMES[code % pages.KINDS]) for code in codes
+                if code // pages.KINDS in names], missed
+
+    def _names(self) -> dict[str, int]:
+        version = int(self._words[pages.H_TABLE])
+        if version != self._table:
+            slots = range(self._page.shape.slots)
+            self._slots = {name: slot for slot in slots if (name := self._page.name(slot))}
+            self._table = version
+        return self._slots
+
+    def _slot(self, symbol: str) -> int:
+        found = self._names().get(symbol)
+        if found is None:
+            raise KeyError(f"the feed does not hear {symbol}")
+        return found
+
+    def _same(self, symbol: str, words: np.ndarray[Any, np.dtype[np.int64]]) -> None:
+        """The place did not go to another symbol while it was read."""
+        if int(self._words[pages.H_TABLE]) != self._table and self._names().get(symbol) is None:
+            raise KeyError(f"the feed does not hear {symbol} any more")
+
+
+def _whole_header(words: np.ndarray[Any, np.dtype[np.int64]]) -> list[int]:
+    return views.copy(words, 0)[0]

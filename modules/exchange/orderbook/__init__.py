@@ -1,0 +1,1 @@
+"""Exact local order books: layout, sequence rules, parsers; no asyncio, no sockets."""

@@ -1,0 +1,225 @@
+"""The books of one futures account: fills folded by leg, money that moved besides, plans; one file, one writer.
+
+1. A fill counts once (symbol, leg, trade id), whoever told of it first; each leg has its average-cost fold (X11, X19).
+2. Money (X20): wallet = opening + Σ realised − Σ fees + Σ other income (funding, transfers, insurance), exactly but for
+   the venue's rounding of each realised result to eight decimals.
+3. Income is counted once by (kind, id, symbol). Realised results and commissions are left out: fills tell those.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from modules.exchange.futures_types import FuturesMarket, Income, Position, Wallet
+from modules.exchange.types import Fill, PositionSide
+from modules.execution.crashpoints import crash_point, declare
+from modules.execution.futures.plan import ZERO, Cash, FuturesState, LegKey, Plan
+from modules.execution.holding import Holding
+from modules.execution.ledger import Ledger, Taken
+from modules.storage.json_state import JsonFile
+
+declare(__name__, "plan.written", "perp.books.written")
+
+TRADES = frozenset({"REALIZED_PNL", "COMMISSION"})
+OVERLAP_MS = 120_000  # rows are asked for again this far back: the venue writes some of them late
+ROWS_KEPT = 2_000
+FILLS_KEPT_MS = 3 * 86_400_000
+MOST_FILLS = 4_000
+ORDERS_KEPT = 5_000
+ROUNDING = Decimal("1e-8")
+
+
+class FuturesBooks:
+    """What is held and meant, by our own counting. Not safe between threads."""
+
+    def __init__(self, file: JsonFile[FuturesState], venue: str, account: str) -> None:
+        self._file = file
+        self._venue, self._account = venue, account
+        self.ledgers = {side: Ledger(venue, account, signed=True) for side in PositionSide}
+        self.plans: dict[LegKey, Plan] = {}
+        self.cash: Cash | None = None
+        self.external: dict[str, Decimal] = {}
+        self.blocked: dict[str, str] = {}
+        self.order_ids: dict[str, None] = {}
+        self.conflicts: list[Fill] = []
+        self.fills_counted = 0
+        self._dirty = False
+        self._saving = asyncio.Lock()
+
+    def load(self) -> None:
+        """Read what lies on disk. Raises StateError where it is damaged beyond its copy."""
+        state = self._file.load()
+        for side in PositionSide:
+            if str(side) in state.ledgers:
+                self.ledgers[side] = Ledger.restore(state.ledgers[str(side)], signed=True)
+        self.plans = {LegKey.of(plan): plan for plan in state.plans.values()}
+        self.cash, self.external, self.blocked = state.cash, dict(state.external), dict(state.blocked)
+        self.order_ids = dict.fromkeys(state.order_ids)
+
+    async def plan(self, plan: Plan) -> None:
+        """A plan, durable (rule 1 of `plan`). Raises OSError: then nothing may be opened by it."""
+        before = self.plans.get(LegKey.of(plan))
+        self.plans[LegKey.of(plan)] = plan
+        self._dirty = True
+        try:
+            await self.flush()
+        except OSError:
+            if before is None:
+                del self.plans[LegKey.of(plan)]
+            else:
+                self.plans[LegKey.of(plan)] = before
+            raise
+        crash_point("plan.written")
+
+    def adopt(self, plan: Plan) -> None:
+        """A plan made again from what is on disk already."""
+        self.plans[LegKey.of(plan)] = plan
+        self._dirty = True
+
+    def drop(self, leg: LegKey) -> None:
+        """The leg is flat and nothing is under way."""
+        if self.plans.pop(leg, None) is not None:
+            self._dirty = True
+
+    def block(self, leg: LegKey, why: str) -> None:
+        """No entries on this leg until a person releases it."""
+        if self.blocked.get(str(leg)) != why:
+            self.blocked[str(leg)] = why
+            self._dirty = True
+
+    def release(self, leg: LegKey, held: Decimal | None = None) -> None:
+        """A person has explained it; `held`: what the venue holds beyond our fills is theirs from now on."""
+        self.blocked.pop(str(leg), None)
+        if held is not None:
+            self.external[str(leg)] = held - self.held(leg)
+        self._dirty = True
+
+    # -- fills ---------------------------------------------------------------------------------------------
+
+    def take(self, fills: Iterable[Fill], markets: Mapping[str, FuturesMarket]) -> list[Fill]:
+        """Count fills (rule 1); returns those that were new."""
+        new = []
+        for fill in fills:
+            taken = self.ledgers[fill.position_side].take(fill, markets.get(fill.symbol))
+            if taken is Taken.NEW:
+                new.append(fill)
+                self._dirty = True
+            elif taken is Taken.CONFLICT and fill not in self.conflicts:
+                self.conflicts.append(fill)
+        self.fills_counted += len(new)
+        return new
+
+    def ours(self, order_ids: Iterable[str]) -> None:
+        """Orders of ours, by the venue's ids."""
+        for order_id in order_ids:
+            if order_id and order_id not in self.order_ids:
+                self.order_ids[order_id] = None
+                self._dirty = True
+        for old in list(self.order_ids)[:-ORDERS_KEPT]:
+            del self.order_ids[old]
+
+    def holding(self, leg: LegKey) -> Holding | None:
+        """The fold of a leg's fills; None where there were none."""
+        return self.ledgers[leg.side].holding(leg.symbol)
+
+    def held(self, leg: LegKey) -> Decimal:
+        """Signed quantity by our fills."""
+        found = self.holding(leg)
+        return found.quantity if found is not None else ZERO
+
+    def expected(self, leg: LegKey) -> Decimal:
+        """What the venue should hold: by fills, and what stood there before us."""
+        return self.held(leg) + self.external.get(str(leg), ZERO)
+
+    def since_ms(self, symbol: str) -> int:
+        """From when fills of a symbol are to be asked for."""
+        known = [ledger.since_ms(symbol) for ledger in self.ledgers.values()]
+        return max(max(known) - OVERLAP_MS, self.cash.opening_ms if self.cash else 0)
+
+    def symbols(self) -> set[str]:
+        """Every symbol with a plan, or with something held by our fills."""
+        held = {symbol for ledger in self.ledgers.values() for symbol, one in ledger.holdings().items() if one.quantity}
+        return held | {leg.symbol for leg in self.plans}
+
+    def legs(self) -> set[LegKey]:
+        """Every leg with something held by our fills."""
+        return {LegKey(symbol, side) for side, ledger in self.ledgers.items()
+                for symbol, one in ledger.holdings().items() if one.quantity}
+
+    # -- money ---------------------------------------------------------------------------------------------
+
+    def begin(self, wallet: Wallet, now_ms: int, positions: Iterable[Position]) -> None:
+        """The opening: what is there now is not ours to explain."""
+        self.cash = Cash(opening=wallet.balance, opening_ms=now_ms, through_ms=now_ms)
+        self.external = {str(LegKey.of(one)): one.quantity for one in positions}
+        self._dirty = True
+
+    def earn(self, rows: Iterable[Income]) -> list[Income]:
+        """Count income (rule 3); returns what was new."""
+        if self.cash is None:
+            return []
+        known = {(row.kind, row.id, row.symbol) for row in self.cash.rows}
+        new = [row for row in rows if row.kind not in TRADES and row.market_ms > self.cash.opening_ms
+               and (row.kind, row.id, row.symbol) not in known]
+        if not new:
+            return []
+        other = dict(self.cash.other)
+        for row in new:
+            name = row.kind if row.asset == "USDT" else f"{row.kind} {row.asset}"
+            other[name] = other.get(name, ZERO) + row.amount
+        kept = (*self.cash.rows, *new)[-ROWS_KEPT:]
+        self.cash = Cash(opening=self.cash.opening, opening_ms=self.cash.opening_ms, other=other, rows=kept,
+                         through_ms=max(self.cash.through_ms, max(row.market_ms for row in new)))
+        self._dirty = True
+        return new
+
+    def income_since_ms(self) -> int:
+        """From when income is to be asked for."""
+        return max(self.cash.through_ms - OVERLAP_MS, self.cash.opening_ms) if self.cash else 0
+
+    def realised(self) -> Decimal:
+        """Σ results of what was closed, by our average-cost folds."""
+        return sum((one.realised for ledger in self.ledgers.values() for one in ledger.holdings().values()), ZERO)
+
+    def fees(self) -> Decimal:
+        """Σ commissions in USDT."""
+        return sum((one.fees for ledger in self.ledgers.values() for one in ledger.holdings().values()), ZERO)
+
+    def wallet(self) -> Decimal | None:
+        """What the wallet should hold (rule 2)."""
+        if self.cash is None:
+            return None
+        other = sum((amount for kind, amount in self.cash.other.items() if " " not in kind), ZERO)
+        return self.cash.opening + self.realised() - self.fees() + other
+
+    def rounding(self) -> Decimal:
+        """By how much the venue's rounding of results may move `wallet`."""
+        return ROUNDING * (self.fills_seen() + 1)
+
+    def fills_seen(self) -> int:
+        """Fills that are still kept one by one."""
+        return max(self.fills_counted, sum(len(ledger.fills(symbol)) for ledger in self.ledgers.values()
+                                           for symbol in ledger.holdings()))
+
+    # -- disk ----------------------------------------------------------------------------------------------
+
+    async def flush(self, now_ms: int = 0) -> None:
+        """Write what changed. Raises OSError: it stays, and goes with the next write."""
+        async with self._saving:
+            if not self._dirty:
+                return
+            if now_ms and self.fills_seen() > MOST_FILLS:
+                for ledger in self.ledgers.values():
+                    ledger.shorten(now_ms - FILLS_KEPT_MS)
+                self.fills_counted = 0
+            state = FuturesState(
+                plans={str(leg): plan for leg, plan in self.plans.items()}, cash=self.cash,
+                ledgers={str(side): ledger.pages() for side, ledger in self.ledgers.items() if ledger.holdings()},
+                external=dict(self.external), blocked=dict(self.blocked), order_ids=tuple(self.order_ids))
+            self._dirty = False
+            try:
+                await asyncio.to_thread(self._file.save, state)
+            except OSError:
+                self._dirty = True
+                raise
+            crash_point("perp.books.written")

@@ -1,0 +1,369 @@
+"""The futures desk: what a system may do with its account. It starts closed and guards before it does anything else.
+
+1. Start closed (X16): first every position is covered (X18), then open intents are resumed, mode, leverage, money and
+   fills are read; only then may anything be opened. What fails is tried again; exits and guards run meanwhile.
+2. An entry's plan (stop, take profit) is durable before the entry leaves; each growth of its fill has the leg covered.
+3. `look` is the heartbeat: positions and conditional orders together (X16), every leg covered, closed or cleared.
+4. A leg is flat when the venue says so and our fills say so; before that none of its guards is taken away (X15).
+5. Nothing is ever switched silently (X22): with `arrange` the mode is set where nothing is held and no order is open.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from decimal import Decimal
+
+from modules.exchange.futures_api import FuturesAccount, FuturesMarketData
+from modules.exchange.futures_types import FuturesMarket, Position, Setup, TriggerState
+from modules.exchange.types import OrderState, PositionSide, Side, Unavailable
+from modules.execution.controls import PerpRefusals, approve_perp_entry
+from modules.execution.crashpoints import crash_point, declare
+from modules.execution.executor import Executor, Filled, NothingFilled, NotPlaced, Result, Unresolved
+from modules.execution.futures.books import FuturesBooks
+from modules.execution.futures.checklist import PerpAsk, PerpLimits, PerpWorld
+from modules.execution.futures.exits import Exits, Out
+from modules.execution.futures.guard import Cover, Guard, Identity
+from modules.execution.futures.plan import ZERO, LegKey, Plan, Word
+from modules.execution.futures.setup import DeskTerms, verify
+from modules.execution.intents import FeeTerms, Intent, client_id
+from modules.execution.journal import Entry, Journal
+
+log = logging.getLogger(__name__)
+
+declare(__name__, "entry.covered", "perp.booked", "leg.cleared")
+
+MANY_SYMBOLS = 20
+FLAT_FOR_S = 3.0
+
+
+class PerpExecutor(Executor):
+    """The executor, with a turn for each leg's entries and exits: an exit never waits for an entry that rests."""
+
+    def _turn(self, intent: Intent) -> str:
+        return f"{intent.symbol} {intent.position_side} {intent.leg}"
+
+
+class FuturesDesk:
+    """One system's account."""
+
+    def __init__(self, account: FuturesAccount, market: FuturesMarketData, journal: Journal, books: FuturesBooks,
+                 who: Identity, terms: DeskTerms, say: Callable[[Word], None]) -> None:
+        self.account, self.market, self.journal, self.books = account, market, journal, books
+        self.who, self.terms, self._say = who, terms, say
+        self.guard = Guard(account, market.clock, journal, who)
+        self.executor = PerpExecutor(account, market, journal, terms.patience, self._grew)
+        self.exits = Exits(account, market, self.executor, journal, who, terms.exit_pct, self._book, say)
+        self.closed = "the account has not been read yet"
+        self.hedge_ok = False
+        self.setups: Mapping[str, Setup] = {}
+        self.positions: dict[LegKey, Position] = {}
+        self.read_at = 0.0
+        self.bare_since: dict[LegKey, float] = {}
+        self.worst_bare_s = 0.0
+        self._steps: dict[str, Decimal] = {}
+        self._entered_at: dict[LegKey, float] = {}
+        self._flat_since: dict[LegKey, float] = {}
+        self._busy: set[asyncio.Task[None]] = set()
+        self._at_work: set[str] = set()
+
+    # -- start ---------------------------------------------------------------------------------------------
+
+    async def guard_first(self) -> None:
+        """Rule 1, first part. Raises Unavailable."""
+        await self.market.contracts()
+        await self.look()
+        self.resume()
+
+    async def verify(self, symbols: Sequence[str]) -> None:
+        """Position mode, and margin mode and leverage of the symbols that will be traded (X22). Raises Unavailable."""
+        found = await verify(self.account, self.terms, symbols)
+        self.hedge_ok, self.setups = found.hedge_ok, found.setups
+        for word in found.words:
+            self._say(word)
+
+    # -- entries -------------------------------------------------------------------------------------------
+
+    def leg_of(self, symbol: str, long: bool) -> LegKey:
+        """Where an entry of this direction is held."""
+        side = (PositionSide.LONG if long else PositionSide.SHORT) if self.terms.hedge else PositionSide.BOTH
+        return LegKey(symbol, side)
+
+    async def enter(self, ask: PerpAsk, slot: str, cause: str = "", reason: str = "",
+                    rest_s: float = 0.0) -> Result | PerpRefusals:
+        """Open or enlarge a leg; it is covered before this returns. Raises OSError where nothing can be written, and
+        Unavailable where the venue cannot be read: nothing was sent then.
+        """
+        leg = self.leg_of(ask.symbol, ask.long)
+        market = (await self.market.contracts()).get(ask.symbol)
+        intent = self._entry(ask, leg, market, slot, cause, reason, rest_s)
+        if leg in self.books.plans:
+            await self.look()  # its stop is brought to the form that covers what this order will add
+        world = await self._world(ask, leg, market)
+        approved = approve_perp_entry(intent, ask, world, PerpLimits(self.terms.margin, self.terms.leverage,
+                                                                     self.terms.margin_share))
+        if isinstance(approved, PerpRefusals):
+            return approved
+        before = self.books.plans.get(leg)
+        self._entered_at[leg] = time.monotonic()  # rule 4: a leg that is about to be held is not flat
+        self._flat_since.pop(leg, None)
+        await self.books.plan(Plan(symbol=ask.symbol, side=leg.side, long=ask.long, stop=ask.stop, take=ask.take,
+                                   slot=before.slot if before else slot,
+                                   opened_ms=before.opened_ms if before else intent.market_ms))
+        result = await self.executor.execute(approved)
+        await self._book(intent, result)
+        return result
+
+    async def _world(self, ask: PerpAsk, leg: LegKey, market: FuturesMarket | None) -> PerpWorld:
+        wallet, marks, positions, brackets = await asyncio.gather(
+            self.account.wallet(), self.market.marks(), self.account.positions(), self.account.brackets(ask.symbol))
+        self._seen(positions)
+        held = self.positions.get(leg)
+        plan = self.books.plans.get(leg)
+        mark = marks.get(ask.symbol)
+        foreign = held is not None and plan is None
+        blocked = self.books.blocked.get(str(leg), "")
+        unresolved = any(entry.intent.symbol == ask.symbol and entry.intent.leg in ("entry", "exit")
+                         and entry.intent.position_side is leg.side
+                         for entry in self.journal.open_entries(self.who.system, self.who.account))
+        return PerpWorld(
+            closed=self.closed, market=market, setup=self.setups.get(ask.symbol), wallet=wallet,
+            brackets=tuple(brackets), mark=mark.price if mark else None, account_age_s=0.0,
+            held=abs(held.quantity) if held else ZERO, held_long=held.long if held else None,
+            closing=plan.closing if plan else "", blocked=blocked or ("a position that is not ours stands there"
+                                                                      if foreign else ""),
+            unresolved=unresolved, hedge_ok=self.hedge_ok)
+
+    def _entry(self, ask: PerpAsk, leg: LegKey, market: FuturesMarket | None, slot: str, cause: str, reason: str,
+               rest_s: float) -> Intent:
+        name = f"{leg.side}:{slot}"
+        number = self.journal.next_generation(self.who.system, self.who.account, ask.symbol, "entry", name)
+        base, quote, taker = (market.base, market.quote, market.taker_fee) if market else ("", "", ZERO)
+        return Intent(
+            id=client_id(self.who.system, self.who.account, ask.symbol, "entry", name, number), system=self.who.system,
+            account=self.who.account, symbol=ask.symbol, leg="entry", slot=name, generation=number,
+            side=Side.BUY if ask.long else Side.SELL, type=ask.type, quantity=ask.quantity, price=ask.price,
+            reason=reason, cause=cause, market_ms=self.market.clock.now_ms(), fees=FeeTerms(base, quote, taker),
+            position_side=leg.side, rest_s=rest_s,
+            note={"stop": str(ask.stop), "take": str(ask.take or "")})
+
+    async def _grew(self, intent: Intent, state: OrderState) -> None:
+        """Rule 2: cover what was filled before anything else is done about the order."""
+        if intent.leg != "entry":
+            return
+        leg = LegKey(intent.symbol, intent.position_side)
+        self._entered_at[leg] = time.monotonic()
+        plan = self.books.plans.get(leg) or self._replan(leg, intent)
+        market = (await self.market.contracts()).get(intent.symbol)
+        if plan is None or market is None:
+            return
+        self.bare_since.setdefault(leg, time.monotonic())
+        try:
+            await self._cover(leg, plan, market, None, None)
+        except (Unavailable, OSError) as problem:
+            log.error("%s: not covered yet: %s", leg, problem)
+        crash_point("entry.covered")
+
+    def _replan(self, leg: LegKey, intent: Intent) -> Plan | None:
+        """The plan that an entry was sent with, from its intent; None for one without a stop."""
+        if not intent.note.get("stop"):
+            return None
+        log.error("%s: its plan was missing; made again from the entry %s", leg, intent.id)
+        take = intent.note.get("take")
+        plan = Plan(symbol=leg.symbol, side=leg.side, long=intent.side is Side.BUY, stop=Decimal(intent.note["stop"]),
+                    take=Decimal(take) if take else None, slot=intent.slot, opened_ms=intent.market_ms)
+        self.books.adopt(plan)
+        return plan
+
+    def _orphans(self) -> None:
+        """What our fills hold and the venue confirms has a plan, whatever was lost."""
+        for leg in self.positions.keys() - self.books.plans.keys():
+            if not self.books.held(leg):
+                continue
+            entries = [entry.intent for entry in self.journal.entries.values() if entry.intent.leg == "entry"
+                       and LegKey(entry.intent.symbol, entry.intent.position_side) == leg]
+            if entries:
+                self._replan(leg, entries[-1])
+
+    async def move(self, leg: LegKey, stop: Decimal, take: Decimal | None) -> None:
+        """Other prices for a leg's guards. Raises OSError and Unavailable; the next `look` goes on then."""
+        plan = self.books.plans[leg]
+        await self.books.plan(Plan(symbol=plan.symbol, side=plan.side, long=plan.long, stop=stop, take=take,
+                                   closing=plan.closing, slot=plan.slot, opened_ms=plan.opened_ms))
+        await self.look()
+
+    # -- exits ---------------------------------------------------------------------------------------------
+
+    async def close(self, leg: LegKey, reason: str) -> Out:
+        """Cancel what still opens the leg, then get out (X36). One sitting; `look` goes on with the rest."""
+        plan = self.books.plans.get(leg)
+        if plan is None:
+            return Out(True)
+        if not plan.closing:
+            plan = Plan(symbol=plan.symbol, side=plan.side, long=plan.long, stop=plan.stop, take=plan.take,
+                        closing=reason, slot=plan.slot, opened_ms=plan.opened_ms)
+            try:
+                await self.books.plan(plan)
+            except OSError as problem:  # an exit never waits for a disk; a crash now would only forget the wish
+                log.error("%s: the wish to close cannot be written: %s", leg, problem)
+                self.books.plans[leg] = plan
+        name = f"close {leg}"
+        if self._open(leg, "exit") and name not in self._at_work:  # X4: its end first, then the next one
+            self.resume()
+            return Out(False, "the end of an earlier exit is not known yet")
+        if name in self._at_work:
+            return Out(False, "it is being closed")
+        self._at_work.add(name)
+        try:
+            for entry in self._open(leg, "entry"):
+                await self.account.cancel(entry.intent.symbol, entry.intent.id)
+            market = (await self.market.contracts())[leg.symbol]
+            return await self.exits.close(plan, market)
+        finally:
+            self._at_work.discard(name)
+
+    def _open(self, leg: LegKey, kind: str) -> list[Entry]:
+        return [entry for entry in self.journal.open_entries(self.who.system, self.who.account)
+                if entry.intent.leg == kind and LegKey(entry.intent.symbol, entry.intent.position_side) == leg]
+
+    def step(self, symbol: str) -> Decimal:
+        """The quantity step of a contract; a tiny one for a contract that is not known any more."""
+        return self._steps.get(symbol, Decimal("1e-12"))
+
+    # -- the heartbeat -------------------------------------------------------------------------------------
+
+    def _seen(self, positions: Sequence[Position]) -> None:
+        self.positions = {LegKey.of(one): one for one in positions}
+        self.read_at = time.monotonic()
+
+    async def look(self) -> None:
+        """Rule 3. Raises Unavailable; then nothing is concluded (X15)."""
+        symbols = sorted({leg.symbol for leg in self.books.plans})
+        read_at = time.monotonic()
+        asked: list[str | None] = [None] if len(symbols) > MANY_SYMBOLS else [*symbols]
+        positions, lists = await asyncio.gather(
+            self.account.positions(), asyncio.gather(*(self.account.open_triggers(one) for one in asked)))
+        self._seen(positions)
+        standing = [one for rows in lists for one in rows]
+        self._orphans()
+        contracts = await self.market.contracts()
+        self._steps = {symbol: one.step for symbol, one in contracts.items()}
+        await asyncio.gather(*(self._attend(leg, contracts, standing, read_at) for leg in list(self.books.plans)))
+        await self.books.flush()
+
+    async def _attend(self, leg: LegKey, contracts: Mapping[str, FuturesMarket],
+                      standing: Sequence[TriggerState], read_at: float) -> None:
+        plan, held, market = self.books.plans.get(leg), self.positions.get(leg), contracts.get(leg.symbol)
+        if plan is None:
+            return
+        if held is None or not plan.fits(held):
+            self.bare_since.pop(leg, None)
+            await self._flat(leg, standing)
+            return
+        if market is None:
+            self._say(Word(f"gone {leg}", f"{leg}: the exchange does not list the contract any more", "",
+                           "Look at the position on the exchange"))
+            return
+        self._flat_since.pop(leg, None)
+        await self._cover(leg, plan, market, held, standing, read_at)
+        distance = held.liquidation_distance_pct
+        if distance is not None and distance < self.terms.act_pct and not plan.closing:
+            self._say(Word(f"liquidation {leg}", f"{leg}: liquidation is {distance:.1f} % away; closing it now"))
+            self._work(f"exit {leg}", self._out(leg, "liquidation is near"))
+        elif distance is not None and distance < self.terms.warn_pct:
+            self._say(Word(f"near {leg}", f"{leg}: liquidation at {held.liquidation} is {distance:.1f} % away", "",
+                           "Add margin or make the position smaller"))
+        if plan.closing:
+            self._work(f"exit {leg}", self._out(leg, plan.closing))
+
+    async def _cover(self, leg: LegKey, plan: Plan, market: FuturesMarket, held: Position | None,
+                     standing: Sequence[TriggerState] | None, read_at: float = 0.0) -> None:
+        found = await self.guard.cover(plan, market, None if held is None else held.quantity, standing, read_at)
+        now = time.monotonic()
+        if found is Cover.COVERED:
+            since = self.bare_since.pop(leg, None)
+            if since is not None:
+                self.worst_bare_s = max(self.worst_bare_s, now - since)
+            return
+        since = self.bare_since.setdefault(leg, now)
+        if found is Cover.PASSED:
+            self._work(f"exit {leg}", self._out(leg, "the price is beyond its stop or target"))
+        elif now - since > self.terms.unprotected_s and found is Cover.OPEN:
+            self._say(Word(f"bare {leg}", f"{leg}: no stop could be placed for {now - since:.0f} s; closing it now",
+                           self.guard.refused.get(leg, "")))
+            self._work(f"exit {leg}", self._out(leg, "it could not be protected"))
+
+    async def _flat(self, leg: LegKey, standing: Sequence[TriggerState]) -> None:
+        """Rule 4. A venue's answer may be a moment old: flat is believed when it lasted."""
+        now = time.monotonic()
+        lasted = now - self._flat_since.setdefault(leg, now)
+        if lasted < FLAT_FOR_S or now - self._entered_at.get(leg, -FLAT_FOR_S) < 2 * FLAT_FOR_S:
+            return
+        if self.books.held(leg) or self._open(leg, "entry") or self._open(leg, "exit") or self._entering(leg):
+            return
+        await self.guard.clear(leg, standing)
+        crash_point("leg.cleared")
+        if not [one for one in standing if LegKey(one.symbol, one.position_side) == leg and self.guard.ours(one)]:
+            self.books.drop(leg)
+            self._flat_since.pop(leg, None)
+
+    def _entering(self, leg: LegKey) -> bool:
+        return f"{leg.symbol} {leg.side} entry" in self.executor.placing
+
+    async def _out(self, leg: LegKey, reason: str) -> None:
+        out = await self.close(leg, reason)
+        if not out.flat:
+            log.warning("%s: not closed yet: %s", leg, out.why)
+
+    # -- what is under way ---------------------------------------------------------------------------------
+
+    def resume(self) -> None:
+        """Learn the end of every intent that is open; each by itself, none twice at once."""
+        for entry in self.journal.open_entries(self.who.system, self.who.account):
+            intent = entry.intent
+            if intent.leg in ("stop", "take"):
+                self._work(f"guard {intent.id}", self._settle_guard(entry))
+            elif f"{intent.symbol} {intent.position_side} {intent.leg}" not in self.executor.placing:
+                self._work(f"intent {intent.id}", self._resume(entry))
+
+    async def _settle_guard(self, entry: Entry) -> None:
+        window = self.terms.patience.window_s + self.terms.patience.margin_s
+        await self.guard.settle(entry, round(1000 * window * self.market.clock.speed))
+
+    async def _resume(self, entry: Entry) -> None:
+        await self._book(entry.intent, await self.executor.resume(entry))
+
+    def _work(self, name: str, work: Coroutine[object, object, None]) -> None:
+        """Do something beside the heartbeat, once at a time by name."""
+        if name in self._at_work:
+            work.close()
+            return
+        self._at_work.add(name)
+        task: asyncio.Task[None] = asyncio.create_task(work, name=name)
+        self._busy.add(task)
+        task.add_done_callback(lambda done: self._done(name, done))
+
+    def _done(self, name: str, task: asyncio.Task[None]) -> None:
+        """A task's border: what ended it is logged, and the next heartbeat begins it anew."""
+        self._at_work.discard(name)
+        self._busy.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            log.error("%s failed", name, exc_info=problem)
+
+    async def _book(self, intent: Intent, result: Result) -> None:
+        """Count what was executed, then close the intent (X7)."""
+        if isinstance(result, Filled):
+            self.books.take(result.fills, await self.market.contracts())
+            self.books.ours([result.executed.order_id])
+            await self.books.flush()
+            crash_point("perp.booked")
+            self.journal.close(intent.id, "booked")
+        elif isinstance(result, NothingFilled | NotPlaced | Unresolved):
+            log.info("%s %s %s: %s", intent.symbol, intent.leg, intent.id, result)
+
+    async def shut(self) -> None:
+        """End what runs beside; guards stay on the exchange (X36)."""
+        for task in list(self._busy):
+            task.cancel()
+        await asyncio.gather(*self._busy, return_exceptions=True)
+        await self.books.flush()

@@ -1,0 +1,9 @@
+"""Alembic's entry: migrations run on the connection that they are given."""
+
+from alembic import context
+
+from modules.storage.sql.tables import METADATA
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
+with context.begin_transaction():
+    context.run_migrations()

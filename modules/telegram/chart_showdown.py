@@ -1,0 +1,150 @@
+"""The chart of system C: structure on the candles, liquidation pools, entry zone, stop, targets, chain of reasons.
+
+For the worker process only. It draws what the service wrote; nothing is asked of the venue.
+"""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from modules.exchange.settings import ExchangeSettings
+from modules.exchange.types import Unavailable
+from modules.telegram.chart_candles import candles_on, labelled_lines, range_of
+from modules.telegram.chart_style import (
+    BACK,
+    DIM,
+    DOWN,
+    ENTRY,
+    PEAK,
+    STOP,
+    TARGET,
+    TEXT,
+    UP,
+    canvas,
+    note,
+    save,
+    time_labels,
+    title,
+)
+from utils.figures import price, when
+from utils.paths import Paths
+
+_MARKS = {"pass": ("✓", UP), "fail": ("✗", DOWN), "neutral": ("–", DIM)}
+_ROWS = 8
+
+
+async def showdown(paths: Paths, exchange: ExchangeSettings, spec: dict[str, Any]) -> dict[str, Any]:
+    """Draw `spec`: symbol, interval, zone, candles (n, 6), swings, pools, decision. Raises Unavailable."""
+    if len(spec["candles"]) < 2:
+        raise Unavailable(f"{spec['symbol']} has no {spec['interval']} candles yet.")
+    return {"picture": draw(paths, spec)}
+
+
+def draw(paths: Paths, spec: dict[str, Any]) -> str:
+    """The picture; returns its path below data/."""
+    candles = np.array(spec["candles"], dtype=np.float64)
+    decision = spec["decision"]
+    figure, (axis, below) = canvas((3.0, 1.3), shared=False)
+    candles_on(axis, candles)
+    lines = _lines(decision, float(candles[-1, 4]))
+    range_of(axis, candles, [value for _, value, _ in lines])
+    bottom, top = axis.get_ylim()
+    axis.set_ylim(bottom - 0.07 * (top - bottom), top + 0.07 * (top - bottom))  # for names of swings and pools
+    _pools(axis, spec["pools"])
+    if decision["entry_zone"]:
+        low, high = (float(value) for value in decision["entry_zone"])
+        axis.axhspan(low, high, color=ENTRY, alpha=0.25, zorder=1.5)
+    _swings(axis, candles, spec["swings"])
+    labelled_lines(axis, lines, len(candles))
+    axis.set_xlim(-1, len(candles) + 0.5)
+    time_labels(axis, [float(at) for at in candles[:, 0]], spec["zone"])
+    _table(below, decision)
+    action = decision["action"]
+    color = {"long": UP, "short": DOWN}.get(action, TEXT)
+    head = {"long": "▲ LONG", "short": "▼ SHORT"}.get(action, "FLAT")
+    asset, last = spec["symbol"].removesuffix("USDT"), price(float(candles[-1, 4]))
+    title(figure, f"{asset} {spec['interval']}  {last}", head, color)
+    note(figure, f"[{decision['mode']}] signals only · trend {spec['trend']} · "
+                 f"{when(int(decision['ms']), spec['zone'])} · risk {decision['risk_level']} of 5 · "
+                 f"confidence {decision['confidence']:.2f}")
+    axis.set_position((0.03, 0.39, 0.735, 0.51))
+    below.set_position((0.03, 0.01, 0.94, 0.315))
+    return save(figure, paths, f"showdown-{spec['symbol'].lower()}")
+
+
+def _lines(decision: dict[str, Any], last: float) -> list[tuple[str, float, str]]:
+    found = [(name, float(decision[key]), color) for name, key, color in
+             (("SL", "sl", STOP), ("TP1", "tp1", TARGET), ("TP2", "tp2", TARGET)) if decision[key]]
+    if decision["entry_zone"]:
+        found.append(("in", sum(float(value) for value in decision["entry_zone"]) / 2, ENTRY))
+    return [*found, ("now", last, TEXT)]
+
+
+def _pools(axis: Axes, pools: list[dict[str, Any]]) -> None:
+    """Bands: red where longs are liquidated, green where shorts are; stronger the larger. Far ones at the edge."""
+    bottom, top = axis.get_ylim()
+    largest = max((pool["size_usd"] for pool in pools), default=1.0)
+    outside: dict[bool, list[str]] = {True: [], False: []}
+    for pool in pools:
+        long = pool["side"] == "long"
+        size = f"{pool['size_usd'] / 1e6:.0f}M"
+        if pool["low"] > top or pool["high"] < bottom:
+            outside[pool["low"] > top].append(f"{pool['side']}s {price(pool['low'])}–{price(pool['high'])} {size}")
+            continue
+        least = 0.004 * (top - bottom)
+        high = max(pool["high"], pool["low"] + least)
+        axis.axhspan(pool["low"], high, color=DOWN if long else UP, zorder=1,
+                     alpha=0.12 + 0.25 * pool["size_usd"] / largest)
+        axis.text(0.005, (pool["low"] + high) / 2, f"{pool['side']}s' liquidations {size}", color=TEXT, fontsize=12,
+                  transform=axis.get_yaxis_transform(), va="center", zorder=7)
+    for above, places in outside.items():
+        if places:
+            words = ("↑ " if above else "↓ ") + " · ".join(places[:2])
+            axis.text(0.01, 0.985 if above else 0.015, words, fontsize=12, transform=axis.transAxes,
+                      va="top" if above else "bottom", color=UP if above else DOWN, zorder=7)
+
+
+def _swings(axis: Axes, candles: "np.ndarray[Any, Any]", swings: list[dict[str, Any]]) -> None:
+    """HH, HL, LH, LL at their bars, joined by a line in the order of time."""
+    bottom, top = axis.get_ylim()
+    points: list[tuple[int, float]] = []
+    for swing in sorted(swings, key=lambda one: one["at_ms"]):
+        found = np.flatnonzero(candles[:, 0] == swing["at_ms"])
+        if not len(found):
+            continue
+        at, high = int(found[0]), swing["kind"] == "high"
+        points.append((at, swing["price"]))
+        shift = 0.02 * (top - bottom) * (1 if high else -1)
+        color = UP if swing["label"] in ("HH", "HL") else DOWN if swing["label"] else DIM
+        axis.text(at, swing["price"] + shift, swing["label"] or "·", ha="center", va="bottom" if high else "top",
+                  color=color, fontsize=14, fontweight="bold", zorder=8)
+    if len(points) > 1:
+        axis.plot([at for at, _ in points], [value for _, value in points], color=PEAK, linewidth=1.6, alpha=0.8,
+                  zorder=6)
+
+
+def _table(axis: Axes, decision: dict[str, Any]) -> None:
+    """The rule table: gates on the left, the side's rows on the right; a failed row is told in words."""
+    axis.axis("off")
+    axis.set_xlim(0, 1)
+    axis.set_ylim(0, 1)
+    side = decision["action"] if decision["action"] != "flat" else nearer(decision)
+    columns = ((0.0, "gates, for both sides", decision["gates"]), (0.44, f"rules for a {side}", decision[side]))
+    for left, name, rows in columns:
+        axis.text(left, 0.985, name, color=DIM, fontsize=13, va="top")
+        for place, row in enumerate(rows[:_ROWS]):
+            y = 0.865 - place * 0.109
+            mark, color = _MARKS[row["result"]]
+            axis.text(left, y, mark, color=color, fontsize=14, va="top", fontweight="bold")
+            room = 38 if left == 0 else 52
+            words = f"{row['code'].replace('_', ' ').lower()}: {row['said']}" if left else row["said"]
+            axis.text(left + 0.025, y, words if len(words) <= room else words[:room - 1] + "…", fontsize=11.5,
+                      color=TEXT if row["result"] != "neutral" else DIM, va="top")
+    axis.patch.set_facecolor(BACK)
+
+
+def nearer(decision: dict[str, Any]) -> str:
+    """The side of which more rows pass."""
+    passed = {side: sum(row["result"] == "pass" for row in decision[side]) for side in ("long", "short")}
+    return "long" if passed["long"] >= passed["short"] else "short"
