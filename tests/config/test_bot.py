@@ -55,7 +55,7 @@ class Console:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self._reader.join(timeout=10)
+        self._reader.join(timeout=60)
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
                 stream.close()
@@ -156,7 +156,7 @@ def test_a_second_one_on_the_same_state_refuses_and_the_first_can_be_stopped(tmp
     assert "bot.py stop" in second.stderr
     stopped = run(tmp_path, "stop")
     assert stopped.returncode == 0 and "Stopped." in stopped.stdout, stopped.stderr
-    assert console.process.wait(timeout=20) == 0
+    assert console.process.wait(timeout=60) == 0
     assert "Nothing was running." in run(tmp_path, "stop").stdout
 
 
@@ -184,4 +184,4 @@ def test_restart_keeps_the_terminal_and_the_pid(console: Console) -> None:
     assert psutil.Process(console.process.pid).create_time() == began
     assert console.process.stdin is not None
     console.process.stdin.close()
-    assert console.process.wait(timeout=20) == 0
+    assert console.process.wait(timeout=60) == 0

@@ -65,7 +65,7 @@ async def shown(tmp_path: Path) -> AsyncIterator[Shown]:
     service = asyncio.create_task(serve(run, house.settings, crew_for(house.settings)))
     beats = asyncio.create_task(run.keep_beating())
     inbox = asyncio.create_task(serve_inbox(house.paths, house.router, Outbox(house.paths.outbox, "test")))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "url" not in run._info:
             await asyncio.sleep(0.02)
     async with playwright.async_playwright() as play:
@@ -74,7 +74,7 @@ async def shown(tmp_path: Path) -> AsyncIterator[Shown]:
         yield found
         await browser.close()
     run.stop.set()
-    await asyncio.wait_for(service, 20)
+    await asyncio.wait_for(service, 60)
     inbox.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.gather(beats, inbox)
@@ -129,7 +129,7 @@ async def test_a_one_time_link_opens_once(shown: Shown) -> None:
     shown.house.crew.info["dashboard"] = {"url": shown.url}
     link = next(word for word in (await shown.house.ask("/dashboard")).split() if "#once=" in word)
     inbox = shown.house.paths.inbox / "dashboard"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while list(inbox.glob("[0-9]*")):
             await asyncio.sleep(0.02)
     await asyncio.sleep(0)

@@ -58,7 +58,7 @@ def open_page(live: Live, name: str = "a", **arguments: str) -> tuple[Wire, asyn
 async def told(wire: Wire, page: str) -> dict[str, Any]:
     """The next sections of a page."""
     while True:
-        for part in await asyncio.wait_for(wire.sent.get(), 10):
+        for part in await asyncio.wait_for(wire.sent.get(), 60):
             if part["page"] == page:
                 return dict(part["sections"])
 
@@ -125,7 +125,7 @@ async def test_an_ended_session_sees_no_more(page: Any) -> None:
     page["live"].look_at(watcher, "a", {})
     await told(wire, "a")
     good[0] = False
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, 60)
     assert page["live"].watchers == 0
 
 

@@ -153,7 +153,7 @@ class Program:
                     pass
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(60)
 
     # -- its state
 

@@ -193,7 +193,7 @@ async def test_a_host_that_does_not_exist_has_failed(venue: FakeVenue, monkeypat
 
 
 async def test_lookup_tells_absent_from_unknown(venue: FakeVenue) -> None:
-    link = await linked(venue, timeout_s=0.2)
+    link = await linked(venue, timeout_s=0.4)
     account = MexcAccount(link, "key-of-tests", "secret-of-tests")
     try:
         venue.set("GET", "order", {"code": -2013, "msg": "Order does not exist."}, status=400)
@@ -300,7 +300,7 @@ def test_a_senseless_order_is_a_mistake_of_the_program(request_: OrderRequest) -
 async def test_secrets_stay_inside(venue: FakeVenue, caplog: pytest.LogCaptureFixture) -> None:
     """WIRE trap 7: ccxt's exceptions carry the signed URL."""
     caplog.set_level(logging.DEBUG)
-    link = await linked(venue, timeout_s=0.2)
+    link = await linked(venue, timeout_s=0.4)
     account = MexcAccount(link, "key-of-tests", "secret-of-tests")
     told: list[str] = []
     try:
@@ -320,7 +320,7 @@ async def test_secrets_stay_inside(venue: FakeVenue, caplog: pytest.LogCaptureFi
 
 async def test_too_many_requests_rest_the_lanes(venue: FakeVenue) -> None:
     venue.set("GET", "account", {"code": 429}, status=429, headers={"Retry-After": "60"})
-    link = await linked(venue, timeout_s=0.2)
+    link = await linked(venue, timeout_s=0.4)
     account = MexcAccount(link, "key-of-tests", "secret-of-tests")
     try:
         with pytest.raises(Unavailable):

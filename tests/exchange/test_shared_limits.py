@@ -83,7 +83,7 @@ async def test_four_processes_never_overspend_and_exits_do_not_wait(venue_sim: S
     finally:
         for child in children:
             child.kill()
-            child.wait(20)
+            child.wait(60)
             assert child.stdout is not None
             child.stdout.close()
         await market.close()

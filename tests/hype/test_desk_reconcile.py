@@ -306,7 +306,7 @@ async def test_exits_do_not_wait_for_an_account_that_hangs(house):
 
     house.account.open_orders = never
     await house.turn(quiet=False)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while house.test.positions:
             await house.turn(quiet=False, AAAUSDT="0.9")
             await asyncio.sleep(0.01)

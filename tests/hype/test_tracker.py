@@ -221,7 +221,7 @@ async def test_twenty_stops_at_once_all_get_out(house):
         under_way += 1
         if under_way == 20:
             sent_at_once.set()
-        await asyncio.wait_for(sent_at_once.wait(), 5)
+        await asyncio.wait_for(sent_at_once.wait(), 60)
         return await honest(request)
 
     house.account.place = place
@@ -366,7 +366,7 @@ async def test_a_wish_to_sell_is_carried_out_between_two_looks(house):
     house.tracker.pause_s = lambda: 60.0
     resting = asyncio.create_task(house.tracker.rest())
     house.post("sell", symbol="AAAUSDT", mode="TEST")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while house.test.positions or house.test.busy:
             await asyncio.sleep(0.01)
     house.run.stop.set()

@@ -58,7 +58,7 @@ async def test_an_answer_that_does_not_come_holds_up_no_other_look(count):
     for symbol in symbols:
         venue.add(symbol)
     looks = Looks(venue)
-    looks.within_s = 0.05
-    async with asyncio.timeout(5):
+    looks.within_s = 0.3
+    async with asyncio.timeout(60):
         found = await looks.look(symbols)
     assert list(found) == (["BBBUSDT"] if count == 2 else []) and looks.failed == 1

@@ -287,7 +287,7 @@ async def test_a_list_of_markets_or_a_check_that_hangs_does_not_keep_a_stop_wait
     monkeypatch.setattr(house.venue, "markets", never)
     monkeypatch.setattr(tracker, "check_in", never)
     house.venue.clock.pass_s(120)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await house.turn(AAAUSDT="0.9")
     assert house.account.placed[-1].side is Side.SELL and house.on_disk() == {}
     await house.tracker.close()

@@ -108,7 +108,7 @@ class House:
 
     async def settle(self) -> None:
         """Until proposals are carried out and orders have ended."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 await asyncio.sleep(0)
                 tasks = [task for desk in self.tracker.desks.values() for task in desk.busy.values()]

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -111,12 +110,6 @@ def test_closed_leaves_out_the_candle_still_open() -> None:
     assert len(features.closed(candles, end - 1)) == 9
 
 
-def test_a_live_judgement_costs_little() -> None:
-    candles = walk(500)
-    best = min(_timed(candles) for _ in range(20))
-    assert best < 0.005
-
-
 def test_importing_the_features_brings_no_heavy_package() -> None:
     heavy = "{'pandas', 'sklearn', 'lightgbm', 'polars', 'matplotlib', 'scipy'}"
     code = f"import sys; import modules.learning.features; sys.exit(bool({heavy} & set(sys.modules)))"
@@ -126,9 +119,3 @@ def test_importing_the_features_brings_no_heavy_package() -> None:
 def test_a_hidden_package_can_be_imported_afterwards() -> None:
     code = "import modules.learning.talib_lite, sys; import pandas; sys.exit(pandas is None)"
     assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == 0
-
-
-def _timed(candles: features.Floats) -> float:
-    started = time.perf_counter()
-    compute(candles)
-    return time.perf_counter() - started

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import lightgbm
@@ -112,21 +111,6 @@ def test_context_row_keeps_its_order() -> None:
     values = {name: float(i) for i, name in enumerate(CONTEXT)}
     assert context_row(values) == [float(i) for i in range(len(CONTEXT))]
     assert np.isnan(context_row({})).all()
-
-
-def test_a_judgement_costs_little(tmp_path: Path) -> None:
-    put(tmp_path, "feedback", seed=1)
-    predictor = Predictor(tmp_path)
-    values, context = row()
-    predictor.feedback(values, context)
-
-    def once() -> float:
-        started = time.perf_counter()
-        for _ in range(20):
-            predictor.feedback(values, context)
-        return (time.perf_counter() - started) / 20
-
-    assert min(once() for _ in range(10)) < 0.001
 
 
 def test_predicting_brings_no_heavy_package(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ class Stage:
             yield trainer
         finally:
             self.run.stop.set()
-            await asyncio.wait_for(task, 20)
+            await asyncio.wait_for(task, 60)
 
     def post(self, kind: str, sender: str = "test", **body: Any) -> None:
         Inbox(self.paths.inbox, "trainer").post(kind, body, sender)

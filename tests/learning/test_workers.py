@@ -26,7 +26,7 @@ def token_job(folder: Path, symbol: str = "PEPEUSDT", count: int = 1072) -> Toke
 
 async def gone(pid: int) -> None:
     """Wait until a process has ended."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < end, f"process {pid} still lives"
         await asyncio.sleep(0.02)

@@ -39,7 +39,7 @@ class Child:
 
     def end(self, *, kill: bool) -> int:
         (self.process.kill if kill else self.process.terminate)()
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=60)
         return self.process.returncode
 
 
@@ -68,7 +68,7 @@ async def test_accounts_orders_and_market_time_survive_kill_9(tmp_path: Path) ->
         opened = await client.create_order("BTC/USDT", "limit", "buy", 0.01, low, {"clientOrderId": "stays"})
         before = await client.fetch_balance()
         reserved = (tmp_path / "state" / "clock.json").read_text(encoding="utf-8")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while (tmp_path / "state" / "clock.json").read_text(encoding="utf-8") == reserved:
             assert time.monotonic() < deadline, "the reserved market time is never renewed"
             await asyncio.sleep(0.05)

@@ -100,4 +100,4 @@ async def test_service_run_by_hand_is_adopted_instead_of_doubled(tmp_path: Path)
             [state] = await boss.start("good")
             assert (state.state, state.pid) == ("ready", by_hand.pid)
             await boss.stop("good")
-            assert by_hand.wait(timeout=10) == 0
+            assert by_hand.wait(timeout=60) == 0

@@ -18,7 +18,7 @@ def console(house: House, text: str = "") -> tuple[Console, io.StringIO]:
 
 async def test_lines_are_carried_out_in_order_and_the_end_is_the_end(house: House) -> None:
     front, sink = console(house, "/ping\n\n# a remark\nping\n/teststatus")
-    await asyncio.wait_for(front.run(), 5)
+    await asyncio.wait_for(front.run(), 60)
     shown = sink.getvalue()
     assert shown.count("pong") == 2 and shown.index("pong") < shown.index("Test mode is on")
     assert "> /ping" in shown and "<b>" not in shown
@@ -28,7 +28,7 @@ async def test_lines_are_carried_out_in_order_and_the_end_is_the_end(house: Hous
 async def test_the_next_line_confirms(house: House, word: str, sold: bool) -> None:
     house.hold(position())
     front, sink = console(house, f"/sellall\n{word}\n")
-    await asyncio.wait_for(front.run(), 5)
+    await asyncio.wait_for(front.run(), 60)
     assert bool(house.inbox("tracker")) is sold
     assert ("Selling" if sold else "Cancelled") in sink.getvalue()
 
@@ -36,21 +36,21 @@ async def test_the_next_line_confirms(house: House, word: str, sold: bool) -> No
 async def test_any_other_line_cancels_and_is_carried_out(house: House) -> None:
     house.hold(position())
     front, sink = console(house, "/sellall\n/ping\nyes\n")
-    await asyncio.wait_for(front.run(), 5)
+    await asyncio.wait_for(front.run(), 60)
     assert house.inbox("tracker") == [] and "Cancelled" in sink.getvalue() and "pong" in sink.getvalue()
     assert "Nothing waits for an answer" in sink.getvalue()
 
 
 async def test_wait_and_quit_are_the_consoles_own(house: House) -> None:
     front, sink = console(house, "/wait 0.01\n/quit\n")
-    await asyncio.wait_for(front.run(), 5)
+    await asyncio.wait_for(front.run(), 60)
     assert "Waited" in sink.getvalue() and house.ends == ["quit"]
 
 
 async def test_quit_asks_while_positions_are_open(house: House) -> None:
     house.hold(position())
     front, sink = console(house, "/quit\nno\n")
-    await asyncio.wait_for(front.run(), 5)
+    await asyncio.wait_for(front.run(), 60)
     assert house.ends == [] and "nobody would sell them" in sink.getvalue()
 
 

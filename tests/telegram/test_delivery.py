@@ -153,7 +153,7 @@ async def test_alerts_take_the_second_channel_when_the_first_is_down(tmp_path: P
     down.failed("no network")
     clock.now += 301
     task = asyncio.create_task(post.second_channel(second, down.seconds, 300.0))
-    await asyncio.wait_for(second.woken.wait(), 5)
+    await asyncio.wait_for(second.woken.wait(), 60)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert second.sent == ["Tracker is down"]

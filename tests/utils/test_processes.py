@@ -22,7 +22,7 @@ NEST = ("import subprocess, sys\n"
 
 def gone(pid: int) -> bool:
     """Waits for the end of a process."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:

@@ -54,7 +54,7 @@ def test_no_torn_read_under_a_hammering_writer(tmp_path: Path, kind: str) -> Non
     try:
         assert writer.stdout is not None and writer.stdout.readline().strip() == b"ready"
         words = attach(Paths(tmp_path)).book(0)
-        seen = set()
+        seen: set[int] = set()
         end = time.monotonic() + 60
         while len(seen) < 300 and time.monotonic() < end and writer.poll() is None:
             header, bids, asks = views.copy(words, None)

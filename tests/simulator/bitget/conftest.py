@@ -159,7 +159,7 @@ class Socket:
 
     async def hear(self) -> Any:
         """The next frame."""
-        return await asyncio.wait_for(self.raw.receive_json(), 5)
+        return await asyncio.wait_for(self.raw.receive_json(), 60)
 
     async def join(self, channel: str, of: str = "BTCUSDT") -> Any:
         """Subscribe; the answer."""

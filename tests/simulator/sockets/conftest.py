@@ -144,7 +144,7 @@ class Replaying:
 
     async def next(self, one: ClientWebSocketResponse) -> Any:
         """The next frame's content; text that is no JSON as it is; the close code where it ended."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             message = await one.receive()
         if message.type is WSMsgType.TEXT:
             try:

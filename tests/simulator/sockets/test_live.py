@@ -53,7 +53,7 @@ class Live:
         await one.send_str('{"method":"GET_PROPERTY","params":["combined"],"id":999}')
         found: list[Any] = []
         while True:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 message = await one.receive()
             assert message.type is WSMsgType.TEXT, message
             content = json.loads(message.data)

@@ -51,7 +51,7 @@ async def test_recorded_streams_are_passed_on_byte_for_byte(start: Starter, reco
 async def raw(one: Replaying, socket: Any) -> list[str]:
     await socket.send_str('{"method":"LIST_SUBSCRIPTIONS","id":7}')
     texts: list[str] = []
-    while '"id":7' not in (text := (await socket.receive_str(timeout=5))):
+    while '"id":7' not in (text := (await socket.receive_str(timeout=60))):
         texts.append(text)
     return texts
 
