@@ -53,7 +53,7 @@ class Writer:
         self._settings = settings
         self._listen = listen or (lambda problem: None)
         self._run = uuid4().hex[:12]
-        self._number = 0
+        self._number = self._handed = 0
         self._put_lock = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -87,8 +87,10 @@ class Writer:
             if strange:
                 raise KeyError(f"table {table} has no column {', '.join(strange)}")
             entries.append(Entry(table, self._with_uid(row) if "uid" in known else row))
-        self._idle.clear()
-        self._spool.put(entries, durable)
+        with self._put_lock:
+            self._spool.put(entries, durable)
+            self._handed += 1
+            self._idle.clear()
         self._wake.set()
 
     def drain(self, timeout_s: float) -> bool:
@@ -148,10 +150,13 @@ class Writer:
 
     def _batch(self) -> bool:
         """Write one batch; False when nothing waits."""
+        handed = self._handed
         entries, place = self._spool.take(self._settings.batch_rows)
         if not entries:
             self._spool.done(place)
-            self._idle.set()
+            with self._put_lock:  # rows handed over since the look are not written yet
+                if handed == self._handed:
+                    self._idle.set()
             return False
         self._write(entries)
         self._spool.done(place)
