@@ -51,10 +51,11 @@ class _Ticker(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A symbol as the venue lists it."""
+    """A symbol as the venue lists it. `tick`: price step; 0 where the venue does not say."""
 
     trading: bool
     units: Units
+    tick: float = 0.0
 
 
 def budget_page(paths: Paths, venue: str) -> Page:
@@ -86,7 +87,8 @@ class FuturesRest:
         found = {}
         for one in info.symbols:
             if one.quoteAsset == "USDT" and one.contractType == "PERPETUAL":
-                found[one.symbol] = Listed(one.status == "TRADING", _units(one))
+                tick = float(_sizes(one).get("PRICE_FILTER", 0))
+                found[one.symbol] = Listed(one.status == "TRADING", _units(one), tick)
         if not found:
             raise Unavailable("The venue lists no perpetual symbol at all; that cannot be. It is asked again.")
         return found
@@ -138,13 +140,19 @@ class FuturesRest:
 
 def _units(one: _Symbol) -> Units:
     """Decimals of the tick and step sizes."""
-    sizes = {"PRICE_FILTER": "0.01", "LOT_SIZE": "0.001"}
+    sizes = {"PRICE_FILTER": "0.01", "LOT_SIZE": "0.001"} | _sizes(one)
+    return Units(_decimals(sizes["PRICE_FILTER"]), _decimals(sizes["LOT_SIZE"]))
+
+
+def _sizes(one: _Symbol) -> dict[str, str]:
+    """Tick and step size, as far as the filters name them."""
     fields = {"PRICE_FILTER": "tickSize", "LOT_SIZE": "stepSize"}
+    sizes = {}
     for rule in one.filters:
         kind = msgspec.json.decode(rule.get("filterType", msgspec.Raw(b'""')))
         if kind in fields and fields[kind] in rule:
             sizes[kind] = msgspec.json.decode(rule[fields[kind]], type=str)
-    return Units(_decimals(sizes["PRICE_FILTER"]), _decimals(sizes["LOT_SIZE"]))
+    return sizes
 
 
 def _decimals(size: str) -> int:

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 
 from modules.exchange.orderbook.views import BookView
+from modules.strategies.signals import rules
 from modules.strategies.signals.records import Follow, Planned, Signal
 from modules.strategies.signals.settings import SignalSettings
 
@@ -28,15 +29,13 @@ def plan(signal: Signal, settings: SignalSettings, dice: random.Random) -> list[
             for _ in range(settings.controls)]
 
 
-def begin(planned: Planned, book: BookView, last_id: int, now_ms: int) -> Signal:
-    """The control trade that begins now: entered at the price that a taker gets, as a signal is."""
+def begin(planned: Planned, book: BookView, last_id: int, now_ms: int, tick: float = 0.0) -> Signal:
+    """The control trade that begins now: entered at the price that a taker gets, levels on the grid, as a signal's."""
     entry = float(book.asks[0, 0] if planned.sign > 0 else book.bids[0, 0])
-    risk = planned.risk * entry
+    stop, tp1, tp2 = rules.levels_of(planned.sign, entry, planned.risk * entry, planned.tp1_r, planned.tp2_r, tick)
     follow = Follow(
-        id=str(uuid.uuid4()), symbol=planned.symbol, sign=planned.sign, entry=entry, stop=entry - planned.sign * risk,
-        tp1=entry + planned.sign * risk * planned.tp1_r, tp2=entry + planned.sign * risk * planned.tp2_r,
-        begun_ms=now_ms, expires_ms=now_ms + planned.hold_ms, stop_now=entry - planned.sign * risk, last_id=last_id,
-        last_price=entry)
+        id=str(uuid.uuid4()), symbol=planned.symbol, sign=planned.sign, entry=entry, stop=stop, tp1=tp1, tp2=tp2,
+        begun_ms=now_ms, expires_ms=now_ms + planned.hold_ms, stop_now=stop, last_id=last_id, last_price=entry)
     return Signal(follow=follow, kind="CTRL", of=planned.of, priority=planned.priority, quality=planned.quality,
                   imbalance=0.0, large_trades=0, intensity=0.0, confidence=0.0, size_pct=0.0,
                   risk_reward=planned.tp2_r, hold_min=(0, planned.hold_ms // 60_000), told=True, end_told=True)

@@ -107,7 +107,8 @@ class Parts:
         window = watch.window
         if not book.usable or watch.suspect or window is None or window.last_id is None:
             return False
-        signal = control.begin(one, book, window.last_id, now_ms)
+        signal = control.begin(one, book, window.last_id, now_ms,
+                               self.selector.tick(one.symbol) or 10.0 ** -book.price_scale)
         self.ledger.born(signal)
         self.follower.begin(signal)
         return True
@@ -202,6 +203,6 @@ def put_together(run: ServiceRun, settings: "Settings", writer: Writer, rest: Si
     desk = Desk(own, ledger, follower, now, reader)
     parts = Parts(paths, own, settings.report.timezone, writer, reader, now, ledger, follower, selector, desk)
     desk.paused, desk.demoted, desk.born = parts.paused, parts.demoted, parts.born
-    desk.excluded = lambda symbol, why: selector.exclude(symbol, why, now())
+    desk.excluded, desk.tick = lambda symbol, why: selector.exclude(symbol, why, now()), selector.tick
     ledger.on_closed = parts.closed
     return parts

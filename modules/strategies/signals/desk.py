@@ -63,6 +63,7 @@ class Desk:
         self.excluded: Callable[[str, str], None] = lambda symbol, why: None
         self.demoted: Callable[[str], str] = lambda priority: priority
         self.born: Callable[[Signal], None] = lambda signal: None
+        self.tick: Callable[[str], float] = lambda symbol: 0.0  # price step; 0: not known, the book's decimals serve
         self.looks = 0
         self._watches: dict[str, Watch] = {}
 
@@ -165,7 +166,7 @@ class Desk:
         atr, swing = context.atr(rows), context.swing(rows, settings.swing_bars, side.sign)
         if atr is None or swing is None:
             return self._refuse(symbol, Refusal.NO_CONTEXT, seen.lean)
-        made = rules.plan(side, entry, atr, swing, settings)
+        made = rules.plan(side, entry, atr, swing, settings, self.tick(symbol) or 10.0 ** -seen.view.price_scale)
         if made is None:
             return self._refuse(symbol, Refusal.STOP_TOO_FAR, seen.lean)
         if watch.episode == side.sign:

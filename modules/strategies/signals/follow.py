@@ -11,6 +11,11 @@
 from dataclasses import dataclass
 
 from modules.strategies.signals.records import Follow
+from utils.compiled import kernel
+
+
+OUTCOMES = ("", "SL", "TP1", "TP2", "EXPIRY", "GONE")
+OPEN, STOPPED, FIRST, SECOND, EXPIRED, DELISTED = range(len(OUTCOMES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +40,36 @@ def on_trade(one: Follow, trade_id: int, ms: int, price: float, rules: Rules) ->
     gain = (price - one.entry) * one.sign
     one.best_pct = max(one.best_pct, gain / one.entry * 100)
     one.worst_pct = min(one.worst_pct, gain / one.entry * 100)
-    if (price - one.stop_now) * one.sign <= 0:
-        return _end(one, "SL", price, ms)
-    if not one.first and (price - one.tp1) * one.sign >= 0:
+    found = touched(one.sign, one.entry, one.stop_now, one.tp1, one.tp2, one.left, one.gross_pct, bool(one.first), price,
+                    rules.tp1_share, rules.breakeven)
+    one.stop_now, one.left, one.gross_pct, reached, outcome = found
+    if reached and not one.first:
         one.first = "TP1"
-        share = min(rules.tp1_share, one.left)
-        one.gross_pct += share * _gain_pct(one, one.tp1)
-        one.left -= share
-        if rules.breakeven:
-            one.stop_now = one.entry
-        if one.left <= 1e-9:
-            one.outcome, one.closed_ms = "TP1", ms
-            return True
-    if (price - one.tp2) * one.sign >= 0:
-        return _end(one, "TP2", one.tp2, ms)
-    return False
+    if outcome == OPEN:
+        return False
+    one.outcome, one.closed_ms = OUTCOMES[outcome], ms
+    one.first = one.first or one.outcome
+    return True
+
+
+@kernel
+def touched(sign: int, entry: float, stop_now: float, tp1: float, tp2: float, left: float, gross_pct: float,
+            first: bool, price: float, tp1_share: float, breakeven: bool) -> tuple[float, float, float, bool, int]:
+    """Rules 2 and 3 in plain numbers: (stop, share left, gross %, TP1 reached, OPEN or how it ended) after a trade."""
+    if (price - stop_now) * sign <= 0:
+        return stop_now, 0.0, gross_pct + left * gain_pct(sign, entry, price), first, STOPPED
+    if not first and (price - tp1) * sign >= 0:
+        first = True
+        share = min(tp1_share, left)
+        gross_pct += share * gain_pct(sign, entry, tp1)
+        left -= share
+        if breakeven:
+            stop_now = entry
+        if left <= 1e-9:
+            return stop_now, left, gross_pct, first, FIRST
+    if (price - tp2) * sign >= 0:
+        return stop_now, 0.0, gross_pct + left * gain_pct(sign, entry, tp2), first, SECOND
+    return stop_now, left, gross_pct, first, OPEN
 
 
 def expire(one: Follow, rules: Rules) -> bool:
@@ -68,18 +88,24 @@ def gone(one: Follow, ms: int) -> bool:
 
 def result(one: Follow, rules: Rules) -> tuple[float, float]:
     """(net R, net %) of an ended one: fees are taken on entry and exit values."""
-    exit_value = 100 + one.gross_pct * one.sign
-    net = one.gross_pct - rules.fee_pct / 100 * (100 + exit_value)
-    risk_pct = abs(one.entry - one.stop) / one.entry * 100
-    return net / risk_pct, net
+    return net_of(one.sign, one.entry, one.stop, one.gross_pct, rules.fee_pct)
+
+
+@kernel
+def net_of(sign: int, entry: float, stop: float, gross_pct: float, fee_pct: float) -> tuple[float, float]:
+    """(net R, net %) of a gross result (rule 5)."""
+    net = gross_pct - fee_pct / 100 * (100 + 100 + gross_pct * sign)
+    return net / (abs(entry - stop) / entry * 100), net
+
+
+@kernel
+def gain_pct(sign: int, entry: float, price: float) -> float:
+    """Move from the entry to `price` in the position's favour, %."""
+    return (price - entry) * sign / entry * 100
 
 
 def _end(one: Follow, outcome: str, price: float, ms: int) -> bool:
-    one.gross_pct += one.left * _gain_pct(one, price)
+    one.gross_pct += one.left * gain_pct(one.sign, one.entry, price)
     one.left, one.outcome, one.closed_ms = 0.0, outcome, ms
     one.first = one.first or outcome
     return True
-
-
-def _gain_pct(one: Follow, price: float) -> float:
-    return (price - one.entry) * one.sign / one.entry * 100

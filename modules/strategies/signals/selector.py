@@ -44,11 +44,20 @@ class Selector:
         self._inbox = Inbox(paths.inbox, "feed")
         self._asked: list[str] | None = None
         self._next_ms = 0
+        self._ticks_of: Scan | None = None
+        self._ticks: dict[str, float] = {}
 
     def symbols(self) -> list[str]:
         """Symbols that signals may come from, best first."""
         chosen = [one for one in self.kept.scan.chosen if one not in self.kept.excluded]
         return chosen[:self.size]
+
+    def tick(self, symbol: str) -> float:
+        """Price step of a symbol, as the last scan found it listed; 0 where it is not known."""
+        if self._ticks_of is not self.kept.scan:
+            self._ticks_of = self.kept.scan
+            self._ticks = {one.symbol: one.tick for one in self.kept.scan.places}
+        return self._ticks.get(symbol, 0.0)
 
     async def turn(self, now_ms: int) -> bool:
         """Scan or check when it is time; True where the universe may have changed."""

@@ -45,6 +45,7 @@ class Place(msgspec.Struct, kw_only=True):
     depth_whole: bool = True
     atr_ratio: float | None = None
     trades_s: float | None = None
+    tick: float = 0.0
 
 
 class Scan(msgspec.Struct, kw_only=True):
@@ -121,7 +122,7 @@ async def _cheap(rest: Rest, settings: SignalSettings) -> list[Place]:
     for symbol, one in listed.items():
         day, spread = days.get(symbol), spreads.get(symbol)
         place = Place(symbol=symbol, reason="", volume=day.volume if day else None, spread_pct=spread,
-                      trades_s=day.trades / 86_400 if day else None)
+                      trades_s=day.trades / 86_400 if day else None, tick=one.tick)
         if not one.trading:
             place.reason = NOT_TRADING
         elif day is None or spread is None:

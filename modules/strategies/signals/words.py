@@ -1,7 +1,9 @@
 """What people read of a signal: entry and end, short enough for a phone."""
 
+from decimal import Decimal
+
 from modules.strategies.signals.records import Signal
-from utils.figures import duration, pct, price, when
+from utils.figures import duration, pct, when
 
 _ENDS = {"TP1": "first target reached", "TP2": "second target reached", "SL": "stop reached",
          "EXPIRY": "time is over", "GONE": "no longer traded"}
@@ -49,8 +51,9 @@ def exit_(signal: Signal, net_r: float, net_pct: float, zone: str, market: str) 
 
 
 def short(value: float) -> str:
-    """A price with six significant digits."""
-    return price(float(f"{value:.6g}"))
+    """A price to its last tick, ``104,321.5``: who enters it as an order must find it on the symbol's grid."""
+    text = f"{Decimal(f'{value:.10g}'):,f}"  # ten significant digits leave no noise of floats
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _away(signal: Signal, level: float) -> str:

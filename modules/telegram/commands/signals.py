@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 
 from modules.exchange.types import Unavailable
+from modules.strategies.signals.words import short
 from modules.telegram.command import Answer, Arg, Button, Command, Group, Refusal, Request, Role
 from modules.telegram.commands.crew import troubles
 from modules.telegram.context import Context
 from modules.telegram.markup import b, esc, lines, pre
-from utils.figures import duration, pct, plural, price, when
+from utils.figures import duration, pct, plural, when
 
 SERVICE = "signals"
 VIEW = "signals_view.json"
@@ -61,7 +62,7 @@ def _open(one: dict[str, Any], now_ms: int) -> list[str]:
     shown = one["sent_as"] or f"{one['priority']}, not sent"
     reached = " · TP1 reached" if one["first"] == "TP1" else ""
     return [f"{'▲' if sign > 0 else '▼'} {b(one['symbol'])} {esc(shown)} {one['quality']} · {pct(move)}{reached}",
-            f"  in {_short(one['entry'])} · SL {_short(one['stop'])} · TP {_short(one['tp1'])} / {_short(one['tp2'])}"
+            f"  in {short(one['entry'])} · SL {short(one['stop'])} · TP {short(one['tp1'])} / {short(one['tp2'])}"
             f" · {left} left"]
 
 
@@ -208,10 +209,6 @@ async def _needed(context: Context) -> dict[str, Any]:
     if view is None:
         raise Refusal(lines(b("The signal bot has not run yet."), "→ /startsignals"))
     return view
-
-
-def _short(value: float) -> str:
-    return price(float(f"{value:.6g}"))
 
 
 def _buttons(now: str) -> tuple[tuple[Button, ...], ...]:

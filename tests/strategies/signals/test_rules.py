@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modules.backtest.ticks.imbalance import imbalance as dense_imbalance
-from modules.strategies.signals import rules
+from modules.strategies.signals import rules, words
 from modules.strategies.signals.reasons import WORDS, Refusal
 from modules.strategies.signals.rules import Direction, Inputs, Priority
 from modules.strategies.signals.settings import SignalSettings
@@ -121,3 +121,36 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
     for bad in ({"quality_low": 90}, {"tp2_r": 0.5}, {"answer_s": (1.0,)}, {"depth_levels": 300}):
         with pytest.raises(ValueError):
             SignalSettings(**bad)
+
+
+ticks = st.sampled_from([0.01, 0.1, 0.5, 0.025, 1e-5, 1e-7, 1.0, 5.0])
+
+
+@given(ticks, st.integers(2_000, 2_000_000), st.floats(0.0005, 0.049), st.sampled_from([1, -1]))
+def test_stop_and_targets_stand_on_the_symbols_grid(tick: float, steps: int, share: float, sign: int) -> None:
+    entry = round(steps * tick, 10)
+    stop, first, second = rules.levels_of(sign, entry, share * entry, 1.0, 1.67, tick)
+    for level in (stop, first, second):
+        assert abs(level / tick - round(level / tick)) < 1e-6, "on the grid"
+        assert len(repr(level).partition("e")[0].replace(".", "").strip("0")) <= 12, "no noise of floats"
+    risk = abs(entry - stop)
+    assert share * entry - 1e-9 * entry <= risk <= share * entry + tick * 1.000001, "never nearer than the rule says"
+    assert (first - entry) * sign == pytest.approx(max(risk, tick), rel=1e-6)
+    assert abs((second - entry) * sign - 1.67 * risk) <= tick * 0.500001 + 1e-9 * entry
+    assert (second - first) * sign >= 0
+
+
+def test_rounded_levels_are_the_mirror_and_a_coarse_tick_leaves_a_target() -> None:
+    long = rules.levels_of(1, 100.0, 1.234, 1.0, 1.67, 0.5)
+    short = rules.levels_of(-1, 100.0, 1.234, 1.0, 1.67, 0.5)
+    assert long == (98.5, 101.5, 102.5) and [200 - level for level in short] == list(long)
+    assert rules.levels_of(1, 100.0, 0.2, 0.1, 0.1, 0.5) == (99.5, 100.5, 100.5)
+    plan = rules.plan(Direction.LONG, 100.0, 0.82, 99.9, SETTINGS, 0.5)
+    assert plan is not None and (plan.stop, plan.risk_reward) == (98.5, pytest.approx(2.5 / 1.5))
+    assert rules.plan(Direction.LONG, 0.2, 0.005, 0.2, SETTINGS, 0.3) is None, "no price is left below"
+
+
+@pytest.mark.parametrize("value,shown", [(104321.5, "104,321.5"), (0.00001234, "0.00001234"), (65432.100000000006,
+                                         "65,432.1"), (7.0, "7"), (1200.0, "1,200")])
+def test_a_level_is_shown_to_its_last_tick(value: float, shown: str) -> None:
+    assert words.short(value) == shown

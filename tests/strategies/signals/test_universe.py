@@ -38,7 +38,7 @@ class Venue:
         if self.away:
             raise Unavailable("away")
         self.weight += 1
-        return {name: Listed(on, Units(2, 1)) for name, on in self.trading.items()}
+        return {name: Listed(on, Units(2, 1), 0.05) for name, on in self.trading.items()}
 
     async def days(self) -> dict[str, Day]:
         self.weight += 40
@@ -111,6 +111,7 @@ async def test_rescan_check_exclusion_and_one_list_for_the_feed(tmp_path: Path) 
     venue.volume["BIG"] = 1.0
     assert await found.turn(NOW + HOUR_MS) and found.symbols() == ["GOOD"] and found.kept.excluded == {"BIG": "VOLUME"}
     found.exclude("GOOD", "spread 0.5% > 0.02%", NOW)
+    assert found.tick("GOOD") == 0.05 and found.tick("UNKNOWN") == 0.0
     assert found.symbols() == [] and {row["reason"] for row in rows.of("universe")} >= {"VOLUME", "SPREAD"}
     again = selector(tmp_path, venue, rows)
     assert again.symbols() == [], "an exclusion survives a restart"
