@@ -46,10 +46,13 @@ async def open_futures(settings: FuturesSettings, paths: Paths, *, lane: Lane = 
 
 
 async def open_futures_account(mode: Mode, settings: FuturesSettings, paths: Paths,
-                               market: FuturesMarketData) -> FuturesAccount:
-    """The paper account (TEST) or the venue's (LIVE) over an open market; close it first. Raises Unavailable."""
+                               market: FuturesMarketData, system: str = "") -> FuturesAccount:
+    """The paper account of `system` (TEST) or the venue's (LIVE) over an open market; close it before the market.
+
+    Raises Unavailable.
+    """
     if mode is Mode.TEST:
-        return await FuturesPaper.open(market, settings, paths)
+        return await FuturesPaper.open(market, settings, paths, system)
     if not isinstance(market, BinanceMarket):
         raise Unavailable("Live trading needs the exchange's own market data.")
     key, secret = settings.api_key.get_secret_value(), settings.api_secret.get_secret_value()

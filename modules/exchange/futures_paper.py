@@ -68,10 +68,14 @@ class FuturesPaper:
         self._looked_at = -AGAIN_S
 
     @classmethod
-    async def open(cls, market: FuturesMarketData, settings: FuturesSettings, paths: Paths) -> Self:
-        """Load or begin the account. Raises StateError when its file and copy are damaged, OSError by the disk."""
+    async def open(cls, market: FuturesMarketData, settings: FuturesSettings, paths: Paths, system: str = "") -> Self:
+        """Load or begin the account. One process writes it, so each system has its own, named by `system`.
+
+        Raises StateError when its file and copy are damaged, OSError by the disk.
+        """
         start = Decimal(str(settings.paper_usdt))
-        file = JsonFile(paths.data / "test_futures.json", PaperFutures,
+        name = f"test_futures_account_{system}.json" if system else "test_futures.json"
+        file = JsonFile(paths.data / name, PaperFutures,
                         lambda: PaperFutures(wallet=start, hedge=settings.hedge))
         state = await asyncio.to_thread(file.load)
         if not file.path.exists():

@@ -6,6 +6,8 @@ from functools import cached_property
 import msgspec
 
 from modules.exchange.types import Mode
+from modules.execution.mode import TestMode as TestMode
+from modules.execution.mode import mode_file as mode_file
 from modules.execution.risk_state import RiskState, Unreadable, load_risk, risk_file, scope_of
 from modules.learning.promise import Watch
 from modules.storage.csv_table import CsvTable
@@ -22,16 +24,6 @@ LABELED_COLUMNS = (*CANDIDATE_COLUMNS, "label", "price_after", "growth_pct", "la
 RESULT_COLUMNS = ("id", "net_pct", "source", "known_ms")
 VOTE_COLUMNS = ("id", "market_ms", "symbol", "model", "generation", "asks", "probability", "confidence", "approved",
                 "promised")
-
-
-class TestMode(msgspec.Struct, frozen=True):
-    """``config/state.json``: which mode new entries use. Positions of both modes are always guarded."""
-
-    test_mode: bool = True
-
-    @property
-    def mode(self) -> Mode:
-        return Mode.TEST if self.test_mode else Mode.LIVE
 
 
 class TradingState(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,11 +53,6 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     looked_ms: int
     retired: str = ""
     retired_ms: int = 0
-
-
-def mode_file(paths: Paths) -> JsonFile[TestMode]:
-    """The switch between test and live."""
-    return JsonFile(paths.config / "state.json", TestMode, TestMode)
 
 
 def trading_state_file(paths: Paths) -> JsonFile[TradingState]:
