@@ -1,4 +1,4 @@
-"""What risk rules say to people, for spot and futures alike: what happened, why, what to do. Short enough for a phone."""
+"""What risk rules say to people, spot and futures alike: what happened, why, what to do. Short enough for a phone."""
 
 from datetime import UTC, datetime
 from typing import Any
