@@ -17,7 +17,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 # Read by other parts of the program, or by tools beside it; never a typing error of a setting.
-FOREIGN = frozenset({"COXSWAIN_HOME", "COXSWAIN_COMPILED", "COXSWAIN_CRASH_AT", "COXSWAIN_CRASH_ONCE"})
+FOREIGN = frozenset({"COXSWAIN_HOME", "COXSWAIN_COMPILED", "COXSWAIN_CRASH_AT", "COXSWAIN_CRASH_ONCE",
+                     "COXSWAIN_VAULT_KEY"})
 
 
 def env_name(group: str, field: str, info: FieldInfo) -> str:
