@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
 
+import msgspec
+
 from modules.exchange.futures_api import FuturesAccount, FuturesMarketData
 from modules.exchange.futures_types import FuturesMarket, Position, Setup, TriggerState
 from modules.exchange.types import OrderState, PositionSide, Side, Unavailable
@@ -207,6 +209,18 @@ class FuturesDesk:
             except OSError as problem:  # an exit never waits for a disk; a crash now would only forget the wish
                 log.error("%s: the wish to close cannot be written: %s", leg, problem)
                 self.books.plans[leg] = plan
+        return await self._sit(leg, plan)
+
+    async def reduce(self, leg: LegKey, leave: Decimal, reason: str) -> Out:
+        """Close what the leg holds beyond `leave`; its guards go on. One sitting; the caller asks again until it is
+        done. A leg that is being closed needs no other wish. Raises Unavailable.
+        """
+        plan = self.books.plans.get(leg)
+        if plan is None or plan.closing:
+            return Out(plan is None, "it is being closed")
+        return await self._sit(leg, msgspec.structs.replace(plan, closing=reason), leave)
+
+    async def _sit(self, leg: LegKey, plan: Plan, leave: Decimal = ZERO) -> Out:
         name = f"close {leg}"
         if self._open(leg, "exit") and name not in self._at_work:  # X4: its end first, then the next one
             self.resume()
@@ -218,7 +232,7 @@ class FuturesDesk:
             for entry in self._open(leg, "entry"):
                 await self.account.cancel(entry.intent.symbol, entry.intent.id)
             market = (await self.market.contracts())[leg.symbol]
-            return await self.exits.close(plan, market)
+            return await self.exits.close(plan, market, leave)
         finally:
             self._at_work.discard(name)
 

@@ -21,7 +21,7 @@ from modules.execution.controls import RefusedExit, approve_perp_exit
 from modules.execution.crashpoints import crash_point, declare
 from modules.execution.executor import Executor, Filled, NotPlaced, Result, Unresolved
 from modules.execution.futures.guard import NOTHING_HELD, Identity
-from modules.execution.futures.plan import LegKey, Plan, Word
+from modules.execution.futures.plan import ZERO, LegKey, Plan, Word
 from modules.execution.intents import FeeTerms, Intent, client_id
 from modules.execution.journal import Journal
 
@@ -55,12 +55,17 @@ class Exits:
         self._clock: MarketClock = market.clock
         self._who, self._first_pct, self._book, self._say = who, first_pct, book, say
 
-    async def close(self, plan: Plan, market: FuturesMarket) -> Out:
-        """One sitting. Raises Unavailable where the venue does not answer; call again then."""
+    async def close(self, plan: Plan, market: FuturesMarket, leave: Decimal = ZERO) -> Out:
+        """One sitting, until at most `leave` is held. Raises Unavailable where the venue does not answer; call again
+        then: what is asked for counts from what is held, so nothing is closed twice.
+        """
         leg, flat_seen, market_order, pause = LegKey.of(plan), 0, False, PAUSE_S
+        most = None  # what is left by our own fills: an answer of the venue may be a moment old, and part must stay
         for number in range(MOST_ROUNDS):
             position = await self._held(leg)
-            if position is None or not plan.fits(position):
+            held = abs(position.quantity) if position is not None and plan.fits(position) else ZERO
+            held = held if most is None else min(held, most)
+            if position is None or held - leave < (market.step if leave else Decimal("1e-18")):
                 flat_seen += 1
                 if flat_seen >= 2:
                     return Out(True)
@@ -70,9 +75,10 @@ class Exits:
             if number == ALARM_ROUND:
                 self._say(Word(f"exit {leg}", f"{leg}: closing takes long, {abs(position.quantity)} are still open",
                                plan.closing, "Nothing: it goes on with wider prices until it is out"))
-            result = await self._round(plan, market, position, number, market_order)
+            result = await self._round(plan, market, position, held - leave, number, market_order)
             match result:
-                case Filled():
+                case Filled(executed):
+                    most = held - executed.quantity if leave else None
                     pause = PAUSE_S
                 case Unresolved(reason):
                     return Out(False, reason)
@@ -88,13 +94,13 @@ class Exits:
     async def _held(self, leg: LegKey) -> Position | None:
         return next((one for one in await self._account.positions() if LegKey.of(one) == leg), None)
 
-    async def _round(self, plan: Plan, market: FuturesMarket, position: Position, number: int,
+    async def _round(self, plan: Plan, market: FuturesMarket, position: Position, excess: Decimal, number: int,
                      market_order: bool) -> Result:
         cap = min(self._first_pct * 2**min(number, 10), WIDEST_PCT)
         price = None
         if not market_order and cap < WIDEST_PCT:
             price = capped(await self._market.book(plan.symbol, 5), plan.closing_side, cap, market)
-        intent = self._intent(plan, market, position, price)
+        intent = self._intent(plan, market, excess, price)
         approved = approve_perp_exit(intent, market, position.quantity)
         if isinstance(approved, RefusedExit):
             return NotPlaced(str(approved.code), approved.text)
@@ -104,14 +110,14 @@ class Exits:
         crash_point("exit.booked")
         return result
 
-    def _intent(self, plan: Plan, market: FuturesMarket, position: Position, price: Decimal | None) -> Intent:
+    def _intent(self, plan: Plan, market: FuturesMarket, excess: Decimal, price: Decimal | None) -> Intent:
         slot = f"{plan.side}:{plan.slot}"
         number = self._journal.next_generation(self._who.system, self._who.account, plan.symbol, "exit", slot)
         return Intent(
             id=client_id(self._who.system, self._who.account, plan.symbol, "exit", slot, number),
             system=self._who.system, account=self._who.account, symbol=plan.symbol, leg="exit", slot=slot,
             generation=number, side=plan.closing_side, type=OrderType.MARKET if price is None else OrderType.IOC,
-            quantity=abs(position.quantity), price=price, reason=plan.closing or "close",
+            quantity=excess, price=price, reason=plan.closing or "close",
             market_ms=self._clock.now_ms(), fees=FeeTerms(market.base, market.quote, market.taker_fee),
             position_side=plan.side, reduce_only=True)
 
