@@ -25,6 +25,7 @@ from modules.storage.settings_versions import Versions
 from modules.storage.sql.settings import DatabaseSettings
 from modules.strategies.grid.settings import GridSettings
 from modules.strategies.hype.settings import HypeSettings
+from modules.strategies.scalper.settings import ScalperSettings
 from modules.strategies.showdown.settings import ShowdownSettings
 from modules.strategies.signals.settings import SignalSettings
 from modules.supervision.settings import SupervisionSettings
@@ -48,6 +49,7 @@ class Settings(BaseModel):
     showdown: ShowdownSettings = Field(default_factory=ShowdownSettings)
     grid: GridSettings = Field(default_factory=GridSettings)
     signals: SignalSettings = Field(default_factory=SignalSettings)
+    scalper: ScalperSettings = Field(default_factory=ScalperSettings)
     risk: RiskSettings = Field(default_factory=RiskSettings)
     learning: LearningSettings = Field(default_factory=LearningSettings)
     backtest: BacktestSettings = Field(default_factory=BacktestSettings)
