@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import aiohttp
 import certifi
@@ -63,6 +63,8 @@ class Venue:
     settings: str
     point: Callable[[dict[str, Any], str], None]
     options: Mapping[str, Any] = field(default_factory=dict)
+    # Server milliseconds in a body, where they do not stand at its top. Raises Unreadable.
+    read_time: Callable[[str], int] | None = None
 
 
 def _point_mexc(api: dict[str, Any], url: str) -> None:
@@ -76,10 +78,14 @@ class _Time(msgspec.Struct):
     serverTime: int
 
 
-def _server_ms(body: str) -> int:
+def _top(body: str) -> int:
+    return msgspec.json.decode(body, type=_Time, strict=False).serverTime
+
+
+def _server_ms(body: str, read: Callable[[str], int]) -> int:
     try:
-        found = msgspec.json.decode(body, type=_Time, strict=False).serverTime
-    except UNREADABLE as problem:
+        found = read(body)
+    except (*UNREADABLE, Unreadable) as problem:
         raise Unavailable(f"The exchange's time could not be read ({problem}).") from problem
     if not FIRST_MS < found < LAST_MS:
         raise Unavailable(f"The exchange tells a time that cannot be: {str(found)[:30]} ms.")
@@ -92,6 +98,8 @@ class Link:
     `page` is shared with other processes; without one, this process counts for itself. `listen` hears of breakers
     that open and close, once an episode among all processes. `lane` is that of market data asked for here.
     """
+
+    connections = 32  # at once to the venue
 
     def __init__(self, settings: Reached, resolve: Resolve, *, page: Page | None = None,
                  listen: Callable[[Episode], None] | None = None, lane: Lane = Lane.DATA,
@@ -118,10 +126,10 @@ class Link:
 
     # -- life ----------------------------------------------------------------------------------------------
 
-    async def open(self) -> "Link":
+    async def open(self) -> Self:
         """Find the venue and its time. Raises Unavailable; nothing is left open then."""
         context = tls_context(self.settings.ca_file)
-        connector = aiohttp.TCPConnector(ssl=context, keepalive_timeout=10.0, limit=32)
+        connector = aiohttp.TCPConnector(ssl=context, keepalive_timeout=10.0, limit=self.connections)
         self._session = aiohttp.ClientSession(connector=connector, trace_configs=[trace()],
                                               response_class=BoundedResponse)
         try:
@@ -250,7 +258,8 @@ class Link:
             wire = self._public
             if wire is None:
                 raise Unavailable("The connection to the exchange is closed.")
-            await self.clock.sync(lambda: wire.time(self.venue.time, _server_ms))
+            read = self.venue.read_time or _top
+            await self.clock.sync(lambda: wire.time(self.venue.time, lambda body: _server_ms(body, read)))
 
     def unavailable(self, endpoint: Endpoint, reply: Reply) -> str:
         """What a person reads when a query got no answer."""

@@ -130,6 +130,11 @@ class Wire:
         self._ccxt_error = error_class()
         self._shared = shared
 
+    @property
+    def failing(self) -> bool:
+        """Whether a breaker is open: entries wait."""
+        return self._shared.breakers.venue.open or self._shared.breakers.orders.open
+
     async def send(self, endpoint: Endpoint, params: Mapping[str, str | int], lane: Lane, patience_s: float) -> Reply:
         """Send once, when the lane's turn comes; never raises for what the venue or the network does."""
         shared, key = self._shared, endpoint.counted_as

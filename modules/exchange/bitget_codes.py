@@ -1,0 +1,118 @@
+"""Bitget's codes (its published list for v2 mix), for `codes.CodeTable`.
+
+A revoked or wrong key is one of `KEY_GONE`: that user's calls stop, nobody else's do.
+"""
+
+from modules.exchange.codes import CodeTable
+
+REFUSED: dict[str, str] = {
+    "22002": "there is no position to close",
+    "40001": "the key is missing",
+    "40003": "the signature is missing",
+    "40006": "the key is not valid",
+    "40009": "the signature is wrong: check the key's secret",
+    "40011": "the passphrase is missing",
+    "40012": "the key or its passphrase is wrong",
+    "40013": "the user's account is not in order",
+    "40014": "the key has not the right to do this",
+    "40016": "the user has to bind a phone or mail first",
+    "40017": "a parameter is wrong",
+    "40018": "the key is bound to other addresses than this machine's",
+    "40019": "a mandatory parameter is missing",
+    "40020": "a parameter is wrong",
+    "40021": "the user is not allowed to withdraw",
+    "40022": "the account is restricted",
+    "40029": "trading on this contract is closed",
+    "40034": "the exchange does not know this contract",
+    "40037": "the key does not exist (any more)",
+    "40099": "a demo key on the real exchange, or a real one on the demo",
+    "400172": "the parameters do not fit together",
+    "40303": "too many rows in one request",
+    "40305": "the client id is too long or has characters that are not allowed",
+    "40306": "too many rows in one request",
+    "40309": "the contract was removed",
+    "40404": "the exchange has no such address",
+    "40704": "only the last three months can be asked for",
+    "40705": "the time span is too long",
+    "40707": "the time span begins after its end",
+    "40754": "the balance is not sufficient",
+    "40755": "the position is not sufficient",
+    "40762": "the margin is not sufficient",
+    "40774": "the order's side does not match the account's position mode",
+    "40778": "the contract has another margin coin",
+    "40786": "the client id is in use",
+    "40797": "the leverage is above the contract's",
+    "40802": "there is no position to add margin to",
+    "40803": "the position is not sufficient",
+    "40804": "the position is being closed already",
+    "40805": "the exchange does not support this",
+    "40808": "a parameter is wrong",
+    "40815": "the price is above the band",
+    "40816": "the price is below the band",
+    "40819": "the order cannot be changed now",
+    "40825": "nobody stands in the book",
+    "40830": "the profit price has to be above the price",
+    "40832": "the profit price has to be below the price",
+    "40834": "the stop has to be below the price",
+    "40836": "the stop has to be above the price",
+    "40875": "margin cannot be moved in cross mode",
+    "40889": "too many plan orders",
+    "40891": "the position is not sufficient for this plan",
+    "40893": "the margin is not sufficient for this leverage",
+    "40910": "the account is in another mode",
+    "40920": "the position mode cannot change with positions or orders",
+    "40921": "the position would be larger than the leverage allows",
+    "40923": "nothing is to be changed",
+    "40924": "an order id is missing",
+    "40925": "price and size go together",
+    "41114": "the contract is under maintenance",
+    "43005": "too many orders",
+    "43009": "the stop's price is wrong",
+    "43011": "a parameter is wrong",
+    "43012": "the balance is not sufficient",
+    "43023": "the position is not sufficient for this plan",
+    "43027": "the order is under the least notional",
+    "43030": "a take profit stands there already",
+    "43031": "a stop stands there already",
+    "43034": "the trigger has to be at or below the price",
+    "43035": "the trigger has to be at or above the price",
+    "45009": "the account is at risk and cannot trade",
+    "45110": "the order is under the least notional",
+    "45111": "the order is under the least quantity",
+    "45112": "the order is over the largest quantity",
+    "45113": "the position would be over the largest one",
+    "45115": "the price is no whole number of ticks",
+    "45116": "the quantity is no whole number of steps",
+    "45117": "the margin mode cannot change with positions or orders",
+    "45119": "the contract does not open positions now",
+    "45122": "the stop is on the wrong side of the price",
+    "47003": "the order's right margin mode is missing",
+}
+ABSENT: dict[str, str] = {
+    "22001": "there is no such order to cancel",
+    "40109": "the exchange does not know such an order",
+    "40768": "the exchange does not know such an order, or it has ended",
+    "43001": "the exchange does not know such an order",
+    "43020": "the exchange does not know such a plan",
+    "43025": "the exchange does not know such a plan",
+}
+CLOCK: dict[str, str] = {
+    "40005": "the request's time cannot be read",
+    "40008": "the request's time is outside of the window",
+}
+LIMITED: dict[str, str] = {"429": "too many requests", "30007": "too many requests"}
+UNKNOWN: dict[str, str] = {
+    "40010": "the request timed out inside the exchange",
+    "40015": "the exchange failed inside",
+    "40200": "the exchange is being upgraded",
+    "40725": "the exchange failed inside",
+    "40900": "the exchange failed inside",
+    "45001": "the exchange failed inside",
+}
+#: a user's key that no call of his can use any more, until it is replaced
+KEY_GONE = frozenset({"40006", "40009", "40012", "40014", "40018", "40037", "40099"})
+#: the venue has this client id already: an earlier try of the same order stands there
+DUPLICATE = "40786"
+
+BITGET = CodeTable("Bitget", REFUSED, ABSENT, CLOCK, LIMITED, UNKNOWN, success=frozenset({"00000"}),
+                   banned_status=403, used_header="", used_bucket="")
