@@ -2,6 +2,7 @@
 
     bot.py optimize hype --candles pumps.parquet --trials 300
     bot.py optimize rsi --space rsi_period=5:30:5 --space target_pct=0.5:4:log --objective sharpe --folds 6
+    bot.py optimize signals --ticks data/recordings/binance_usdm --symbols BTCUSDT ETHUSDT --trials 60
     bot.py optimize list | apply VERSION | rollback
 
 The same command goes on with a search that was stopped. Exit codes: 0 done (held up or not), 1 failed or stopped,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 OK, FAILED, WRONG = 0, 1, 2
 VERSION_COMMANDS = ("list", "apply", "rollback")
+ON_TICKS = {"signals": "the signal bot's conditions and exits, on recorded frames"}
 OBJECTIVES = ("net_per_trade", "net", "sharpe", "sortino", "calmar", "profit_factor", "drawdown", "win_rate")
 
 
@@ -30,7 +32,11 @@ def arguments() -> argparse.ArgumentParser:
         prog="bot.py optimize", description="Search better settings, walk-forward.",
         epilog="bot.py optimize list | apply VERSION | rollback: versions that held up. docs/OPTIMISER.md tells more.")
     add = parser.add_argument
-    add("strategy", choices=tuple(STRATEGIES), help="; ".join(f"{s.name}: {s.about}" for s in STRATEGIES.values()))
+    add("strategy", choices=(*STRATEGIES, *ON_TICKS),
+        help="; ".join(f"{name}: {about}" for name, about in [*((s.name, s.about) for s in STRATEGIES.values()),
+                                                              *ON_TICKS.items()]))
+    add("--ticks", nargs="+", metavar="FILE",
+        help="signals: recorded frames or folders of them (default: what the feed has recorded of its venue)")
     add("--candles", nargs="+", metavar="FILE", help="files or folders (default: the collected data/market_data)")
     add("--symbols", nargs="+", default=[], metavar="SYMBOL", help="only these tokens")
     add("--since", metavar="DATE", help="first day, e.g. 2024-03-01 (UTC)")
@@ -77,6 +83,8 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
     from modules.backtest.optimise.journal import StudyError
     from modules.backtest.optimise.session import Wrong, optimise
     from modules.backtest.optimise.space import SpaceError
+    from modules.backtest.ticks.tape import TapeError
+    from modules.exchange.captures import CaptureError
     from modules.storage.damage import StateError
     from utils.compute import ComputeError
     try:
@@ -84,7 +92,7 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
     except (Wrong, SpaceError) as problem_found:
         _tell(str(problem_found))
         return WRONG
-    except (DataError, FoldError, StudyError, ComputeError, StateError, OSError) as failed:
+    except (DataError, TapeError, CaptureError, FoldError, StudyError, ComputeError, StateError, OSError) as failed:
         _tell(f"No optimisation: {failed}")
         return FAILED
     except KeyboardInterrupt:
@@ -100,6 +108,10 @@ def wrong(chosen: argparse.Namespace) -> str:
         (not 0 < chosen.stage1 <= 1, f"--stage1 {chosen.stage1}: a share above 0 and at most 1"),
         (not 1 <= chosen.folds <= 100, f"--folds {chosen.folds}: from 1 to 100"),
         (not 0.05 <= chosen.first <= 0.95, f"--first {chosen.first}: a share from 0.05 to 0.95"),
+        (bool(chosen.ticks) and chosen.strategy not in ON_TICKS,
+         f"--ticks: {chosen.strategy} is searched on candles; leave it out"),
+        (chosen.strategy in ON_TICKS and bool(chosen.since or chosen.until),
+         f"--since, --until: give the files of these days with --ticks for {chosen.strategy}"),
         (chosen.min_trades < 0, f"--min-trades {chosen.min_trades}: 0 or more"),
         (not 0 <= chosen.max_drawdown <= 100, f"--max-drawdown {chosen.max_drawdown}: from 0 to 100 %"),
         (bool(chosen.name) and not str(chosen.name).replace("-", "").replace("_", "").replace(".", "").isalnum(),

@@ -21,7 +21,8 @@ PARTS = (*(f"modules/backtest/{name}.py" for name in ("arrays", "book", "engine"
          *(f"modules/backtest/ticks/{name}.py" for name in ("arena", "books", "engine", "feed", "imbalance", "tape",
                                                              "tape_kernels")),
          *(f"modules/exchange/orderbook/{name}.py" for name in ("jit", "layout", "parse_kernels")),
-         "modules/strategies/hype/exits.py", "utils/compiled.py",
+         "modules/strategies/hype/exits.py", "utils/compiled.py", "modules/backtest/ticks/signal_trial.py",
+         *(f"modules/strategies/signals/{name}.py" for name in ("follow", "rules")),
          *(f"modules/strategies/grid/{name}.py" for name in ("backtest", "indicators", "rules")))
 
 

@@ -10,7 +10,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from pydantic import BaseModel
@@ -47,6 +47,21 @@ class Segment:
 
     begin: int
     end: int
+
+
+class Trials(Protocol):
+    """What a search asks of an arena, whatever it is over."""
+
+    held: dict[str, Value]
+    base: dict[str, BaseModel]
+    first_day: int
+    days: int
+
+    def start_usdt(self) -> float:
+        """Cash at the start of every segment."""
+
+    def trials(self, many: Sequence[dict[str, Value]], segments: Sequence[Segment]) -> list[Floats | str]:
+        """Tables of days (days, 5); a text where settings are refused."""
 
 
 class Arena:

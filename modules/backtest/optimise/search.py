@@ -18,7 +18,7 @@ import numpy as np
 
 from modules.backtest.arrays import Floats
 from modules.backtest.optimise import tpe
-from modules.backtest.optimise.arena import Arena, Segment
+from modules.backtest.optimise.arena import Segment, Trials
 from modules.backtest.optimise.folds import Folds
 from modules.backtest.optimise.journal import GRID, PRESENT, RANDOM, TPE, WINNER, Study, Trial
 from modules.backtest.optimise.scores import OBJECTIVES, best, violations
@@ -60,7 +60,7 @@ class Found:
 Progress = Callable[[int, int, str], None]
 
 
-def run_search(arena: Arena, task: Task, study: Study, crew: Crew, progress: Progress) -> Found:
+def run_search(arena: Trials, task: Task, study: Study, crew: Crew, progress: Progress) -> Found:
     """The whole search. Raises ComputeError; what was done until then is on disk."""
     search = _Search(arena, task, study, crew, progress)
     return search.run()
@@ -68,12 +68,12 @@ def run_search(arena: Arena, task: Task, study: Study, crew: Crew, progress: Pro
 
 def work(shared: Shared, many: list[dict[str, Value]], segments: list[Segment]) -> list[Floats | str]:
     """Some trials, in a worker."""
-    arena: Arena = shared.get()
+    arena: Trials = shared.get()
     return arena.trials(many, segments)
 
 
 class _Search:
-    def __init__(self, arena: Arena, task: Task, study: Study, crew: Crew, progress: Progress) -> None:
+    def __init__(self, arena: Trials, task: Task, study: Study, crew: Crew, progress: Progress) -> None:
         self.arena, self.task, self.study, self.crew = arena, task, study, crew
         self._progress = progress
         self._shared: Shared | None = None

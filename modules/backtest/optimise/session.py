@@ -16,13 +16,16 @@ from modules.backtest.cli import Wrong, between, span_of
 from modules.backtest.frames import Frame
 from modules.backtest.load import load, plain_symbol
 from modules.backtest.optimise import tpe
-from modules.backtest.optimise.arena import DAY_MS, Arena
+from modules.backtest.optimise.arena import DAY_MS, Arena, Trials
 from modules.backtest.optimise.folds import folds_of
 from modules.backtest.optimise.journal import Study
 from modules.backtest.optimise.search import Task, run_search
-from modules.backtest.optimise.space import NEVER_SEARCHED, Value, fixed_of, space_of, with_values
+from modules.backtest.optimise.space import NEVER_SEARCHED, Parameter, Value, fixed_of, space_of, with_values
+from modules.backtest.optimise.tick_arena import GROUPS as TICK_GROUPS
+from modules.backtest.optimise.tick_arena import fewer_folds, searched, signal_arena
 from modules.backtest.optimise.verdict import Verdict, judge, text_of
 from modules.backtest.strategies import STRATEGIES
+from modules.backtest.ticks.context_candles import context_rows
 from modules.storage.settings_versions import Version, Versions
 from utils.compute import Crew
 from utils.figures import duration
@@ -34,26 +37,27 @@ if TYPE_CHECKING:
 
 __all__ = ["Wrong", "optimise"]
 LINE_EVERY_S = 10.0
+PLAYED = 0.5  # of the whole work, for the progress
 
 
 def optimise(chosen: argparse.Namespace, settings: "Settings", paths: Paths) -> str:
     """The report, as text or JSON. Raises what optimize_cli.py tells of."""
     began = time.monotonic()
-    names = dict.fromkeys((*STRATEGIES[chosen.strategy].groups, "backtest", "hype"))
+    names = dict.fromkeys(TICK_GROUPS if on_ticks(chosen) else
+                          (*STRATEGIES[chosen.strategy].groups, "backtest", "hype"))
     present: dict[str, BaseModel] = {name: getattr(settings, name) for name in names}
     fixed = fixed_of(present, chosen.fix)
     space = space_of(present, chosen.space, fixed)
-    base = with_values(present, {name: value for name, value in fixed.items() if _cost(name)})
-    held = {name: value for name, value in fixed.items() if not _cost(name)}
+    common = {name: value for name, value in fixed.items() if _cost(name) or (on_ticks(chosen) and not searched(name))}
+    base = with_values(present, common)  # for the present settings' trial as well
+    held = {name: value for name, value in fixed.items() if name not in common}
     counted: Counter[str] = Counter()
-    if chosen.progress:
-        _machine(0.0, "loading candles")
-    frames = _frames(chosen, paths, counted)
-    arena = Arena(chosen.strategy, frames, base, held)
-    folds = folds_of(arena.days, chosen.folds, chosen.first, chosen.walk)
+    arena, digest, tokens = _arena(chosen, settings, paths, base, held, space, counted)
+    wanted = fewer_folds(arena.days, chosen.folds, chosen.first) if on_ticks(chosen) else chosen.folds
+    folds = folds_of(arena.days, wanted, chosen.first, chosen.walk)
     task = Task(space, folds, tuple(dict.fromkeys(chosen.objective)) or ("net_per_trade",), chosen.trials,
                 chosen.stage1, chosen.grid, chosen.min_trades, chosen.max_drawdown, chosen.seed)
-    question = _question(chosen, task, arena, frames, held)
+    question = _question(chosen, task, arena, (digest, tokens), held)
     name = chosen.name or f"{chosen.strategy}-{hashlib.sha256(json.dumps(question).encode()).hexdigest()[:8]}"
     study = Study.opened(paths.data / "studies" / name, question, chosen.again)
     progress = _Progress(chosen.progress, name, len(study.trials))
@@ -61,6 +65,11 @@ def optimise(chosen: argparse.Namespace, settings: "Settings", paths: Paths) -> 
         found = run_search(arena, task, study, crew, progress)
         notes = _notes(study, found.refused, found.tpe_used or chosen.grid or chosen.stage1 == 1, crew.deaths, counted)
     progress.end()
+    if wanted < chosen.folds:
+        notes.append(f"{wanted} fold{'s' if wanted > 1 else ''} instead of {chosen.folds}: the recordings span "
+                     f"{arena.days} days")
+    if on_ticks(chosen):
+        notes.append("limits of a day, correlation, hold-backs and pauses are not part of a trial")
     others = other_searches(paths.data / "studies", name, question)
     if others:
         notes.append(f"{others} other search{'es' if others > 1 else ''} on the same candles: each is one more chance "
@@ -89,14 +98,39 @@ def _frames(chosen: argparse.Namespace, paths: Paths, counted: Counter[str]) -> 
     return between(load(files, counted, only), begin, end)
 
 
-def _question(chosen: argparse.Namespace, task: Task, arena: Arena, frames: Sequence[Frame],
-              held: dict[str, Value]) -> dict[str, Any]:
-    """What makes a study the same study."""
+def on_ticks(chosen: argparse.Namespace) -> bool:
+    """Whether it is searched on recorded frames."""
+    return chosen.strategy not in STRATEGIES
+
+
+def _arena(chosen: argparse.Namespace, settings: "Settings", paths: Paths, base: dict[str, BaseModel],
+           held: dict[str, Value], space: Sequence[Parameter], counted: Counter[str]) -> tuple[Trials, str, int]:
+    """(what trials run over, hash of its data, symbols)."""
+    if on_ticks(chosen):
+        files = [Path(each) for each in chosen.ticks or [paths.data / "recordings" / settings.feed.venue]]
+        symbols = [plain_symbol(symbol) for symbol in chosen.symbols]
+        earlier = context_rows([Path(each) for each in chosen.candles or []], symbols)
+        tell = (lambda share, what: _machine(share * PLAYED, f"playing recordings, {what}")) if chosen.progress else (
+            lambda share, what: None)
+        return signal_arena(files, symbols, base, held, space, earlier, counted, tell)
+    if chosen.progress:
+        _machine(0.0, "loading candles")
+    frames = _frames(chosen, paths, counted)
+    return Arena(chosen.strategy, frames, base, held), _digest(frames), len(frames)
+
+
+def _digest(frames: Sequence[Frame]) -> str:
     candles = hashlib.sha256()
     for frame in frames:
         candles.update(f"{frame.symbol} {len(frame)} {frame.time[0]} {frame.time[-1]} {frame.close.sum()!r}".encode())
+    return candles.hexdigest()[:16]
+
+
+def _question(chosen: argparse.Namespace, task: Task, arena: Trials, data: tuple[str, int],
+              held: dict[str, Value]) -> dict[str, Any]:
+    """What makes a study the same study. `data`: hash, and how many tokens."""
     return {
-        "strategy": chosen.strategy, "candles": candles.hexdigest()[:16], "tokens": len(frames),
+        "strategy": chosen.strategy, "candles": data[0], "tokens": data[1],
         "days": arena.days, "present": {name: model.model_dump(mode="json") for name, model in arena.base.items()},
         "space": [str(parameter) for parameter in task.space], "fix": dict(held), "objectives": list(task.objectives),
         "trials": task.trials, "stage1": task.stage1_share, "grid": task.grid, "folds": task.folds.count,
@@ -117,7 +151,7 @@ def other_searches(folder: Path, name: str, question: dict[str, Any]) -> int:
     return count
 
 
-def _keep(chosen: argparse.Namespace, study: str, arena: Arena, verdict: Verdict, present: dict[str, BaseModel],
+def _keep(chosen: argparse.Namespace, study: str, arena: Trials, verdict: Verdict, present: dict[str, BaseModel],
           paths: Paths) -> Version:
     """The version, with everything of this strategy that an applied version holds: it was judged together."""
     versions = Versions(paths)

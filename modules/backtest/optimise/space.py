@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 Value = int | float | bool | str
 Groups = Mapping[str, BaseModel]
-NEVER_SEARCHED = ("backtest",)
+NEVER_SEARCHED = ("backtest", "ticks")
 MOST_CELLS = 100_000
 
 

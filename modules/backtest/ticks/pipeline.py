@@ -22,12 +22,17 @@ Groups = Mapping[str, BaseModel]
 
 @dataclass(frozen=True, slots=True)
 class TickStrategy:
-    """A strategy on ticks: `run` goes through the whole tape and returns how many looks fell on a doubtful book."""
+    """A strategy on ticks: `run` goes through the whole tape and returns how many looks fell on a doubtful book.
+
+    `whole` instead makes a report of files, symbols, settings and earlier candles (15m rows by symbol) by itself, of
+    many symbols at once: systems whose own process is played.
+    """
 
     name: str
     about: str
     groups: tuple[str, ...]
-    run: Callable[[ar.Arena, Tape, Groups], int]
+    run: Callable[[ar.Arena, Tape, Groups], int] | None = None
+    whole: Callable[[Sequence[Path], Sequence[str], Groups, Mapping[str, a.Floats]], Report] | None = None
 
 
 def _imbalance(arena: ar.Arena, tape: Tape, groups: Groups) -> int:
@@ -47,9 +52,16 @@ def _imbalance(arena: ar.Arena, tape: Tape, groups: Groups) -> int:
                    round(own.hold_s * 1e9)))
 
 
+def _signals(paths: Sequence[Path], symbols: Sequence[str], groups: Groups, candles: Mapping[str, a.Floats]) -> Report:
+    from modules.backtest.ticks.signal_report import backtest_signals
+    return backtest_signals(paths, symbols, groups, candles)
+
+
 TICK_STRATEGIES: dict[str, TickStrategy] = {each.name: each for each in (
     TickStrategy("imbalance", "plain rules for ticks: enter with the book's imbalance, leave by the live exit rules",
                  ("imbalance",), _imbalance),
+    TickStrategy("signals", "the signal bot: its own desk on the feed's own books, each signal followed to its end",
+                 ("signals",), whole=_signals),
 )}
 
 
@@ -65,7 +77,9 @@ def backtest_ticks(paths: Sequence[Path], symbol: str | None, name: str, groups:
     arena = ar.arena_of(tape, entry_ns=round(ticks.entry_ms * 1e6), answer_ns=round(ticks.answer_ms * 1e6),
                         queue=ar.QUEUE_POWER if ticks.queue == "power" else ar.QUEUE_BACK, power=ticks.queue_power,
                         trust=ticks.trust, slip_ticks=ticks.slip_ticks, partial=ticks.partial)
-    doubtful = TICK_STRATEGIES[name].run(arena, tape, groups)
+    run = TICK_STRATEGIES[name].run
+    assert run is not None, f"{name} makes its report by itself"
+    doubtful = run(arena, tape, groups)
     if arena.now[ar.FAULT]:
         raise TapeError("more orders or fills than the tables hold: " + (
             "too many orders at once" if arena.now[ar.FAULT] == ar.FAULT_ORDERS else f"{len(arena.fills):,} fills"))

@@ -21,6 +21,8 @@ class TickSettings(BaseModel):
     queue_power: float = Field(3.0, gt=0, le=20, description="Exponent of the power queue")
     slip_ticks: int = Field(0, ge=0, le=10_000, description="Ticks that every taker pays on top of the book's price")
     partial: bool = Field(True, description="A resting order gets only what traded beyond its place in the queue")
+    look_ms: float = Field(1000.0, ge=20, le=60_000, description="signals: a symbol is looked at so often at most, "
+                                                                 "market ms")
     trust: bool = Field(False, description="Decide before the first snapshot as well")
 
 

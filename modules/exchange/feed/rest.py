@@ -83,15 +83,7 @@ class FuturesRest:
 
     async def listed(self) -> dict[str, Listed]:
         """All perpetual symbols in USDT."""
-        info = _decode(await self._get("/fapi/v1/exchangeInfo", {}, 1), _Info, "exchangeInfo")
-        found = {}
-        for one in info.symbols:
-            if one.quoteAsset == "USDT" and one.contractType == "PERPETUAL":
-                tick = float(_sizes(one).get("PRICE_FILTER", 0))
-                found[one.symbol] = Listed(one.status == "TRADING", _units(one), tick)
-        if not found:
-            raise Unavailable("The venue lists no perpetual symbol at all; that cannot be. It is asked again.")
-        return found
+        return listed_of(await self._get("/fapi/v1/exchangeInfo", {}, 1))
 
     async def largest(self) -> list[str]:
         """Symbols by 24 h quote volume, largest first."""
@@ -102,12 +94,7 @@ class FuturesRest:
         """Rows (n, CANDLE_ROW), oldest first; the last one may be open still."""
         weight = 1 if limit < 100 else 2 if limit < 500 else 5
         raw = await self._get("/fapi/v1/klines", {"symbol": symbol, "interval": interval, "limit": str(limit)}, weight)
-        found = _decode(raw, list[tuple[int, str, str, str, str, str, int, str, int, str, str, str]], "klines")
-        rows = np.empty((len(found), CANDLE_ROW))
-        for at, k in enumerate(found):
-            rows[at] = (k[0], float(k[1]), float(k[2]), float(k[3]), float(k[4]), float(k[5]), float(k[7]),
-                        float(k[9]), float(at < len(found) - 1))
-        return rows
+        return candle_rows(raw)
 
     async def _get(self, path: str, query: Mapping[str, str], weight: int) -> bytes:
         try:
@@ -136,6 +123,27 @@ class FuturesRest:
         if answer.status in _RETRY_LATER:
             after = answer.headers.get("Retry-After", "")
             self._limiter.refused(ADDRESS, float(after) if after.isdigit() else None, banned=answer.status == 418)
+
+
+def listed_of(raw: bytes) -> dict[str, Listed]:
+    """The perpetual symbols in USDT of an answer of exchangeInfo. Raises Unavailable."""
+    found = {}
+    for one in _decode(raw, _Info, "exchangeInfo").symbols:
+        if one.quoteAsset == "USDT" and one.contractType == "PERPETUAL":
+            found[one.symbol] = Listed(one.status == "TRADING", _units(one), float(_sizes(one).get("PRICE_FILTER", 0)))
+    if not found:
+        raise Unavailable("The venue lists no perpetual symbol at all; that cannot be. It is asked again.")
+    return found
+
+
+def candle_rows(raw: bytes) -> Floats:
+    """Rows (n, CANDLE_ROW) of an answer of klines, oldest first; the last one counts as open. Raises Unavailable."""
+    found = _decode(raw, list[tuple[int, str, str, str, str, str, int, str, int, str, str, str]], "klines")
+    rows = np.empty((len(found), CANDLE_ROW))
+    for at, k in enumerate(found):
+        rows[at] = (k[0], float(k[1]), float(k[2]), float(k[3]), float(k[4]), float(k[5]), float(k[7]),
+                    float(k[9]), float(at < len(found) - 1))
+    return rows
 
 
 def _units(one: _Symbol) -> Units:

@@ -106,14 +106,14 @@ class Desk:
         self._sample(watch, now_ms, lean, flow)
         self._spread(watch, view, now_ms)
         if abs(lean) <= self.settings.imbalance:  # the usual case, without the cost of candles
-            self._rearm(watch, now_ms)
+            self.rearm(watch, now_ms)
             return self._refuse(symbol, Refusal.IMBALANCE, lean)
         if mark_age_s > STREAM_SILENT_S:
             watch.suspect = True
         if watch.suspect or not window.whole(now_ms):
             return self._refuse(symbol, Refusal.FLOW_NOT_WHOLE, lean)
         try:
-            return self._judge(watch, Seen(view, now_ms, lean, flow))
+            return self.judge(watch, Seen(view, now_ms, lean, flow))
         except (KeyError, Torn):  # the symbol or the feed went away in between
             return self._refuse(symbol, Refusal.BOOK_CHANGED, lean)
 
@@ -146,19 +146,17 @@ class Desk:
         self.now.heard(ticks[-1].ms)
         self.follower.on_ticks(watch.symbol, ticks)
 
-    def _judge(self, watch: Watch, seen: Seen) -> Refusal | None:
+    def judge(self, watch: Watch, seen: Seen) -> Refusal | None:
+        """A look whose book leans enough and whose window is whole."""
         symbol, settings = watch.symbol, self.settings
         side = Direction.LONG if seen.lean > 0 else Direction.SHORT
         entry = float(seen.view.asks[0, 0] if side is Direction.LONG else seen.view.bids[0, 0])
-        rows = self.source.candles(symbol, "15m").rows
-        average = context.quote_24h(rows, seen.now_ms, STEP_MS)
-        volume = rules.intensity(seen.flow.quote, settings.window_s, average or 0.0)
-        vwap = context.vwap(rows, seen.now_ms, STEP_MS)
+        rows, volume, vwap = self.around(symbol, seen)
         flow = seen.flow
         inputs = Inputs(seen.lean, flow.large_buys, flow.large_sells, volume, seen.view.mid, vwap)
         verdict = rules.judge(inputs, settings)
         if verdict.refusal is not None or verdict.direction is None or verdict.priority is None:
-            self._rearm(watch, seen.now_ms)
+            self.rearm(watch, seen.now_ms)
             large = flow.large_buys if side is Direction.LONG else flow.large_sells
             return self._refuse(symbol, verdict.refusal or Refusal.QUALITY, seen.lean, large=large,
                                 intensity=round(volume or 0.0, 2))
@@ -166,7 +164,8 @@ class Desk:
         atr, swing = context.atr(rows), context.swing(rows, settings.swing_bars, side.sign)
         if atr is None or swing is None:
             return self._refuse(symbol, Refusal.NO_CONTEXT, seen.lean)
-        made = rules.plan(side, entry, atr, swing, settings, self.tick(symbol) or 10.0 ** -seen.view.price_scale)
+        tick = self.tick(symbol) or 10.0 ** -seen.view.price_scale
+        made = rules.plan(side, entry, atr, swing, settings, tick)
         if made is None:
             return self._refuse(symbol, Refusal.STOP_TOO_FAR, seen.lean)
         if watch.episode == side.sign:
@@ -177,6 +176,13 @@ class Desk:
         signal.confirmations = context.confirmations(rows, entry, atr / 4, side.sign)
         signal.confidence = rules.confidence(verdict.quality, self._confirmed(signal), settings)
         return self._limits(watch, signal, seen)
+
+    def around(self, symbol: str, seen: Seen) -> tuple[context.Rows, float | None, float | None]:
+        """(15m candles, volume intensity, 1 h VWAP) at a look. Raises KeyError, Torn."""
+        rows = self.source.candles(symbol, "15m").rows
+        average = context.quote_24h(rows, seen.now_ms, STEP_MS)
+        volume = rules.intensity(seen.flow.quote, self.settings.window_s, average or 0.0)
+        return rows, volume, context.vwap(rows, seen.now_ms, STEP_MS)
 
     def _confirmed(self, signal: Signal) -> int:
         return len(signal.confirmations) + (signal.intensity >= self.settings.confirmation_multiplier)
@@ -246,8 +252,8 @@ class Desk:
         self.ledger.refusals.look(symbol, code, self.now(), lean, **seen)
         return code
 
-    def _rearm(self, watch: Watch, now_ms: int) -> None:
-        """A judged move is over once its conditions were gone for a while."""
+    def rearm(self, watch: Watch, now_ms: int) -> None:
+        """A look at which the conditions do not hold. A judged move is over once its conditions were gone for a while."""
         if not watch.episode:
             return
         watch.gone_since = watch.gone_since or now_ms

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from modules.strategies.signals.records import Follow
 from utils.compiled import kernel
 
-
 OUTCOMES = ("", "SL", "TP1", "TP2", "EXPIRY", "GONE")
 OPEN, STOPPED, FIRST, SECOND, EXPIRED, DELISTED = range(len(OUTCOMES))
 
@@ -40,8 +39,8 @@ def on_trade(one: Follow, trade_id: int, ms: int, price: float, rules: Rules) ->
     gain = (price - one.entry) * one.sign
     one.best_pct = max(one.best_pct, gain / one.entry * 100)
     one.worst_pct = min(one.worst_pct, gain / one.entry * 100)
-    found = touched(one.sign, one.entry, one.stop_now, one.tp1, one.tp2, one.left, one.gross_pct, bool(one.first), price,
-                    rules.tp1_share, rules.breakeven)
+    found = touched(one.sign, one.entry, one.stop_now, one.tp1, one.tp2, one.left, one.gross_pct, bool(one.first),
+                    price, rules.tp1_share, rules.breakeven)
     one.stop_now, one.left, one.gross_pct, reached, outcome = found
     if reached and not one.first:
         one.first = "TP1"
