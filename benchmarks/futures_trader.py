@@ -28,11 +28,14 @@ from modules.execution.executor import Unresolved
 from modules.execution.futures.checklist import PerpAsk
 from modules.execution.futures.keeper import Keeper, Rhythm, keep
 from modules.execution.futures.plan import LegKey, Word
+from modules.execution.risk_settings import RiskSettings
 from modules.supervision.messages import Inbox, Message
 from utils.files import write_atomic
 from utils.paths import Paths
 
 SYSTEM = "trader"
+#: the rules run as ever, but the storm has to go on whatever it costs
+NO_LIMITS = RiskSettings(day_loss_pct=0, week_loss_pct=0, drawdown_pct=0, exposure_pct=0, losing_streak=0)
 
 
 class Trader:
@@ -128,7 +131,7 @@ async def main(symbols: tuple[str, ...]) -> None:
             await asyncio.sleep(0.3)
     account = await open_futures_account(Mode.LIVE, settings, paths, market)
     keeper = keep(SYSTEM, Mode.LIVE, settings, paths.data, account, market, symbols, heard.append,
-                  Rhythm(look_s=0.4, pass_s=2.0))
+                  Rhythm(look_s=0.4, pass_s=2.0), NO_LIMITS)
     trader = Trader(keeper, paths, heard)
     stream = keeper.listen(account, streams(settings, market))
     tasks = [keeper.run(), trader.serve(), trader.tell(), *([stream.run()] if stream else [])]

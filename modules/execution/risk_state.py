@@ -7,6 +7,7 @@ read is ``Unreadable``: it refuses entries and nothing else (X35).
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 
 import msgspec
 
@@ -51,7 +52,8 @@ class RiskState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     `peak` is the highest equity ever seen, corrected for transfers. `latched` holds broken limits with the moment that
     lifts them (0: a person). `episodes` says which limits were warned about. `counted` are the newest closed trades,
-    so that none counts twice after a crash. `closing`: a FLATTEN has cancelled its entries and sells.
+    so that none counts twice after a crash. `closing`: a FLATTEN has cancelled its entries and sells. `moved`: the sum
+    of transfers that were counted, where their books keep one (futures).
     """
 
     scope: str
@@ -75,6 +77,7 @@ class RiskState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     episodes: dict[Limit, str] = {}
     closing: bool = False
     flat_since_ms: int = 0
+    moved: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,18 @@ def risk_file(paths: Paths, system: str, mode: Mode) -> JsonFile[RiskState]:
     """``data/[test_]risk_state.json``."""
     name = "test_risk_state.json" if mode is Mode.TEST else "risk_state.json"
     return JsonFile(paths.data / name, RiskState, lambda: RiskState(scope=scope_of(system, mode)))
+
+
+def futures_scope(system: str, mode: Mode) -> str:
+    """The scope of a system on futures: the futures account that it trades, as that system has seen it."""
+    return f"futures {system}/{mode}"
+
+
+def futures_risk_file(data: Path, system: str, mode: Mode) -> JsonFile[RiskState]:
+    """``[test_]futures_SYSTEM_risk.json`` in the data folder; its writer is the system's keeper."""
+    prefix = "test_" if mode is Mode.TEST else ""
+    return JsonFile(data / f"{prefix}futures_{system}_risk.json", RiskState,
+                    lambda: RiskState(scope=futures_scope(system, mode)))
 
 
 def load_risk(file: JsonFile[RiskState], scope: str) -> RiskState | Unreadable:

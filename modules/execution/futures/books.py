@@ -13,7 +13,7 @@ from decimal import Decimal
 from modules.exchange.futures_types import FuturesMarket, Income, Position, Wallet
 from modules.exchange.types import Fill, PositionSide
 from modules.execution.crashpoints import crash_point, declare
-from modules.execution.futures.plan import ZERO, Cash, FuturesState, LegKey, Plan
+from modules.execution.futures.plan import ZERO, Cash, FuturesState, LegKey, LegResult, Plan
 from modules.execution.holding import Holding
 from modules.execution.ledger import Ledger, Taken
 from modules.storage.json_state import JsonFile
@@ -26,6 +26,9 @@ ROWS_KEPT = 2_000
 FILLS_KEPT_MS = 3 * 86_400_000
 MOST_FILLS = 4_000
 ORDERS_KEPT = 5_000
+RESULTS_KEPT = 200
+TRANSFERS = frozenset({"TRANSFER", "INTERNAL_TRANSFER", "CROSS_COLLATERAL_TRANSFER", "COIN_SWAP_DEPOSIT",
+                       "COIN_SWAP_WITHDRAW"})
 ROUNDING = Decimal("1e-8")
 
 
@@ -41,6 +44,8 @@ class FuturesBooks:
         self.external: dict[str, Decimal] = {}
         self.blocked: dict[str, str] = {}
         self.order_ids: dict[str, None] = {}
+        self.nets: dict[str, Decimal] = {}
+        self.results: tuple[LegResult, ...] = ()
         self.conflicts: list[Fill] = []
         self.fills_counted = 0
         self._dirty = False
@@ -55,6 +60,7 @@ class FuturesBooks:
         self.plans = {LegKey.of(plan): plan for plan in state.plans.values()}
         self.cash, self.external, self.blocked = state.cash, dict(state.external), dict(state.blocked)
         self.order_ids = dict.fromkeys(state.order_ids)
+        self.nets, self.results = dict(state.nets), state.results
 
     async def plan(self, plan: Plan) -> None:
         """A plan, durable (rule 1 of `plan`). Raises OSError: then nothing may be opened by it."""
@@ -77,9 +83,21 @@ class FuturesBooks:
         self._dirty = True
 
     def drop(self, leg: LegKey) -> None:
-        """The leg is flat and nothing is under way."""
-        if self.plans.pop(leg, None) is not None:
-            self._dirty = True
+        """The leg is flat and nothing is under way: what it brought is its result."""
+        plan = self.plans.pop(leg, None)
+        if plan is None:
+            return
+        self._dirty = True
+        held = self.holding(leg)
+        if held is None:
+            return
+        net = held.realised - held.fees
+        brought = net - self.nets.get(str(leg), ZERO)
+        self.nets[str(leg)] = net
+        if brought:
+            one = LegResult(id=f"{leg} {held.last_ms}", symbol=leg.symbol, side=leg.side, net=brought,
+                            opened_ms=plan.opened_ms, closed_ms=held.last_ms)
+            self.results = (*self.results, one)[-RESULTS_KEPT:]
 
     def block(self, leg: LegKey, why: str) -> None:
         """No entries on this leg until a person releases it."""
@@ -185,6 +203,11 @@ class FuturesBooks:
         """Σ commissions in USDT."""
         return sum((one.fees for ledger in self.ledgers.values() for one in ledger.holdings().values()), ZERO)
 
+    def transferred(self) -> Decimal:
+        """Σ of what persons moved in and out since the opening, USDT."""
+        other = self.cash.other if self.cash is not None else {}
+        return sum((amount for kind, amount in other.items() if kind in TRANSFERS), ZERO)
+
     def wallet(self) -> Decimal | None:
         """What the wallet should hold (rule 2)."""
         if self.cash is None:
@@ -215,7 +238,8 @@ class FuturesBooks:
             state = FuturesState(
                 plans={str(leg): plan for leg, plan in self.plans.items()}, cash=self.cash,
                 ledgers={str(side): ledger.pages() for side, ledger in self.ledgers.items() if ledger.holdings()},
-                external=dict(self.external), blocked=dict(self.blocked), order_ids=tuple(self.order_ids))
+                external=dict(self.external), blocked=dict(self.blocked), order_ids=tuple(self.order_ids),
+                nets=dict(self.nets), results=self.results)
             self._dirty = False
             try:
                 await asyncio.to_thread(self._file.save, state)

@@ -20,6 +20,7 @@ class PerpCode(StrEnum):
     CLOSED = "CLOSED"
     NOT_LISTED = "NOT_LISTED"
     HALTED = "HALTED"
+    RISK = "RISK"
     BLOCKED = "BLOCKED"
     CLOSING = "CLOSING"
     OTHER_DIRECTION = "OTHER_DIRECTION"
@@ -37,6 +38,7 @@ class PerpCode(StrEnum):
     TAKE_SIDE = "TAKE_SIDE"
     BRACKET = "BRACKET"
     MARGIN = "MARGIN"
+    EXPOSURE = "EXPOSURE"
     LIQUIDATION = "LIQUIDATION"
 
 
@@ -64,7 +66,8 @@ class PerpAsk:
 @dataclass(frozen=True, slots=True)
 class PerpWorld:
     """What is known at this moment. `held` is the leg's quantity now, `account_age_s` the age of the account's figures;
-    `closed` says why nothing may be opened, `blocked` why this leg may not.
+    `closed` says why nothing may be opened, `blocked` why this leg may not, `stopped` which limits of risk are broken.
+    `exposure`: margin that positions tie up, USDT.
     """
 
     closed: str
@@ -80,15 +83,18 @@ class PerpWorld:
     blocked: str
     unresolved: bool
     hedge_ok: bool
+    stopped: tuple[str, ...] = ()
+    exposure: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
 class PerpLimits:
-    """Settings that an entry is held against."""
+    """Settings that an entry is held against. `exposure_pct`: most margin in positions, % of equity; 0: no limit."""
 
     margin: MarginMode
     leverage: int
     margin_share: Decimal = Decimal("0.9")
+    exposure_pct: Decimal = ZERO
     freshest_s: float = 10.0
 
 
@@ -100,6 +106,7 @@ def check(ask: PerpAsk, world: PerpWorld, limits: PerpLimits) -> tuple[PerpRefus
 def _all(ask: PerpAsk, world: PerpWorld, limits: PerpLimits) -> Iterator[tuple[PerpCode, str]]:
     if world.closed:
         yield PerpCode.CLOSED, world.closed
+    yield from ((PerpCode.RISK, why) for why in world.stopped)
     yield from _leg(ask, world)
     yield from _account(world, limits)
     market = world.market
@@ -114,6 +121,11 @@ def _all(ask: PerpAsk, world: PerpWorld, limits: PerpLimits) -> Iterator[tuple[P
         return
     yield from _units(ask, market, mark)
     yield from _money(ask, market, world, limits, mark, world.wallet.available)
+    total = world.exposure + ask.quantity * mark / limits.leverage
+    most = world.wallet.equity * limits.exposure_pct / 100
+    if limits.exposure_pct and total > most:
+        yield PerpCode.EXPOSURE, (f"{total:.2f} USDT of margin in positions; at most {most:.2f}, which is "
+                                  f"{limits.exposure_pct.normalize():f} % of equity")
 
 
 def _leg(ask: PerpAsk, world: PerpWorld) -> Iterator[tuple[PerpCode, str]]:

@@ -17,18 +17,19 @@ from decimal import Decimal
 import msgspec
 
 from modules.exchange.futures_api import FuturesAccount, FuturesMarketData
-from modules.exchange.futures_types import FuturesMarket, Position, Setup, TriggerState
-from modules.exchange.types import OrderState, PositionSide, Side, Unavailable
-from modules.execution.controls import PerpRefusals, approve_perp_entry
+from modules.exchange.futures_types import FuturesMarket, Position, Setup, TriggerState, Wallet
+from modules.exchange.types import OrderState, PositionSide, Unavailable
+from modules.execution.controls import Approved, PerpRefusals, approve_perp_entry
 from modules.execution.crashpoints import crash_point, declare
 from modules.execution.executor import Executor, Filled, NothingFilled, NotPlaced, Result, Unresolved
 from modules.execution.futures.books import FuturesBooks
 from modules.execution.futures.checklist import PerpAsk, PerpLimits, PerpWorld
+from modules.execution.futures.entries import entry_of, plan_of
 from modules.execution.futures.exits import Exits, Out
 from modules.execution.futures.guard import Cover, Guard, Identity
 from modules.execution.futures.plan import ZERO, LegKey, Plan, Word
 from modules.execution.futures.setup import DeskTerms, verify
-from modules.execution.intents import FeeTerms, Intent, client_id
+from modules.execution.intents import Intent
 from modules.execution.journal import Entry, Journal
 
 log = logging.getLogger(__name__)
@@ -58,12 +59,16 @@ class FuturesDesk:
         self.exits = Exits(account, market, self.executor, journal, who, terms.exit_pct, self._book, say)
         self.closed = "the account has not been read yet"
         self.hedge_ok = False
+        self.stopped: Callable[[Wallet, tuple[Position, ...]], tuple[str, ...]] = lambda wallet, positions: ()
+        self.exposure_pct = ZERO
+        self.entering = 0
         self.setups: Mapping[str, Setup] = {}
         self.positions: dict[LegKey, Position] = {}
         self.read_at = 0.0
         self.bare_since: dict[LegKey, float] = {}
         self.worst_bare_s = 0.0
         self._steps: dict[str, Decimal] = {}
+        self._fees: dict[str, Decimal] = {}
         self._entered_at: dict[LegKey, float] = {}
         self._flat_since: dict[LegKey, float] = {}
         self._busy: set[asyncio.Task[None]] = set()
@@ -98,14 +103,22 @@ class FuturesDesk:
         """
         leg = self.leg_of(ask.symbol, ask.long)
         market = (await self.market.contracts()).get(ask.symbol)
-        intent = self._entry(ask, leg, market, slot, cause, reason, rest_s)
+        intent = entry_of(self.journal, self.who, self.market.clock.now_ms(), ask, leg, market, slot, cause, reason,
+                          rest_s)
         if leg in self.books.plans:
             await self.look()  # its stop is brought to the form that covers what this order will add
         world = await self._world(ask, leg, market)
-        approved = approve_perp_entry(intent, ask, world, PerpLimits(self.terms.margin, self.terms.leverage,
-                                                                     self.terms.margin_share))
+        limits = PerpLimits(self.terms.margin, self.terms.leverage, self.terms.margin_share, self.exposure_pct)
+        approved = approve_perp_entry(intent, ask, world, limits)
         if isinstance(approved, PerpRefusals):
             return approved
+        self.entering += 1  # from its approval to its end: FLATTEN waits for it
+        try:
+            return await self._send(ask, leg, slot, intent, approved)
+        finally:
+            self.entering -= 1
+
+    async def _send(self, ask: PerpAsk, leg: LegKey, slot: str, intent: Intent, approved: Approved[Intent]) -> Result:
         before = self.books.plans.get(leg)
         self._entered_at[leg] = time.monotonic()  # rule 4: a leg that is about to be held is not flat
         self._flat_since.pop(leg, None)
@@ -134,20 +147,8 @@ class FuturesDesk:
             held=abs(held.quantity) if held else ZERO, held_long=held.long if held else None,
             closing=plan.closing if plan else "", blocked=blocked or ("a position that is not ours stands there"
                                                                       if foreign else ""),
-            unresolved=unresolved, hedge_ok=self.hedge_ok)
-
-    def _entry(self, ask: PerpAsk, leg: LegKey, market: FuturesMarket | None, slot: str, cause: str, reason: str,
-               rest_s: float) -> Intent:
-        name = f"{leg.side}:{slot}"
-        number = self.journal.next_generation(self.who.system, self.who.account, ask.symbol, "entry", name)
-        base, quote, taker = (market.base, market.quote, market.taker_fee) if market else ("", "", ZERO)
-        return Intent(
-            id=client_id(self.who.system, self.who.account, ask.symbol, "entry", name, number), system=self.who.system,
-            account=self.who.account, symbol=ask.symbol, leg="entry", slot=name, generation=number,
-            side=Side.BUY if ask.long else Side.SELL, type=ask.type, quantity=ask.quantity, price=ask.price,
-            reason=reason, cause=cause, market_ms=self.market.clock.now_ms(), fees=FeeTerms(base, quote, taker),
-            position_side=leg.side, rest_s=rest_s,
-            note={"stop": str(ask.stop), "take": str(ask.take or "")})
+            unresolved=unresolved, hedge_ok=self.hedge_ok, stopped=self.stopped(wallet, tuple(positions)),
+            exposure=self.margin_of(positions))
 
     async def _grew(self, intent: Intent, state: OrderState) -> None:
         """Rule 2: cover what was filled before anything else is done about the order."""
@@ -171,10 +172,7 @@ class FuturesDesk:
         if not intent.note.get("stop"):
             return None
         log.error("%s: its plan was missing; made again from the entry %s", leg, intent.id)
-        take = intent.note.get("take")
-        plan = Plan(symbol=leg.symbol, side=leg.side, long=intent.side is Side.BUY, stop=Decimal(intent.note["stop"]),
-                    take=Decimal(take) if take else None, slot=intent.slot, opened_ms=intent.market_ms)
-        self.books.adopt(plan)
+        self.books.adopt(plan := plan_of(intent))
         return plan
 
     def _orphans(self) -> None:
@@ -240,6 +238,24 @@ class FuturesDesk:
         return [entry for entry in self.journal.open_entries(self.who.system, self.who.account)
                 if entry.intent.leg == kind and LegKey(entry.intent.symbol, entry.intent.position_side) == leg]
 
+    def close_soon(self, leg: LegKey, reason: str) -> None:
+        """Get out of a leg beside everything else; the looks go on with it until it is flat."""
+        self._work(f"exit {leg}", self._out(leg, reason))
+
+    def waiting_entries(self) -> list[Entry]:
+        """Entries whose end is not known: they may still open something."""
+        return [entry for entry in self.journal.open_entries(self.who.system, self.who.account)
+                if entry.intent.leg == "entry"]
+
+    def margin_of(self, positions: Sequence[Position]) -> Decimal:
+        """What positions tie up: notional ÷ leverage, USDT."""
+        return sum((abs(one.quantity) * one.mark / (self.setups[one.symbol].leverage if one.symbol in self.setups
+                                                    else self.terms.leverage) for one in positions), ZERO)
+
+    def taker_fee(self, symbol: str) -> Decimal:
+        """The share that closing at market costs; zero for a contract that is not known."""
+        return self._fees.get(symbol, ZERO)
+
     def step(self, symbol: str) -> Decimal:
         """The quantity step of a contract; a tiny one for a contract that is not known any more."""
         return self._steps.get(symbol, Decimal("1e-12"))
@@ -262,6 +278,7 @@ class FuturesDesk:
         self._orphans()
         contracts = await self.market.contracts()
         self._steps = {symbol: one.step for symbol, one in contracts.items()}
+        self._fees = {symbol: one.taker_fee for symbol, one in contracts.items()}
         await asyncio.gather(*(self._attend(leg, contracts, standing, read_at) for leg in list(self.books.plans)))
         await self.books.flush()
 
@@ -329,7 +346,7 @@ class FuturesDesk:
         if not out.flat:
             log.warning("%s: not closed yet: %s", leg, out.why)
 
-    # -- what is under way ---------------------------------------------------------------------------------
+    # -- what is under way -----------------------------------------------------------------------------------
 
     def resume(self) -> None:
         """Learn the end of every intent that is open; each by itself, none twice at once."""

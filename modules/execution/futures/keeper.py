@@ -29,15 +29,22 @@ from modules.execution.futures.exits import Out
 from modules.execution.futures.guard import Identity
 from modules.execution.futures.plan import FuturesState, LegKey, Word
 from modules.execution.futures.reconcile import PerpReport, Reconciler
+from modules.execution.futures.risk import FuturesRisk, watch
+from modules.execution.futures.risk_inbox import Orders, inbox_of
 from modules.execution.futures.setup import PATIENCE, DeskTerms
 from modules.execution.journal import Journal
+from modules.execution.risk_settings import RiskSettings
+from modules.execution.risk_state import futures_risk_file, futures_scope
 from modules.storage.json_state import JsonFile
+from modules.supervision.messages import Inbox
 
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.5
 STALE_S = 30.0
 SILENT_S = 600.0
+PASS_APART_S = 8.0
+TURN_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +69,42 @@ class Keeper:
         self.heard_at = 0.0
         self._soon = asyncio.Event()
         self._whole = False
+        self._passed_at = 0.0
+        self.risk: FuturesRisk | None = None
+        self.orders: Orders | None = None
 
     async def run(self) -> None:
         """Until cancelled."""
+        beside = [asyncio.create_task(work, name="futures risk") for work in self._beside()]
+        try:
+            await self._keep()
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            if self.risk is not None:
+                await self.risk.save()
+
+    def _beside(self) -> list[Coroutine[object, object, None]]:
+        """Risk and persons' words: beside the looks, so that guarding waits for neither."""
+        risk = [watch(self.risk, TURN_S)] if self.risk is not None else []
+        return [*risk, *([self._obey(self.orders)] if self.orders is not None else [])]
+
+    async def _obey(self, orders: Orders) -> None:
+        while True:
+            try:
+                await orders.obey()
+            except OSError as problem:
+                log.warning("persons' words cannot be read: %s", problem)
+            await asyncio.sleep(TURN_S)
+
+    def hurry(self) -> None:
+        """A whole pass soon: the wallet moved; at most one in `PASS_APART_S`."""
+        if time.monotonic() - self._passed_at >= min(PASS_APART_S, self.rhythm.pass_s):
+            self._whole = True
+            self._soon.set()
+
+    async def _keep(self) -> None:
         await self._again(self.desk.guard_first, "positions cannot be guarded yet")
         self.guarded.set()
         await self._again(lambda: self.reconciler.open(self.symbols), "the futures account cannot be read yet")
@@ -94,6 +134,7 @@ class Keeper:
         if before:
             await self.desk.verify(self.symbols)
         self.report = await self.reconciler.pass_()
+        self._passed_at = time.monotonic()
         if before.startswith(OLD):
             self.desk.closed = ""
 
@@ -173,8 +214,10 @@ OLD = "the account's figures are"
 
 def keep(system: str, mode: Mode, settings: FuturesSettings, folder: Path, account: FuturesAccount,
          market: FuturesMarketData, symbols: tuple[str, ...], say: Callable[[Word], None],
-         rhythm: Rhythm | None = None) -> Keeper:
-    """The keeper of one system's account, its books and journal read from `folder` (the data folder).
+         rhythm: Rhythm | None = None, risk: RiskSettings | None = None) -> Keeper:
+    """The keeper of one system's account, its books, journal and risk state read from `folder` (the data folder).
+
+    `risk`: the limits that stop entries; those of the defaults where none are given.
 
     Raises StateError where they are damaged, OSError by the disk.
     """
@@ -185,7 +228,12 @@ def keep(system: str, mode: Mode, settings: FuturesSettings, folder: Path, accou
     books = FuturesBooks(file, settings.name, str(mode))
     books.load()
     desk = FuturesDesk(account, market, journal, books, Identity(system, str(mode)), terms(settings), say)
-    return Keeper(desk, Reconciler(desk, say), symbols, rhythm or Rhythm(), say)
+    keeper = Keeper(desk, Reconciler(desk, say), symbols, rhythm or Rhythm(), say)
+    keeper.risk = FuturesRisk(desk, futures_risk_file(folder, system, mode), futures_scope(system, mode),
+                              risk or RiskSettings(), say, lambda: keeper.reconciler.agreed, keeper.hurry)
+    keeper.risk.load()
+    keeper.orders = Orders(keeper.risk, Inbox(folder / "inbox", inbox_of(system, mode)))
+    return keeper
 
 
 def terms(settings: FuturesSettings) -> DeskTerms:

@@ -70,11 +70,23 @@ class Cash(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[Income, ...] = ()
 
 
+class LegResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a leg brought between two moments at which it was flat, USDT: results less commissions, without funding."""
+
+    id: str
+    symbol: str
+    side: PositionSide
+    net: Decimal
+    opened_ms: int
+    closed_ms: int
+
+
 class FuturesState(msgspec.Struct, frozen=True, kw_only=True):
     """``[test_]futures_SYSTEM.json``. Legs are written as ``SYMBOL SIDE``.
 
     `external`: what stood there before us; `blocked`: legs that take no entries until a person releases them, and why;
-    `order_ids`: the newest orders of ours by the venue's ids, so that others' fills are told from ours.
+    `order_ids`: the newest orders of ours by the venue's ids, so that others' fills are told from ours. `nets`: what a
+    leg had brought in all when it was flat last; `results`: the newest round trips.
     """
 
     plans: dict[str, Plan] = {}
@@ -83,6 +95,8 @@ class FuturesState(msgspec.Struct, frozen=True, kw_only=True):
     external: dict[str, Decimal] = {}
     blocked: dict[str, str] = {}
     order_ids: tuple[str, ...] = ()
+    nets: dict[str, Decimal] = {}
+    results: tuple[LegResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

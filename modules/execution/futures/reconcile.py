@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 LIQUIDATED = frozenset({"INSURANCE_CLEAR"})
 TRIES = 3
 GUARDS_LOOKED_UP = 6
+BELIEVED = 3
 
 
 class PerpReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,9 +49,11 @@ class Reconciler:
     """Passes over one desk's account."""
 
     def __init__(self, desk: FuturesDesk, say: Callable[[Word], None]) -> None:
+        """`agreed` becomes the newest wallet that fills and income explain."""
         self._desk, self._say = desk, say
         self._seen: dict[str, int] = {}
         self._one = asyncio.Lock()
+        self.agreed: Decimal | None = None
 
     async def open(self, symbols: Iterable[str]) -> None:
         """The rest of the start (X16): everything is read and applied, then entries may go. Raises Unavailable."""
@@ -85,6 +88,8 @@ class Reconciler:
             await desk.look()
             checks = self._checks(wallet if still else None)
             notes += self._unexplained(checks)
+            if still and self._explained(checks):
+                self.agreed = wallet.balance
             now_ms = desk.market.clock.now_ms()
             await desk.books.flush(now_ms)
             open_ = desk.journal.open_entries(desk.who.system, desk.who.account)
@@ -197,6 +202,11 @@ class Reconciler:
             checks.append(Check(rule=Rule.PROTECTED, subject=str(leg), value=Decimal(int(bare)), tolerance=ZERO,
                                 ok=not bare))
         return checks
+
+    def _explained(self, checks: Iterable[Check]) -> bool:
+        """Whether the wallet is what fills and income make it. A gap that lasts counts as what it is, too."""
+        gaps = [f"gap {one.rule} {one.subject}" for one in checks if one.rule is Rule.EQUITY and one.ok is not True]
+        return all(self._seen.get(name, 0) >= BELIEVED for name in gaps)
 
     def _unexplained(self, checks: Iterable[Check]) -> list[str]:
         notes = []
