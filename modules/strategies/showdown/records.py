@@ -123,8 +123,37 @@ class Check(msgspec.Struct, frozen=True):
     said: str
 
 
+class Opinion(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody beside the rules says of a trade (C16). `id`: which model or endpoint; `facts`: its figures.
+
+    `verdict`: ``take``, ``scale`` (by `scale`, 0 … 1), ``skip``, ``veto``; ``aside`` (not allowed to speak) and
+    ``absent`` (no answer) change nothing.
+    """
+
+    by: Literal["meta", "adviser"]
+    id: str
+    verdict: Literal["take", "scale", "skip", "veto", "aside", "absent"]
+    scale: float = 1.0
+    said: str = ""
+    facts: dict[str, float] = {}
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a trade that the rules wanted (`action`, `quantity`, `reason`), and by whose opinions."""
+
+    outcome: Literal["unchanged", "scaled", "skipped", "vetoed"]
+    scale: float
+    action: Action
+    quantity: str
+    reason: str
+    opinions: tuple[Opinion, ...]
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """``decision.json`` (C4). `reason` is a code; `reasons` the chain behind it; `hash` that of its inputs."""
+    """``decision.json`` (C4). `reason` is a code; `reasons` the chain behind it; `hash` that of its inputs.
+
+    `review` is there where somebody beside the rules was asked (`review.apply`).
+    """
 
     symbol: str
     ms: int
@@ -148,3 +177,4 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     absent: tuple[str, ...]
     hash: str
     execution: str = "signals only: no order is sent until execution is switched on"
+    review: Review | msgspec.UnsetType = msgspec.UNSET
