@@ -30,7 +30,7 @@ def upgrade(database: Database) -> tuple[str | None, str]:
 
     Raises DatabaseAway, and NewerSchema where the database is ahead of this program: nothing is changed then.
     """
-    with _ALEMBIC, database.begin(alone=True) as connection, _one_at_a_time(connection):
+    with _ALEMBIC, _one_at_a_time(database), database.begin(alone=True) as connection:
         before = revision(connection)
         newest = head()
         if before is not None and before not in _known():
@@ -71,18 +71,20 @@ def _config() -> Config:
 
 
 @contextmanager
-def _one_at_a_time(connection: Connection) -> Iterator[None]:
-    family = connection.dialect.name
+def _one_at_a_time(database: Database) -> Iterator[None]:
+    """Held on a connection of its own until the migration is committed: MariaDB commits tables before their revision."""
+    family = database.url.get_backend_name()
     if family == "sqlite":  # its transaction is alone already
         yield
-    elif family == "postgresql":
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-        yield
-    else:
-        got = connection.execute(text(f"SELECT GET_LOCK('coxswain_{_LOCK}', 60)")).scalar()
-        if got != 1:
+        return
+    with database.begin() as guard:
+        if family == "postgresql":
+            guard.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            yield
+            return
+        if guard.execute(text(f"SELECT GET_LOCK('coxswain_{_LOCK}', 60)")).scalar() != 1:
             raise TimeoutError("another process migrates the database for more than a minute; try again")
         try:
             yield
         finally:
-            connection.execute(text(f"SELECT RELEASE_LOCK('coxswain_{_LOCK}')"))
+            guard.execute(text(f"SELECT RELEASE_LOCK('coxswain_{_LOCK}')"))

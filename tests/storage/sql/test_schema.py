@@ -38,7 +38,7 @@ import sys
 from sqlalchemy.engine import make_url
 from modules.storage.sql.database import Database
 from modules.storage.sql.migrate import upgrade
-print(upgrade(Database(make_url(sys.argv[1])))[0])
+print(upgrade(Database(make_url(sys.argv[1]), connect_s=60))[0])
 """
 
 
