@@ -17,6 +17,7 @@ from modules.exchange.feed.settings import FeedSettings
 from modules.exchange.futures_settings import FuturesSettings
 from modules.exchange.settings import ExchangeSettings
 from modules.execution.risk_settings import RiskSettings
+from modules.gridserver.settings import GridServerSettings
 from modules.learning.settings import LearningSettings
 from modules.simulator.settings import SimulatorSettings
 from modules.storage.damage import StateError
@@ -48,6 +49,7 @@ class Settings(BaseModel):
     hype: HypeSettings = Field(default_factory=HypeSettings)
     showdown: ShowdownSettings = Field(default_factory=ShowdownSettings)
     grid: GridSettings = Field(default_factory=GridSettings)
+    gridserver: GridServerSettings = Field(default_factory=GridServerSettings)
     signals: SignalSettings = Field(default_factory=SignalSettings)
     scalper: ScalperSettings = Field(default_factory=ScalperSettings)
     risk: RiskSettings = Field(default_factory=RiskSettings)

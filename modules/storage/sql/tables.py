@@ -164,3 +164,6 @@ logs = Table(
     Column("class", String(10), nullable=False, key="kind", comment="ERROR, RISK, ORDERS, INFO"),
     Column("text", Text, nullable=False), Index(None, "ms"), info={**EVENT, **LOGS, "by": "ms"},
 )
+
+# The same schema, in a file of its own: whoever knows METADATA knows all of it.
+from modules.storage.sql import grid_tables as _grid  # noqa: E402, F401

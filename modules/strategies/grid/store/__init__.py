@@ -1,0 +1,1 @@
+"""What the grid's server and its workers share, in SQL: users, keys, sessions under leases, webhook events, audit."""
