@@ -91,6 +91,7 @@ class Day:
                 sides = [[[f"{tick * spec.tick:f}", f"{steps * spec.step:f}"] for tick, steps in side]
                          for side in (bids, asks)]
                 body = {"lastUpdateId": last, "E": self.ms, "T": self.ms, "bids": sides[0], "asks": sides[1]}
+                self.on_snapshot(spec.symbol, body)
                 state.sync.on_snapshot(msgspec.convert(body, Snapshot), 16384)
             table = state.candles["15m"]
             if table.wants_rows:
@@ -99,7 +100,14 @@ class Day:
                 rows = np.array([[c.open_ms, c.open * tick, c.high * tick, c.low * tick, c.close * tick,
                                   c.volume * step, c.quote, c.buy_volume * step, 1.0] for c in found])
                 rows[-1, 8] = 0.0
+                self.on_candles(spec.symbol, found, tick, step)
                 table.load(rows, time.monotonic_ns())
+
+    def on_snapshot(self, symbol: str, body: Any) -> None:
+        """A book was asked for (for who keeps it, benchmarks/signal_recordings.py)."""
+
+    def on_candles(self, symbol: str, found: Any, tick: float, step: float) -> None:
+        """Candles were asked for."""
 
     def step(self) -> None:
         """One slice of market time."""

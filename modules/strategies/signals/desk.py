@@ -253,7 +253,7 @@ class Desk:
         return code
 
     def rearm(self, watch: Watch, now_ms: int) -> None:
-        """A look at which the conditions do not hold. A judged move is over once its conditions were gone for a while."""
+        """A look without the conditions. A judged move is over once they were gone for a while."""
         if not watch.episode:
             return
         watch.gone_since = watch.gone_since or now_ms
