@@ -39,6 +39,13 @@ CREW: tuple[Service, ...] = (
         needs=("feed",),
     ),
     Service(
+        name="scalper",
+        title="Scalper",
+        entry="modules.strategies.scalper.service:main",
+        help="Trades futures on order flow, indicators and sentiment (system B); stop and target on every position",
+        needs=("feed",),
+    ),
+    Service(
         name="showdown",
         title="Showdown",
         entry="modules.strategies.showdown.service:main",

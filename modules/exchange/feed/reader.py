@@ -166,6 +166,19 @@ class FeedReader:
         ages = [(now - int(one)) / 1e9 if one else float("inf") for one in heard]
         return Liveness(Stale(int(words[at.STALE])), *ages)
 
+    @property
+    def table(self) -> int:
+        """Another number: symbols have other places, `words` must be asked for again."""
+        return int(self._words[pages.H_TABLE])
+
+    def words(self, symbol: str) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]:
+        """The arrays of a symbol's book and trades themselves (orderbook/layout.py, ring.py), for compiled readers.
+
+        Whoever reads them keeps the rules of `views`: equal even SEQ before and after, WRITTEN looked at again.
+        """
+        slot = self._slot(symbol)
+        return self._page.book(slot), self._page.ring(slot)
+
     def changes(self) -> tuple[list[tuple[str, str]], int]:
         """(symbol, kind) of everything that changed since the last call, in order, and how many were overwritten
         before they were read (then look at every symbol)."""

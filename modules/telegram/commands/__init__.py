@@ -17,6 +17,7 @@ from modules.telegram.commands import (
     reconcile,
     reports,
     risk,
+    scalper,
     showdown,
     signals,
     state,
@@ -28,7 +29,7 @@ from modules.telegram.commands import (
 def all_commands(services: Sequence[str]) -> tuple[Command, ...]:
     """The commands; `services` are the names a person may ask logs of."""
     return (*crew.COMMANDS, *risk.COMMANDS, *positions.COMMANDS, *reconcile.COMMANDS, *reports.COMMANDS,
-            *backtest.COMMANDS, *market.COMMANDS, *signals.COMMANDS, *showdown.COMMANDS, *why.COMMANDS,
-            *state.commands(services), *mode.COMMANDS, *training.COMMANDS, *model.COMMANDS, *optimize.COMMANDS,
+            *backtest.COMMANDS, *market.COMMANDS, *signals.COMMANDS, *scalper.COMMANDS, *showdown.COMMANDS,
+            *why.COMMANDS, *state.commands(services), *mode.COMMANDS, *training.COMMANDS, *model.COMMANDS, *optimize.COMMANDS,
             *dashboard.commands(tuple(services)), *data.COMMANDS,
             *help.COMMANDS)
