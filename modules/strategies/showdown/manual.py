@@ -12,6 +12,7 @@ A zone's `side` says whose positions are liquidated there: longs BELOW the price
 import datetime as dt
 import json
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -83,10 +84,9 @@ class EtfFlows(BaseModel):
 
     @model_validator(mode="after")
     def _once(self) -> Self:
-        dates = [day.date for day in self.days]
-        twice = sorted({str(day) for day in dates if dates.count(day) > 1})
-        if twice:
-            raise ValueError(f"{', '.join(twice)}: given more than once, which contradicts itself; keep one")
+        problems = _days_among(self.days)
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
 
@@ -117,12 +117,37 @@ class LiquidationMap(BaseModel):
 
     @model_validator(mode="after")
     def _sides(self) -> Self:
-        wrong = [f"zones.{place} ({zone.side} {zone.low:g}–{zone.high:g})" for place, zone in enumerate(self.zones)
-                 if (zone.low > self.price if zone.side == "long" else zone.high < self.price)]
-        if wrong:
-            raise ValueError(f"{', '.join(wrong)} on the wrong side of the price {self.price:g}: longs are liquidated "
-                             "below it, shorts above it")
+        problems = _zones_among(dict(enumerate(self.zones)), self.price)
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
+
+
+def _days_among(days: Iterable[EtfDay]) -> list[str]:
+    """What is wrong with days beside each other."""
+    dates = [day.date for day in days]
+    twice = sorted({str(day) for day in dates if dates.count(day) > 1})
+    return [f"{', '.join(twice)}: given more than once, which contradicts itself; keep one"] if twice else []
+
+
+def _zones_among(zones: dict[int, Zone], price: float) -> list[str]:
+    """What is wrong with zones (by their place) beside each other and the price."""
+    found = []
+    wrong = [f"zones.{place} ({_shown(zone)})" for place, zone in zones.items()
+             if (zone.low > price if zone.side == "long" else zone.high < price)]
+    if wrong:
+        found.append(f"{', '.join(wrong)} on the wrong side of the price {price:g}: longs are liquidated below it, "
+                     "shorts above it")
+    places: dict[tuple[str, float, float], list[int]] = {}
+    for place, zone in zones.items():
+        places.setdefault((zone.side, zone.low, zone.high), []).append(place)
+    found += [f"{', '.join(f'zones.{place}' for place in same)} are the same zone ({_shown(zones[same[0]])}); keep one"
+              for same in places.values() if len(same) > 1]
+    return found
+
+
+def _shown(zone: Zone) -> str:
+    return f"{zone.side} {zone.low:g}–{zone.high:g}"
 
 
 class Sentiment(BaseModel):
@@ -162,7 +187,8 @@ def check(kind: Kind, body: Any, price: float | None, now_ms: int) -> dict[str, 
     try:
         found = _MODELS[kind].model_validate(body)
     except ValidationError as problem:
-        raise Invalid([_line(error) for error in problem.errors(include_url=False, include_context=False)]) from None
+        lines = [_line(error) for error in problem.errors(include_url=False, include_context=False)]
+        raise Invalid([*lines, *(one for one in _besides(kind, body) if one not in lines)]) from None
     if isinstance(found, EtfFlows):
         today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
         late = [f"days: {day.date} lies in the future" for day in found.days if day.date > today]
@@ -175,11 +201,39 @@ def check(kind: Kind, body: Any, price: float | None, now_ms: int) -> dict[str, 
     return made
 
 
+def _besides(kind: Kind, body: Any) -> list[str]:
+    """Contradictions among the parts that are right by themselves, where others are not: all errors at once."""
+    rows = body.get("days" if kind == "etf" else "zones") if isinstance(body, dict) and kind != "sentiment" else None
+    if not isinstance(rows, list):
+        return []
+    right: dict[int, Any] = {}
+    for place, row in enumerate(rows[:400]):
+        try:
+            right[place] = (EtfDay if kind == "etf" else Zone).model_validate(row)
+        except ValidationError:
+            continue
+    if kind == "etf":
+        return _days_among(right.values())
+    price = body.get("price")
+    known = isinstance(price, int | float) and not isinstance(price, bool) and 0 < price < 1e9
+    return _zones_among(right, price) if known else []
+
+
 def _json(text: str) -> Any:
+    twice: list[str] = []
+
+    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in found]
+        twice.extend(sorted({name for name in names if names.count(name) > 1}))
+        return dict(found)
+
     try:
-        return json.loads(text)
+        body = json.loads(text, object_pairs_hook=pairs)
     except (ValueError, RecursionError) as problem:
         raise Invalid([f"it is no JSON: {str(problem)[:150]}"]) from None
+    if twice:
+        raise Invalid([f"{name[:40]}: given twice, which contradicts itself; keep one" for name in twice[:20]])
+    return body
 
 
 def _line(error: Any) -> str:
@@ -195,7 +249,15 @@ def _from_text(kind: Kind, text: str) -> Any:
     parts = [part.strip() for part in _BETWEEN.split(text) if part.strip()]
     if not parts:
         raise Invalid([f"nothing was given; write e.g. {EXAMPLES[kind]}"])
-    return {"days": [_etf_day(part) for part in parts]} if kind == "etf" else {"zones": [_zone(part) for part in parts]}
+    rows, problems = [], []
+    for part in parts:
+        try:
+            rows.append(_etf_day(part) if kind == "etf" else _zone(part))
+        except Invalid as problem:
+            problems += problem.problems
+    if problems:
+        raise Invalid(problems)
+    return {"days" if kind == "etf" else "zones": rows}
 
 
 def _sentiment(text: str) -> dict[str, Any]:
@@ -212,14 +274,24 @@ def _etf_day(text: str) -> dict[str, Any]:
     day, *rest = text.split()
     flows: dict[str, float] = {}
     total: float | None = None
+    problems: list[str] = []
     for word in rest:
         name, equals, figure = word.rpartition("=")
+        try:
+            usd = _usd(figure if equals else word)
+        except Invalid as problem:
+            problems += [f"{day[:40]}: {one}" for one in problem.problems]
+            continue
         if not equals or name.lower() == "total":
-            total = _usd(figure if equals else word)
+            if total is not None:
+                problems.append(f"{day[:40]}: the total is given twice")
+            total = usd
         elif name.upper() in flows:
-            raise Invalid([f"{day}: {name} is given twice"])
+            problems.append(f"{day[:40]}: {name[:12]} is given twice")
         else:
-            flows[name.upper()] = _usd(figure)
+            flows[name.upper()] = usd
+    if problems:
+        raise Invalid(problems)
     return {"date": day, "flows": flows, "total": total}
 
 

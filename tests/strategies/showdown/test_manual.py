@@ -69,6 +69,29 @@ def test_all_errors_are_named_at_once():
     assert len(refused.value.problems) == 3
 
 
+@pytest.mark.parametrize(("kind", "text", "named"), [
+    ("liqmap", '{"price": 90000, "zones": [{"side": "long", "low": 93000, "high": 93500, "size_usd": 1},'
+               '{"side": "short", "low": 1, "high": NaN, "size_usd": 1}, {"side": "short", "low": 80000, "high": 81000,'
+               '"size_usd": 1}, {"side": "long", "low": 2, "high": 1, "size_usd": -1}]}',
+     ("zones.0 (long 93000–93500), zones.2 (short 80000–81000) on the wrong side", "zones.1.high", "zones.3.size_usd")),
+    ("liqmap", "long 88000-88500 1M; long 88000-88500 2M; short 95000-96000 1M",
+     ("zones.0, zones.1 are the same zone (long 88000–88500)",)),
+    ("liqmap", "up 5M; long 1-2 lots", ("'up 5M' is no zone", "'lots' is no amount")),
+    ("etf", "2026-11-20 IBIT=x FBTC=y IBIT=1M IBIT=2M; 2026-11-19 5M 6M",
+     ("'x' is no amount", "'y' is no amount", "IBIT is given twice", "2026-11-19: the total is given twice")),
+    ("etf", '[{"date": "2026-11-20", "total": 1}, {"date": "2026-11-20", "total": 2},'
+            '{"date": "2026-11-21", "total": 1}, {"date": "2026-11-19", "flows": {"IBIT": Infinity}}]',
+     ("2026-11-20: given more than once", "2026-11-21 is no US trading day", "days.3.flows.IBIT")),
+    ("etf", '{"days": [{"date": "2026-11-20", "flows": {"IBIT": 1, "IBIT": 2}, "total": 1, "total": 3}]}',
+     ("IBIT: given twice", "total: given twice"))])
+def test_contradictions_are_all_named_at_once(kind, text, named):
+    with pytest.raises(Invalid) as refused:
+        parse(kind, text, 90_000.0, LATE)
+    for words in named:
+        assert words in str(refused.value)
+    assert len(refused.value.problems) == len(set(refused.value.problems)) >= len(named)
+
+
 def test_a_map_without_a_price_needs_the_markets():
     with pytest.raises(Invalid, match="not known now"):
         parse("liqmap", EXAMPLES["liqmap"], None, LATE)
