@@ -72,7 +72,7 @@ def _config() -> Config:
 
 @contextmanager
 def _one_at_a_time(database: Database) -> Iterator[None]:
-    """Held on a connection of its own until the migration is committed: MariaDB commits tables before their revision."""
+    """Held on its own connection until the migration is committed: MariaDB commits tables before the revision."""
     family = database.url.get_backend_name()
     if family == "sqlite":  # its transaction is alone already
         yield
