@@ -35,6 +35,7 @@ _WITH_SETTINGS = {  # the same, with main(argv, settings, paths) -> exit code
     "replay": ("modules.backtest.replay_cli", "explain recorded decisions from their recorded inputs"),
     "data": ("modules.backtest.data_cli", "download, check or convert candles: data {download,check,convert}"),
     "evaluate": ("modules.backtest.evaluate_cli", "judge the models walk-forward on recorded candles"),
+    "apikeys": ("modules.apikeys.cli", "keep API keys in an encrypted file: apikeys {list,add,remove,rotate}"),
     "sentiment": ("modules.sentiment.cli", "score texts of a file: sentiment score --in FILE --column NAME --out FILE"),
     "db": ("modules.storage.sql.cli", "look after the database: db {status,upgrade,trim}"),
     "recording": ("modules.exchange.recording_cli", "check recorded raw frames: recording check FILES"),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from config import checks, sources
 from config.checks import Origin
+from modules.apikeys.settings import ApiKeySettings
 from modules.backtest.settings import BacktestSettings, RsiSettings
 from modules.backtest.ticks.settings import ImbalanceSettings, TickSettings
 from modules.dashboard.settings import DashboardSettings
@@ -44,6 +45,7 @@ class Settings(BaseModel):
     exchange: ExchangeSettings = Field(default_factory=ExchangeSettings)
     futures: FuturesSettings = Field(default_factory=FuturesSettings)
     feed: FeedSettings = Field(default_factory=FeedSettings)
+    apikeys: ApiKeySettings = Field(default_factory=ApiKeySettings)
     telegram: TelegramSettings = Field(default_factory=TelegramSettings)
     report: ReportSettings = Field(default_factory=ReportSettings)
     hype: HypeSettings = Field(default_factory=HypeSettings)
