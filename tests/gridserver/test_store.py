@@ -77,6 +77,12 @@ def test_a_second_user_of_the_same_name_or_key_changes_nothing(store: GridStore)
     assert store.users.credentials("user-1").api_secret == "very-secret"
 
 
+def test_paper_accounts_are_one_a_user(store: GridStore) -> None:
+    for name in ("a", "b"):
+        store.users.add(user(name, credentials=Credentials("paper", "-", "-", demo=True)), "platform")
+    assert store.users.credentials("b").api_key == "paper"
+
+
 def test_a_key_is_replaced_and_the_grid_stays(store: GridStore) -> None:
     running(store, "a", "b")
     held = {one.lease.user_id: one for one in store.sessions.claim("w1", TTL, 10)}

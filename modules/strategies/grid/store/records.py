@@ -5,6 +5,9 @@ from typing import Any
 
 import msgspec
 
+#: how the name of a key begins that is none: a paper account at the market's own prices, nobody's money
+PAPER = "paper"
+
 
 class Wanted(StrEnum):
     """What people want of a grid (X36): trade; no entries; no entries until flat; nothing (positions keep their stops).

@@ -15,7 +15,16 @@ from modules.storage.sql.grid_tables import (
     grid_users,
 )
 from modules.strategies.grid.store.base import Part, clock_ms, note
-from modules.strategies.grid.store.records import Credentials, KeyInUse, NewUser, NoUser, Taken, Wanted, Webhook
+from modules.strategies.grid.store.records import (
+    PAPER,
+    Credentials,
+    KeyInUse,
+    NewUser,
+    NoUser,
+    Taken,
+    Wanted,
+    Webhook,
+)
 
 _ALL = (grid_commands, grid_events, grid_states, grid_sessions, grid_keys, grid_users)
 
@@ -33,7 +42,7 @@ class Users(Part):
                     user_id=new.user_id, bot_id=new.bot_id, token=new.token, webhook_url=new.webhook.url,
                     webhook_secret=self.vault.seal(new.webhook.secret), created_ms=now, updated_ms=now))
                 connection.execute(insert(grid_keys).values(
-                    user_id=new.user_id, version=1, **self._sealed(new.credentials), updated_ms=now))
+                    user_id=new.user_id, version=1, **self._sealed(new.user_id, new.credentials), updated_ms=now))
             except IntegrityError:  # between the look and the insert, on a server
                 raise Taken(f"userId {new.user_id} or its exchange key was taken at this moment; ask again.") from None
             connection.execute(insert(grid_sessions).values(
@@ -49,14 +58,14 @@ class Users(Part):
 
     def _key_free(self, connection: Connection, user_id: str, api_key: str) -> None:
         other = connection.execute(select(grid_keys.c.user_id).where(
-            grid_keys.c.fingerprint == fingerprint(api_key), grid_keys.c.user_id != user_id)).first()
+            grid_keys.c.fingerprint == fingerprint(api_key, user_id), grid_keys.c.user_id != user_id)).first()
         if other:
             raise KeyInUse("exchange.apiKey is in use by another user: two grids on one account would confuse their "
                            "positions. Give each user a key of an account (or sub-account) of its own.")
 
-    def _sealed(self, given: Credentials) -> dict[str, Any]:
+    def _sealed(self, user_id: str, given: Credentials) -> dict[str, Any]:
         body = "\n".join((given.api_key, given.api_secret, given.passphrase))
-        return {"sealed": self.vault.seal(body), "fingerprint": fingerprint(given.api_key), "demo": given.demo,
+        return {"sealed": self.vault.seal(body), "fingerprint": fingerprint(given.api_key, user_id), "demo": given.demo,
                 "refused": ""}
 
     def credentials(self, user_id: str) -> Credentials:
@@ -79,7 +88,7 @@ class Users(Part):
             version = int(row.version) + 1
             try:
                 connection.execute(update(grid_keys).where(grid_keys.c.user_id == user_id).values(
-                    **self._sealed(given), version=version, updated_ms=clock_ms(connection)))
+                    **self._sealed(user_id, given), version=version, updated_ms=clock_ms(connection)))
             except IntegrityError:
                 raise KeyInUse("exchange.apiKey was taken by another user at this moment.") from None
             note(connection, who, "key replaced", user_id, address, body={"version": version})
@@ -148,8 +157,10 @@ class Users(Part):
         return count
 
 
-def fingerprint(api_key: str) -> str:
-    """A key's name, hashed: enough to see the same one twice."""
+def fingerprint(api_key: str, user_id: str) -> str:
+    """A key's name, hashed: enough to see the same one twice. Paper accounts are one a user, whatever the key."""
+    if api_key.startswith(PAPER):
+        api_key = f"{PAPER}\n{user_id}"
     return hashlib.sha256(b"coxswain-grid-key:" + api_key.encode()).hexdigest()
 
 
