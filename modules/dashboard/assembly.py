@@ -19,6 +19,7 @@ from modules.dashboard.pages.bar import bar
 from modules.dashboard.pages.hype import hype
 from modules.dashboard.pages.logs import logs
 from modules.dashboard.pages.overview import overview
+from modules.dashboard.pages.showdown_api import ManualApi, market_clock, router
 from modules.dashboard.pages.signals import SignalsPage
 from modules.dashboard.pages.sources import Sources
 from modules.dashboard.pages.system import SystemPage
@@ -61,6 +62,8 @@ def assemble(paths: Paths, service: str, settings: "Settings", crew: Sequence[Se
     live.builders.update(_builders(sources, live))
     secure = wishes.public_url.startswith("https://")
     inner = application(sessions, login, live, actions, secure, lambda: {"status": "ok"})
+    clock = market_clock(paths, settings.futures.name == "simulated")
+    inner.include_router(router(ManualApi(paths, settings, actions, clock)))
     hosts = {wishes.host.lower(), urlsplit(wishes.public_url).hostname or ""} - {"", "0.0.0.0", "::"}
     guard = Guard(inner, sessions, Buckets(REQUESTS_S, BURST, time.monotonic), frozenset(hosts), secure)
     return Parts(guard, guard, live, actions, sessions, login)
