@@ -46,7 +46,7 @@ def test_the_environment_is_stronger_than_the_file(paths: Paths) -> None:
     assert Fernet(key).decrypt(token) == b"x"
 
 
-@pytest.mark.parametrize("given", ["short", "ä" * 44, Fernet.generate_key().decode() + ",x"])
+@pytest.mark.parametrize("given", ["short", "ä" * 44, "A" * 43 + "=,x"], ids=["short", "umlauts", "second bad"])
 def test_a_key_that_is_none_is_refused_and_not_repeated(paths: Paths, given: str) -> None:
     with pytest.raises(VaultError) as problem:
         Vault.open(paths, variables={VARIABLE: given})
