@@ -14,6 +14,7 @@ from modules.apikeys.settings import ApiKeySettings
 from modules.backtest.settings import BacktestSettings, RsiSettings
 from modules.backtest.ticks.settings import ImbalanceSettings, TickSettings
 from modules.dashboard.settings import DashboardSettings
+from modules.exchange.bitget_settings import BitgetSettings
 from modules.exchange.feed.settings import FeedSettings
 from modules.exchange.futures_settings import FuturesSettings
 from modules.exchange.settings import ExchangeSettings
@@ -25,6 +26,7 @@ from modules.storage.damage import StateError
 from modules.storage.settings import DecisionSettings, RecorderSettings
 from modules.storage.settings_versions import Versions
 from modules.storage.sql.settings import DatabaseSettings
+from modules.strategies.grid.live.settings import GridLiveSettings
 from modules.strategies.grid.settings import GridSettings
 from modules.strategies.hype.settings import HypeSettings
 from modules.strategies.scalper.settings import ScalperSettings
@@ -51,6 +53,8 @@ class Settings(BaseModel):
     hype: HypeSettings = Field(default_factory=HypeSettings)
     showdown: ShowdownSettings = Field(default_factory=ShowdownSettings)
     grid: GridSettings = Field(default_factory=GridSettings)
+    gridlive: GridLiveSettings = Field(default_factory=GridLiveSettings)
+    bitget: BitgetSettings = Field(default_factory=BitgetSettings)
     gridserver: GridServerSettings = Field(default_factory=GridServerSettings)
     signals: SignalSettings = Field(default_factory=SignalSettings)
     scalper: ScalperSettings = Field(default_factory=ScalperSettings)
