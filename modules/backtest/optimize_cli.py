@@ -37,6 +37,8 @@ def arguments() -> argparse.ArgumentParser:
                                                               *ON_TICKS.items()]))
     add("--ticks", nargs="+", metavar="FILE",
         help="signals: recorded frames or folders of them (default: what the feed has recorded of its venue)")
+    add("--top", type=int, default=0, metavar="N",
+        help="signals: only the N symbols with the most recorded messages (default: all that are named)")
     add("--candles", nargs="+", metavar="FILE", help="files or folders (default: the collected data/market_data)")
     add("--symbols", nargs="+", default=[], metavar="SYMBOL", help="only these tokens")
     add("--since", metavar="DATE", help="first day, e.g. 2024-03-01 (UTC)")
@@ -108,6 +110,9 @@ def wrong(chosen: argparse.Namespace) -> str:
         (not 0 < chosen.stage1 <= 1, f"--stage1 {chosen.stage1}: a share above 0 and at most 1"),
         (not 1 <= chosen.folds <= 100, f"--folds {chosen.folds}: from 1 to 100"),
         (not 0.05 <= chosen.first <= 0.95, f"--first {chosen.first}: a share from 0.05 to 0.95"),
+        (not 0 <= chosen.top <= 200, f"--top {chosen.top}: from 1 to 200, or 0 for all"),
+        (bool(chosen.top) and (chosen.strategy not in ON_TICKS or bool(chosen.symbols)),
+         "--top: only for searches on recordings, and without --symbols"),
         (bool(chosen.ticks) and chosen.strategy not in ON_TICKS,
          f"--ticks: {chosen.strategy} is searched on candles; leave it out"),
         (chosen.strategy in ON_TICKS and bool(chosen.since or chosen.until),

@@ -1,5 +1,7 @@
 """/optimize: what it hands to the optimiser, what it tells, and that nothing is applied without a confirmation."""
 
+import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -7,11 +9,15 @@ from typing import Any
 import pytest
 
 from modules.storage.settings_versions import Versions
+from modules.supervision.messages import Inbox
+from modules.supervision.outbox import Outbox
 from modules.telegram.command import Refusal
 from modules.telegram.commands.optimize import arguments, told
 from modules.telegram.context import Context
+from modules.telegram.local_front import serve_inbox
 from modules.telegram.long_runs import Ended, Occupied
 from modules.telegram.router import Router
+from tests.surroundings import until
 from tests.telegram.house import CONSOLE, House
 
 FIGURES = {"objective": "net_per_trade", "difference": {"value": 0.3, "low": 0.1, "high": 0.5, "p": 0.01},
@@ -60,6 +66,7 @@ class Runs:
     ("", ["optimize", "hype"]),
     ("rsi trials=300", ["optimize", "rsi", "--trials=300"]),
     ("trials=9 space=trail_fall_pct=1:8:log", ["optimize", "hype", "--trials=9", "--space=trail_fall_pct=1:8:log"]),
+    ("signals trials=60 top=6", ["optimize", "signals", "--trials=60", "--top=6"]),
     ("hype objective=sharpe since=2024-03-01", ["optimize", "hype", "--objective=sharpe", "--since=2024-03-01"]),
 ])
 def test_words_become_arguments(words: str, argv: list[str]) -> None:
@@ -164,3 +171,48 @@ async def test_what_goes_wrong_is_said(router: Router, context: Context, ended: 
 async def test_stop_without_a_search(router: Router, context: Context, tmp_path: Path) -> None:
     answer = await router.line(CONSOLE, "/optimize stop")
     assert answer is not None and "No search is running" in answer.text
+
+
+async def test_why_there_is_none_is_said_once_and_with_a_way_out(router: Router, context: Context) -> None:
+    context.runs = Runs(Ended(1, "", "No optimisation: the recordings span 2 days"))  # type: ignore[assignment]
+    answer = await router.line(CONSOLE, "/optimize signals")
+    assert answer is not None and answer.text.count("No optimisation") == 1 and "RECORDER_KEEP_DAYS" in answer.text
+
+
+async def test_a_version_of_the_signal_bot_names_the_service_that_takes_it(router: Router, context: Context) -> None:
+    number = Versions(context.paths).keep("signals", "study", "2026-11-01", {"signals.imbalance": 0.35},
+                                          {"signals.imbalance": 0.28}, FIGURES).version
+    asked = await router.line(CONSOLE, f"/optimize apply {number}")
+    assert asked is not None and "(signals)?" in asked.text and "0.28 → 0.35" in asked.text
+    done = await router.press(CONSOLE, asked.buttons[0][0].data)
+    assert done is not None and "It holds from the next start on" in done.text and "/startbot" not in done.text
+
+
+async def test_a_line_that_takes_long_holds_up_no_other(house: House) -> None:
+    """The monthly tuning asks this way: other lines are carried out meanwhile, and each answer becomes a notice."""
+    context, begun, goes_on = house.context, asyncio.Event(), asyncio.Event()
+
+    class Slow(Runs):
+        async def run(self, kind: str, argv: list[str], *_: object) -> Ended:
+            begun.set()
+            await goes_on.wait()
+            return await super().run(kind, argv)
+
+    context.runs = Slow(Ended(0, json.dumps(found()) + "\n", ""))  # type: ignore[assignment]
+    outbox, inbox = Outbox(house.paths.outbox, "test"), Inbox(house.paths.inbox, "bot")
+    task = asyncio.create_task(serve_inbox(house.paths, house.router, outbox))
+
+    def said() -> list[str]:
+        return [notice.what for _, notice in outbox.pending("owner") if notice.what.startswith("/")]
+
+    try:
+        inbox.post("line", {"line": "/optimize signals trials=60", "apart": True}, "signals", "signal-tuning-2026-11")
+        await asyncio.wait_for(begun.wait(), 60)
+        inbox.post("line", {"line": "/ping"}, "bot.py")
+        await until(lambda: said() == ["/ping: pong"])
+        goes_on.set()
+        await until(lambda: any("Version 3 held up" in text for text in said()))
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -112,7 +112,7 @@ def _arena(chosen: argparse.Namespace, settings: "Settings", paths: Paths, base:
         earlier = context_rows([Path(each) for each in chosen.candles or []], symbols)
         tell = (lambda share, what: _machine(share * PLAYED, f"playing recordings, {what}")) if chosen.progress else (
             lambda share, what: None)
-        return signal_arena(files, symbols, base, held, space, earlier, counted, tell)
+        return signal_arena(files, symbols, chosen.top, base, held, space, earlier, counted, tell)
     if chosen.progress:
         _machine(0.0, "loading candles")
     frames = _frames(chosen, paths, counted)

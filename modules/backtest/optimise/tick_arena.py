@@ -20,7 +20,7 @@ from modules.backtest.optimise.arena import COLUMNS, DAY_MS, Segment, by_day
 from modules.backtest.optimise.folds import LEAST_DAYS
 from modules.backtest.optimise.space import Groups, Parameter, SpaceError, Value, with_values
 from modules.backtest.ticks import signal_trial as st
-from modules.backtest.ticks.looks import Looks, gather
+from modules.backtest.ticks.looks import Looks, gather, most_told
 from modules.backtest.ticks.settings import TickSettings
 from modules.backtest.ticks.signal_report import SHARE, span_of
 from modules.backtest.ticks.tape import TapeError
@@ -110,13 +110,17 @@ def check_space(space: Sequence[Parameter]) -> None:
                          f"all trials); searched can be: {', '.join(SEARCHED)}")
 
 
-def signal_arena(files: Sequence[Path], symbols: Sequence[str], base: Groups, held: dict[str, Value],
+def signal_arena(files: Sequence[Path], symbols: Sequence[str], top: int, base: Groups, held: dict[str, Value],
                  space: Sequence[Parameter], candles: Mapping[str, Floats], counted: Counter[str],
                  tell: Callable[[float, str], None]) -> tuple[SignalArena, str, int]:
-    """(arena, hash of what it was gathered from, symbols). Raises TapeError, CaptureError, SpaceError."""
+    """(arena, hash of what it was gathered from, symbols). `top`: only so many symbols, 0 for all.
+
+    Raises TapeError, CaptureError, SpaceError.
+    """
     check_space(space)
     own, ticks = base["signals"], base["ticks"]
     assert isinstance(own, SignalSettings) and isinstance(ticks, TickSettings)
+    symbols = symbols or most_told(files, top)
     gathered = gather(files, symbols, own, floor_of(space, held, own), round(ticks.look_ms), candles, tell)
     seen = hashlib.sha256()
     for one in gathered:

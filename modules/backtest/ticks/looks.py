@@ -16,7 +16,8 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
+from decimal import Decimal
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -296,6 +297,18 @@ def gather(files: Sequence[Path], symbols: Sequence[str], settings: SignalSettin
     return found
 
 
+def most_told(files: Sequence[Path], top: int) -> list[str]:
+    """The `top` symbols that the beginnings of the files tell most of; none for 0 (all). Raises CaptureError."""
+    if not top:
+        return []
+    told: Counter[str] = Counter()
+    for path in capture_files(files):
+        for frame in islice(read_capture(path, Damage(), []), PEEK):
+            if frame.kind is Kind.MESSAGE and (name := _NAMED.search(frame.payload[:400])) is not None:
+                told[name[1].decode()] += 1
+    return [symbol for symbol, _ in told.most_common(top)]
+
+
 def _scales(paths: Sequence[Path]) -> dict[str, Units]:
     """Symbols and the decimals they use: the venue's list where it was recorded, else the first frames of each file."""
     found: dict[str, list[int]] = {}
@@ -329,11 +342,11 @@ def _plain(frames: Iterator[Frame], numbers: Iterator[int]) -> Iterator[Frame]:
             if said.get("X", "MARKET") != "MARKET":
                 continue
             if held is not None and all(held["data"][key] == said[key] for key in ("s", "T", "p", "m")):
-                held["quantity"] += float(said["q"])
+                held["quantity"] += Decimal(said["q"])
                 continue
             if held is not None:
                 yield _joined(held, next(numbers))
-            held = {"ns": frame.ns, "data": said, "quantity": float(said["q"]), "source": frame.source}
+            held = {"ns": frame.ns, "data": said, "quantity": Decimal(said["q"]), "source": frame.source}
             continue
         if held is not None and b"@bookTicker" not in head:
             yield _joined(held, next(numbers))
@@ -348,8 +361,7 @@ def _plain(frames: Iterator[Frame], numbers: Iterator[int]) -> Iterator[Frame]:
 
 def _joined(held: dict[str, Any], number: int) -> Frame:
     said = held["data"]
-    places = len(said["q"].partition(".")[2])
     body = {"e": "aggTrade", "E": said["E"], "s": said["s"], "a": number, "p": said["p"],
-            "q": f"{held['quantity']:.{places}f}", "T": said["T"], "m": said["m"]}
+            "q": f"{held['quantity']:f}", "T": said["T"], "m": said["m"]}
     text = b'{"stream":"%b@aggTrade","data":%b}' % (said["s"].lower().encode(), msgspec.json.encode(body))
     return Frame(held["ns"], held["source"], Kind.MESSAGE, text)

@@ -68,6 +68,11 @@ def period(kind: Kind, ms: int, zone: str, back: int = 0) -> Period:
     return Period(kind, f"{year}-W{week:02d}", _start(first, zone), _start(first + timedelta(days=7), zone))
 
 
+def month_of(ms: int, zone: str) -> str:
+    """``2026-11``: the calendar month of the zone."""
+    return datetime.fromtimestamp(ms / 1000, UTC).astimezone(ZoneInfo(zone)).strftime("%Y-%m")
+
+
 def _start(day: date, zone: str) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp() * 1000)
 

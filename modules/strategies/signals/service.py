@@ -22,6 +22,7 @@ from modules.strategies.signals.crew import Parts, put_together
 from modules.strategies.signals.health import Health
 from modules.strategies.signals.reporter import Reporter
 from modules.strategies.signals.rest import SignalRest, address
+from modules.strategies.signals.tuner import Tuner
 from modules.supervision.service import ServiceRun
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ async def _live(run: ServiceRun, settings: "Settings", writer: Writer, session: 
         health = Health(run, settings, parts, session, found)
         try:
             parts.now.heard(await rest.time_ms())
-            await SignalService(run, parts, health).live()
+            tuner = Tuner(run.paths, settings.signals, run.outbox, parts.zone, settings.feed.venue, found.speed)
+            await SignalService(run, parts, health, tuner).live()
         except Unavailable as problem:
             run.tell(waiting=str(problem))
             await run.sleep(TRY_AGAIN_S)
@@ -85,11 +87,12 @@ def _tell_database(run: ServiceRun) -> Any:
 class SignalService:
     """The loops of the process over its parts."""
 
-    def __init__(self, run: ServiceRun, parts: Parts, health: Health) -> None:
+    def __init__(self, run: ServiceRun, parts: Parts, health: Health, tuner: Tuner) -> None:
         self.run, self.parts, self.health = run, parts, health
         self.board = board.Board(run, parts, health)
         self.reporter = Reporter(run.paths, parts.writer, run.outbox, parts.zone, parts.ledger.market,
                                  parts.draw_report)
+        self.tuner = tuner
         self._life = parts.reader.life
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: set[str] = set()
@@ -169,6 +172,7 @@ class SignalService:
             self._start("dispatch", self._dispatch())
         self._start("stats", parts.load_past())
         self._start("report", self._report(now_ms))
+        self._start("tuning", self._tune(now_ms))
 
     async def _universe(self, now_ms: int) -> None:
         if await self.parts.selector.turn(now_ms):
@@ -190,6 +194,12 @@ class SignalService:
     async def _report(self, now_ms: int) -> None:
         try:
             await self.reporter.turn(now_ms)
+        except OSError as problem:
+            self._disk(problem)
+
+    async def _tune(self, now_ms: int) -> None:
+        try:
+            await self.tuner.turn(now_ms)
         except OSError as problem:
             self._disk(problem)
 

@@ -82,6 +82,12 @@ class SignalSettings(BaseModel):
     demote_z: float = Field(1.0, ge=0, le=4, description="Standard errors by which a class must beat its control")
     refusal_every_s: float = Field(300.0, ge=1, le=86_400, description="Refusals of a symbol are summed up so long, "
                                                                        "market s")
+    # tuning (D13)
+    tune: bool = Field(True, description="Search better settings on the recordings once a market month; "
+                                         "applied only by /optimize apply")
+    tune_trials: int = Field(60, ge=5, le=20_000, description="Trials of the monthly search")
+    tune_symbols: int = Field(6, ge=1, le=50, description="Symbols of the monthly search: those with the most recorded "
+                                                          "messages")
     # health (D12)
     connect_every_s: float = Field(30.0, gt=0, le=600, description="Connectivity is checked every so many seconds")
     connect_failures: int = Field(5, ge=1, le=100, description="Failures in a row that open the second connections")

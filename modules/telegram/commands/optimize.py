@@ -15,7 +15,9 @@ from modules.telegram.markup import b, code, esc, lines
 KIND = "optimize"
 OPTIONS = {"trials": "--trials", "folds": "--folds", "objective": "--objective", "space": "--space", "fix": "--fix",
            "since": "--since", "until": "--until", "symbols": "--symbols", "name": "--name",
-           "mintrades": "--min-trades"}
+           "mintrades": "--min-trades", "top": "--top"}
+# Services that read the settings of a strategy, and how they take new ones; the others' are those of system A.
+OWN = {"signals": ("signals", "/stopsignals, then /startsignals")}
 WHEN = ("Services take settings when they start. Open positions keep targets and first stop; the trailing distance and "
         "the longest hold change for them too.")
 USAGE = ("/optimize [STRATEGY] [trials=N] [objective=sharpe] [space=NAME=LOW:HIGH] [fix=NAME=VALUE] · /optimize list · "
@@ -55,10 +57,12 @@ async def optimize(context: Context, request: Request) -> Answer:
     try:
         if verb == "apply":
             version = await context.read(lambda: versions.apply(_number(words)))
-            return _done(context, f"Version {version.version} is applied.")
+            return _done(context, f"Version {version.version} is applied.", (version.strategy,))
         if verb == "rollback":
+            before = (await context.read(versions.applied)).versions
             now: Applied = await context.read(versions.rollback)
-            return _done(context, f"Rolled back. Applied now: {now.named()}.")
+            changed = tuple(name for name in {**before, **now.versions} if before.get(name) != now.versions.get(name))
+            return _done(context, f"Rolled back. Applied now: {now.named()}.", changed)
     except NoVersion as problem:
         raise Refusal(esc(problem)) from None
     return await _search(context, request, words)
@@ -76,15 +80,23 @@ async def _search(context: Context, request: Request, words: list[str]) -> Answe
     if ended.cancelled:
         return Answer(lines(b("The search was stopped."), "Finished trials are kept: the same command goes on."))
     if ended.code != 0:
-        last = [line for line in ended.said.splitlines() if line.strip()][-6:]
+        last = [line.removeprefix("No optimisation: ") for line in ended.said.splitlines() if line.strip()][-6:]
         raise Refusal(lines(b("No optimisation."), esc("\n".join(last) or f"it ended with code {ended.code}"),
-                            f"→ Candles come from what the bot has collected; {code('bot.py data download')} fetches "
-                            "more." if "candle" in ended.said else None, f"Usage: {code(USAGE)}"))
+                            _way_out(argv[1], ended.said), f"Usage: {code(USAGE)}"))
     try:
         found = json.loads(ended.out.splitlines()[-1])
     except (ValueError, IndexError):
         raise Unavailable("The search gave no result that can be read. /logs bot has the details.") from None
     return told(found)
+
+
+def _way_out(strategy: str, said: str) -> str | None:
+    """Where more data come from, where they were missing."""
+    if strategy in OWN and ("recording" in said or "days" in said or "no such file" in said):
+        return ("→ Frames come from the feed's recorder while it runs (RECORDER_ON, RECORDER_MOST_MB, "
+                "RECORDER_KEEP_DAYS).")
+    return (f"→ Candles come from what the bot has collected; {code('bot.py data download')} fetches more."
+            if "candle" in said else None)
 
 
 def arguments(words: list[str]) -> list[str]:
@@ -167,13 +179,24 @@ async def _held(context: Context) -> list[str]:
     return [line for line in exposure_lines(await context.read(lambda: open_positions(context))) if line]
 
 
-def _done(context: Context, text: str) -> Answer:
-    running = [name for name in (SCANNER, TRACKER) if context.running(name)]
-    if not running:
-        return Answer(lines(b(f"[{context.mode()}] {esc(text)}"), "It holds from the next /startbot on."))
-    return Answer(lines(b(f"[{context.mode()}] {esc(text)}"), f"{esc(' and '.join(running))} still run with what held "
-                        "before.", "→ /restartbot takes the change now; positions stay guarded."),
-                  buttons=((Button("Restart scanner and tracker now", "run:/restartbot"),),))
+def _done(context: Context, text: str, strategies: tuple[str, ...]) -> Answer:
+    """What holds now, and who takes it when."""
+    told = list[str]()
+    buttons: tuple[tuple[Button, ...], ...] = ()
+    for strategy in strategies:
+        name, how = OWN.get(strategy, ("", ""))
+        if name:
+            told += ([f"{name} still runs with what held before. → {how}"] if context.running(name)
+                     else ["It holds from the next start on."])
+            continue
+        running = [name for name in (SCANNER, TRACKER) if context.running(name)]
+        if not running:
+            told.append("It holds from the next /startbot on.")
+            continue
+        told += [f"{esc(' and '.join(running))} still run with what held before.",
+                 "→ /restartbot takes the change now; positions stay guarded."]
+        buttons = ((Button("Restart scanner and tracker now", "run:/restartbot"),),)
+    return Answer(lines(b(f"[{context.mode()}] {esc(text)}"), *dict.fromkeys(told)), buttons=buttons)
 
 
 def _gain(version: Version) -> str:
