@@ -30,6 +30,7 @@ from modules.strategies.grid.live.settings import GridLiveSettings
 from modules.strategies.grid.settings import GridSettings
 from modules.strategies.hype.settings import HypeSettings
 from modules.strategies.scalper.settings import ScalperSettings
+from modules.strategies.showdown.adviser_settings import AdviserSettings
 from modules.strategies.showdown.settings import ShowdownSettings
 from modules.strategies.signals.settings import SignalSettings
 from modules.supervision.settings import SupervisionSettings
@@ -52,6 +53,7 @@ class Settings(BaseModel):
     report: ReportSettings = Field(default_factory=ReportSettings)
     hype: HypeSettings = Field(default_factory=HypeSettings)
     showdown: ShowdownSettings = Field(default_factory=ShowdownSettings)
+    adviser: AdviserSettings = Field(default_factory=AdviserSettings)
     grid: GridSettings = Field(default_factory=GridSettings)
     gridlive: GridLiveSettings = Field(default_factory=GridLiveSettings)
     bitget: BitgetSettings = Field(default_factory=BitgetSettings)

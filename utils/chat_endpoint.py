@@ -10,17 +10,20 @@ Sources: OpenAI API reference (chat/completions), Google AI generateContent (v1b
 
 import asyncio
 import ipaddress
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import quote, urlsplit
 
-import httpx
 import msgspec
 
 from utils import wall
+
+if TYPE_CHECKING:
+    import httpx  # loaded when the first question is asked, not with the settings
 
 Provider = Literal["openai", "huggingface", "gemini"]
 Role = Literal["system", "user", "assistant"]
@@ -29,17 +32,21 @@ BASES: dict[Provider, str] = {"openai": "https://api.openai.com/v1",
                               "gemini": "https://generativelanguage.googleapis.com/v1beta"}
 Kind = Literal["unreachable", "timeout", "too large", "refused", "limited", "wrong request", "failed", "garbage"]
 LONGEST_REST_S = 86_400.0
+# Words that tell a spent quota from too many requests: OpenAI's error codes, Gemini's quotaId (…PerDayPer…), X's title.
+_CODES = ("insufficient_quota", "billing_hard_limit_reached", "PerDay", "UsageCapExceeded")
+_DELAY = re.compile(r'"retryDelay"\s*:\s*"(\d{1,6}(?:\.\d{1,9})?)s"')  # Gemini's google.rpc.RetryInfo
 
 
 class ChatProblem(Exception):
     """No answer that can be used. `kind`: unreachable, timeout, too large, refused (401, 403), limited (402, 429),
-    wrong request (other 4xx, redirects), failed (5xx), garbage. `retry_after_s`: as the provider says, else None."""
+    wrong request (other 4xx, redirects), failed (5xx), garbage. `retry_after_s`: as the provider says, else None.
+    `code`: the provider's own word for a refusal ("insufficient_quota", "PerDay"), "" for none; never a key."""
 
     def __init__(self, kind: Kind, said: str, status: int = 0, retry_after_s: float | None = None,
-                 headers: Mapping[str, str] | None = None) -> None:
+                 headers: Mapping[str, str] | None = None, code: str = "") -> None:
         super().__init__(f"{kind}: {said}")
         self.kind, self.status, self.retry_after_s = kind, status, retry_after_s
-        self.headers = dict(headers or {})
+        self.headers, self.code = dict(headers or {}), code
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +109,14 @@ def check_address(url: str, key: bool) -> None:
         raise ValueError(f"a key must not travel to {host} over http; use https")
 
 
-def open_client(base_url: str = "") -> httpx.AsyncClient:
+def open_client(base_url: str = "") -> "httpx.AsyncClient":
     """A client for many calls; close it with `await client.aclose()`. Proxies of the environment serve https only."""
+    import httpx
     return httpx.AsyncClient(follow_redirects=False, trust_env=not base_url.startswith("http://"),
                              headers={"User-Agent": "coxswain", "Accept-Encoding": "identity"})
 
 
-async def chat(endpoint: Endpoint, messages: Sequence[tuple[Role, str]], client: httpx.AsyncClient | None = None, *,
+async def chat(endpoint: Endpoint, messages: Sequence[tuple[Role, str]], client: "httpx.AsyncClient | None" = None, *,
                json_only: bool = False) -> Answer:
     """Ask `messages` (role, text), in order. `json_only` asks the provider for JSON; still parse it strictly.
 
@@ -127,8 +135,9 @@ async def chat(endpoint: Endpoint, messages: Sequence[tuple[Role, str]], client:
 
 
 async def post(url: str, body: Any, headers: Mapping[str, str], *, timeout_s: float, max_bytes: int,
-               client: httpx.AsyncClient | None = None) -> Reply:
+               client: "httpx.AsyncClient | None" = None) -> Reply:
     """POST `body` as JSON; any status is an answer. Raises ChatProblem (unreachable, timeout, too large, garbage)."""
+    import httpx
     own = client if client is not None else open_client(url)
     began = time.monotonic()
     try:
@@ -154,7 +163,17 @@ def raise_for(reply: Reply) -> None:
         return
     kind: Kind = ("refused" if status in (401, 403) else "limited" if status in (402, 429)
                   else "timeout" if status == 408 else "failed" if status >= 500 else "wrong request")
-    raise ChatProblem(kind, f"HTTP {status}", status, retry_after_s(reply.headers), reply.headers)
+    code, asked_s = _refusal(reply.body)
+    told_s = retry_after_s(reply.headers)
+    raise ChatProblem(kind, f"HTTP {status}", status, asked_s if told_s is None else told_s, reply.headers, code)
+
+
+def _refusal(body: bytes) -> tuple[str, float | None]:
+    """(code, seconds to wait) out of a refusal's body. Only words of the provider's own list get through."""
+    text = body[:16_384].decode("utf-8", "replace")
+    code = next((word for word in _CODES if word in text), "")
+    delay = _DELAY.search(text)
+    return code, min(float(delay[1]), LONGEST_REST_S) if delay else None
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -172,7 +191,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return min(max(seconds, 0.0), LONGEST_REST_S) if seconds == seconds else None
 
 
-async def _read(response: httpx.Response, max_bytes: int) -> bytes:
+async def _read(response: "httpx.Response", max_bytes: int) -> bytes:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise ChatProblem("garbage", "the answer is compressed, which was not asked for", response.status_code)
     parts: list[bytes] = []
