@@ -22,9 +22,9 @@ SPEC_A = (
     "logs", "settings", "version", "why",
 )
 ACTS = {"startbot", "stopbot", "testmode_on", "logs", "settings", "backup"}
-DESTROYS_OR_SPENDS = {"stopall", "sell", "sellall", "testmode_off", "clearmodels", "cleartestdata", "cleartracked",
-                      "resync", "cleanup", "quit", "pause", "resume", "drain", "flatten", "kill", "shutdown",
-                      "optimize", "service", "dashboardpassword"}
+DESTROYS_OR_SPENDS = {"closebtc", "stopall", "sell", "sellall", "testmode_off", "clearmodels", "cleartestdata",
+                      "cleartracked", "resync", "cleanup", "quit", "pause", "resume", "drain", "flatten", "kill",
+                      "shutdown", "optimize", "service", "dashboardpassword", "release", "closeleg", "stopscalper"}
 
 
 def live(house: House) -> None:

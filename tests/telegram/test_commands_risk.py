@@ -168,7 +168,20 @@ async def test_status_shows_the_trading_state_of_each_mode(house: House) -> None
     set_risk(house, Mode.LIVE, trading=Trading.HALTED, reason="equity fell too far")
     told = plain(await house.ask("/status"))
     assert "TEST: 0 open positions, trading ACTIVE" in told
-    assert "LIVE: 1 open position, trading HALTED" in told and "no entries: equity fell too far" in told
+    assert "LIVE: 1 open position, trading HALTED" in told and "no entries: HALTED: equity fell too far" in told
+
+
+async def test_status_tells_a_broken_limit_that_a_tracker_which_began_just_now_has_not_told_yet(house: House) -> None:
+    set_risk(house, latched={Limit.DAY_LOSS: NOW_MS + 60_000})
+    house.crew.states["tracker"] = "ready"
+    house.crew.info["tracker"] = {"stopped_test": ""}
+    told = plain(await house.ask("/status"))
+    assert "no entries: the limit DAY_LOSS is broken (/risk)" in told
+    set_risk(house, latched={Limit.DAY_LOSS: NOW_MS - 60_000})
+    assert "no entries" not in plain(await house.ask("/status")), "its time is over"
+    set_risk(house, Mode.LIVE, latched={Limit.DRAWDOWN: 0})
+    told = plain(await house.ask("/status"))
+    assert "LIVE: 0 open positions" in told and "DRAWDOWN is broken" in told, "also in the mode that is not on"
 
 
 async def test_startbot_says_that_nothing_is_bought(house: House) -> None:

@@ -8,6 +8,7 @@ from modules.telegram.commands import (
     crew,
     dashboard,
     data,
+    futures,
     help,
     market,
     mode,
@@ -28,7 +29,8 @@ from modules.telegram.commands import (
 
 def all_commands(services: Sequence[str]) -> tuple[Command, ...]:
     """The commands; `services` are the names a person may ask logs of."""
-    return (*crew.COMMANDS, *risk.COMMANDS, *positions.COMMANDS, *reconcile.COMMANDS, *reports.COMMANDS,
+    return (*crew.COMMANDS, *risk.COMMANDS, *futures.COMMANDS, *positions.COMMANDS, *reconcile.COMMANDS,
+            *reports.COMMANDS,
             *backtest.COMMANDS, *market.COMMANDS, *signals.COMMANDS, *scalper.COMMANDS, *showdown.COMMANDS,
             *why.COMMANDS, *state.commands(services), *mode.COMMANDS, *training.COMMANDS, *model.COMMANDS,
             *optimize.COMMANDS, *dashboard.commands(tuple(services)), *data.COMMANDS, *help.COMMANDS)

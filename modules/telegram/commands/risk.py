@@ -16,9 +16,10 @@ from modules.execution.risk_state import Command as Word
 from modules.execution.risk_state import Limit, Measure, RiskState, Trading, Unreadable
 from modules.strategies.hype.risk_words import moment
 from modules.telegram.command import Answer, Arg, Command, Group, Handler, Preview, Previewer, Request, Role
-from modules.telegram.commands.crew import exposure_lines, stake, stopall
+from modules.telegram.commands.crew import exposure_lines, stake, stopall, troubles
+from modules.telegram.commands.futures_view import FuturesScope, futures_scopes
 from modules.telegram.commands.positions import ensure_tracker
-from modules.telegram.commands.risk_view import Scope, exposed, scopes, speed
+from modules.telegram.commands.risk_view import Scope, exposed, modes_of, scopes, speed
 from modules.telegram.context import SCANNER, TRACKER, Context
 from modules.telegram.market_now import market_now
 from modules.telegram.markup import b, esc, lines, pre
@@ -31,17 +32,21 @@ _SHORT = {Limit.DAY_LOSS: "day loss", Limit.WEEK_LOSS: "week loss", Limit.DRAWDO
           Limit.STALE_DATA: "price age"}
 
 
-async def _age_line(context: Context, found: Sequence[Scope]) -> str | None:
+Found = Sequence[Scope | FuturesScope]
+
+
+async def _age_line(context: Context, found: Found) -> str | None:
     """Said where the prices of a preview are old."""
-    seen = [one.last_seen_ms for scope in found for one in scope.held if one.last_price is not None]
+    seen = [one.last_seen_ms for scope in found if isinstance(scope, Scope) for one in scope.held
+            if one.last_price is not None]
     age_s = (await market_now(context) - min(seen)) / 1000 if seen else 0.0
     return f"⚠️ Prices are {duration(age_s)} old." if age_s > OLD_PRICE_S * speed(context) else None
 
 
-def _refused(scope: Scope, word: Word) -> str:
+def _refused(scope: Scope | FuturesScope, word: Word) -> str:
     """Why a mode cannot follow a word now."""
     state = scope.state
-    if scope.words:  # earlier words come first; the tracker, which knows what they led to, judges
+    if scope.words:  # earlier words come first; whoever takes them knows what they led to, and judges
         return ""
     if isinstance(state, Unreadable):
         return "" if word in (Word.RESUME, Word.FLATTEN, Word.SHUTDOWN) else \
@@ -51,9 +56,11 @@ def _refused(scope: Scope, word: Word) -> str:
     return risk_commands.refusal(state, word, accept_drawdown=True)
 
 
-def _shown(scope: Scope, word: Word) -> list[str]:
+def _shown(scope: Scope | FuturesScope, word: Word) -> list[str]:
     """The preview of one mode."""
     refused = _refused(scope, word)
+    if isinstance(scope, FuturesScope):
+        return [esc(line) for line in scope.lines(word, refused)]
     told = risk_commands.Preview(word, scope.mode.value, refused, tuple(exposed(scope.held)), scope.entries)
     return [esc(line) for line in told.lines()]
 
@@ -66,7 +73,7 @@ def previewer(word: Word, question: str, yes: str, *notes: str) -> Previewer:
         if word is not Word.SHUTDOWN and all(_refused(scope, word) for scope in found):
             return Answer(lines(*rows, "→ /risk shows the state."))
         live = next((f"At stake: {stake(context, Mode.LIVE)}." for scope in found
-                     if scope.mode is Mode.LIVE and scope.held), None)
+                     if scope.mode is Mode.LIVE and _stakes(scope)), None)
         mark = ";".join(scope.mark for scope in found) if word in (Word.FLATTEN, Word.SHUTDOWN) else ""
         return Preview(lines(b(question), *rows, live, await _age_line(context, found), *notes), mark, yes)
 
@@ -77,30 +84,64 @@ def _by(request: Request) -> str:
     return request.sender.name or request.sender.channel
 
 
-async def _post(context: Context, request: Request, word: Word, accept: bool = False) -> list[Scope]:
+def _stakes(scope: Scope | FuturesScope) -> bool:
+    return bool(scope.legs or scope.problem) if isinstance(scope, FuturesScope) else bool(scope.held)
+
+
+def _tell(context: Context, request: Request, scope: Scope | FuturesScope, word: str, accept: bool = False) -> None:
+    """Leave a word for whoever keeps the account."""
+    inbox = scope.inbox if isinstance(scope, FuturesScope) else TRACKER
+    context.post(inbox, "risk", {"mode": scope.mode.value, "command": word, "by": _by(request), "accept": accept})
+
+
+async def _post(context: Context, request: Request, word: Word, accept: bool = False) -> list[Scope | FuturesScope]:
     """Leave a word for every mode that can follow it; returns those."""
     found = [scope for scope in await scopes(context, request) if not _refused(scope, word)]
     for scope in found:
-        context.post(TRACKER, "risk", {"mode": scope.mode.value, "command": word.value, "by": _by(request),
-                                       "accept": accept})
+        _tell(context, request, scope, word.value, accept)
     return found
 
 
-def _modes(found: Sequence[Scope]) -> str:
-    return " and ".join(scope.mode.value for scope in found) or "no mode"
+def _modes(found: Found) -> str:
+    return " and ".join(scope.name for scope in found) or "no mode"
 
 
-def _late(context: Context) -> str | None:
-    return None if context.running(TRACKER) else "The tracker is not running; it will read this when it starts."
+def _held(found: Found) -> list[str]:
+    """What is held, in lines."""
+    spot = {scope.mode: scope.held for scope in found if isinstance(scope, Scope)}
+    futures = [esc(f"[{scope.name}] {line}") for scope in found if isinstance(scope, FuturesScope) and _stakes(scope)
+               for line in scope.exposure()]
+    return [*exposure_lines(spot), *futures]
+
+
+def _idle(context: Context, found: Found) -> list[str]:
+    """Services of futures accounts that would have to take a word, and do not run."""
+    return sorted({scope.system for scope in found if isinstance(scope, FuturesScope)
+                   and not context.running(scope.system)})
+
+
+def _late(context: Context, found: Found) -> str | None:
+    away = [] if context.running(TRACKER) else ["The tracker is not running; it will read this when it starts."]
+    away += [f"{esc(name)} is not running; it will read this when it starts. Its stops stand on the exchange."
+             for name in _idle(context, found)]
+    return lines(*away) if away else None
+
+
+async def _start(context: Context, found: Found) -> str | None:
+    """Who has to carry a word out is started."""
+    told = [await ensure_tracker(context)]
+    known = [name for name in _idle(context, found) if context.service(name) is not None]
+    if known:
+        told.append(troubles(await context.crew.start(*known)))
+    return lines(*told, _late(context, found)) or None
 
 
 def say(word: Word, done: str, *notes: str, needs_tracker: bool = False) -> Handler:
     """The handler of a word: posts it, says what follows."""
     async def handler(context: Context, request: Request) -> Answer:
         found = await _post(context, request, word)
-        late = await ensure_tracker(context) if needs_tracker else _late(context)
-        held = {scope.mode: scope.held for scope in found}
-        return Answer(lines(b(f"[{_modes(found)}] {done}"), *exposure_lines(held), late, *notes))
+        late = await _start(context, found) if needs_tracker else _late(context, found)
+        return Answer(lines(b(f"[{_modes(found)}] {done}"), *_held(found), late, *notes))
 
     return handler
 
@@ -117,7 +158,7 @@ async def pause(context: Context, request: Request) -> Answer:
     return await _pause(context, request)
 
 
-def _to_accept(scope: Scope) -> list[str]:
+def _to_accept(scope: Scope | FuturesScope) -> list[str]:
     """What a RESUME has to be told expressly."""
     state = scope.state
     if isinstance(state, Unreadable):
@@ -146,7 +187,7 @@ async def resume_preview(context: Context, request: Request) -> Preview | Answer
         return Answer(lines(*rows, "→ /risk shows the limits, /why why nothing is bought."))
     live = f"New LIVE entries trade with {stake(context, Mode.LIVE)}." if context.mode() is Mode.LIVE else None
     return Preview(lines(b("Buy again?"), *rows, live), ";".join(
-        f"{scope.mode} {_to_accept(scope)}" for scope in found), "Buy again")
+        f"{scope.name} {_to_accept(scope)}" for scope in found), "Buy again")
 
 
 def _until(state: RiskState | Unreadable) -> str:
@@ -157,7 +198,7 @@ def _until(state: RiskState | Unreadable) -> str:
 async def resume(context: Context, request: Request) -> Answer:
     found = await _post(context, request, Word.RESUME, accept=True)
     scanner = None if context.running(SCANNER) else "The scanner is not running: → /startbot."
-    return Answer(lines(b(f"[{_modes(found)}] Entries are allowed again."), _late(context), scanner,
+    return Answer(lines(b(f"[{_modes(found)}] Entries are allowed again."), _late(context, found), scanner,
                         "→ /risk shows what else may stop them."))
 
 
@@ -165,19 +206,19 @@ async def kill_preview(context: Context, request: Request) -> Preview | Answer:
     found = await scopes(context, request)
     if all(isinstance(scope.state, RiskState) and scope.state.killed for scope in found):
         return Answer(lines(b("The kill switch is on already."), "→ /resume takes it off, after asking."))
-    waiting = sum(scope.entries for scope in found)
+    waiting = sum(scope.entries for scope in found if isinstance(scope, Scope))
     return Preview(lines(b(f"Kill switch for {_modes(found)}?"),
                          "Nothing enters any more, in any way, until /resume is confirmed.",
                          f"Waiting entries dropped: {waiting}.",
-                         *(exposure_lines({scope.mode: scope.held for scope in found}) or ["No positions are open."]),
+                         *(_held(found) or ["No positions are open."]),
                          "Positions stay guarded and leave by their exits; /flatten would sell them."), "", "Kill")
 
 
 async def kill(context: Context, request: Request) -> Answer:
     found = await scopes(context, request)
     for scope in found:
-        context.post(TRACKER, "risk", {"mode": scope.mode.value, "command": "KILL", "by": _by(request)})
-    return Answer(lines(b(f"[{_modes(found)}] Kill switch pulled: nothing enters."), _late(context),
+        _tell(context, request, scope, "KILL")
+    return Answer(lines(b(f"[{_modes(found)}] Kill switch pulled: nothing enters."), _late(context, found),
                         "→ /resume takes it off, after asking. /flatten sells everything."))
 
 
@@ -189,12 +230,17 @@ async def risk(context: Context, request: Request) -> Answer:
         state = await context.read(context.files(mode).read_risk)
         idle = isinstance(state, RiskState) and state.equity is None and state.trading is Trading.ACTIVE
         if named or mode is context.mode() or not idle:
-            parts.append(_risk_of(context, mode, state, now_ms))
+            parts.append(_risk_of(context, mode.value, state, now_ms, context.running(TRACKER)))
+    for scope in await context.read(lambda: futures_scopes(context, modes_of(request))):
+        parts.append(lines(_risk_of(context, scope.name, scope.state, now_ms, context.running(scope.system)),
+                           *(esc(line) for line in scope.exposure()),
+                           *(esc(f"⚠️ {leg} takes no entries: {why}. → /release {leg.lower()}")
+                             for leg, why in sorted(scope.blocked.items()))))
     running = None if context.running(TRACKER) else "The tracker is not running: figures are its last ones."
     return Answer("\n\n".join([*parts, *([running] if running else [])]))
 
 
-def _risk_of(context: Context, mode: Mode, state: RiskState | Unreadable, now_ms: int) -> str:
+def _risk_of(context: Context, mode: str, state: RiskState | Unreadable, now_ms: int, running: bool) -> str:
     if isinstance(state, Unreadable):
         return lines(b(f"[{mode}] The risk state cannot be read"), esc(state.reason), "Entries are refused, exits run.",
                      "→ Restore a backup, or /resume to start it anew.")
@@ -203,7 +249,7 @@ def _risk_of(context: Context, mode: Mode, state: RiskState | Unreadable, now_ms
     equity = "not measured yet" if state.equity is None else (
         f"{money(state.equity)} USDT · peak {money(state.peak or state.equity)} · in positions {money(state.exposure)}")
     settings = context.settings.risk.at_speed(speed(context))
-    if not context.running(TRACKER):
+    if not running:
         settings = settings.model_copy(update={"equity_stale_s": 0.0, "data_stale_s": 0.0})
     rows = [_row(state, seen, now_ms) for seen in measures(state, now_ms, settings)]
     stopped = standing(state, now_ms)

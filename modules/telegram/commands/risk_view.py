@@ -12,6 +12,7 @@ from modules.execution.risk_state import RiskState, Unreadable
 from modules.strategies.hype.records import Position
 from modules.supervision.service import read_beat
 from modules.telegram.command import Request
+from modules.telegram.commands.futures_view import FuturesScope, futures_scopes
 from modules.telegram.commands.positions import held_in
 from modules.telegram.context import SIMULATOR, TRACKER, Context
 
@@ -27,6 +28,11 @@ class Scope:
     words: int
 
     @property
+    def name(self) -> str:
+        """How people know it."""
+        return self.mode.value
+
+    @property
     def mark(self) -> str:
         """What must not have changed between the preview and the confirmation."""
         state = self.state
@@ -36,12 +42,23 @@ class Scope:
         return f"{self.mode} {told} " + ",".join(sorted(f"{one.id}:{one.quantity}" for one in self.held))
 
 
-async def scopes(context: Context, request: Request) -> list[Scope]:
+def modes_of(request: Request) -> list[Mode]:
     """The modes a word concerns: the one named, or both."""
     named = request.text("mode")
-    modes = [Mode(named.upper())] if named else list(Mode)
+    return [Mode(named.upper())] if named else list(Mode)
+
+
+async def scopes(context: Context, request: Request) -> list[Scope | FuturesScope]:
+    """What a word concerns: spot and every futures account, in the mode named or in both."""
+    modes = modes_of(request)
+    futures = await context.read(lambda: futures_scopes(context, modes))
+    return [*await spot_scopes(context, modes), *futures]
+
+
+async def spot_scopes(context: Context, modes: Sequence[Mode]) -> list[Scope]:
+    """System A's, mode by mode."""
     waiting = await context.read(lambda: _waiting(context))
-    found = []
+    found: list[Scope] = []
     for mode in modes:
         state = await context.read(context.files(mode).read_risk)
         found.append(Scope(mode, state, await held_in(context, mode), waiting["buy", mode.value],

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, SecretStr
 
 from modules.exchange.types import Mode
-from modules.execution.risk_state import Trading, Unreadable
+from modules.execution.risk import standing
+from modules.execution.risk_state import Unreadable
 from modules.storage.damage import StateError
 from modules.strategies.hype.files import HypeFiles
 from modules.supervision.status import ServiceStatus
@@ -16,6 +17,7 @@ from modules.telegram.command import Answer, Arg, Command, Group, Request, Role,
 from modules.telegram.commands.crew import stake, venue
 from modules.telegram.context import TRACKER, Context
 from modules.telegram.facts import told
+from modules.telegram.market_now import market_now
 from modules.telegram.markup import b, code, esc, lines
 from utils.figures import duration, megabytes, plural
 from utils.logs import tail
@@ -31,7 +33,9 @@ async def ping(context: Context, request: Request) -> Answer:
 
 
 async def status(context: Context, request: Request) -> Answer:
-    crew, files = await asyncio.gather(asyncio.to_thread(context.crew.status), context.read(lambda: _files(context)))
+    now_ms = await market_now(context)
+    crew, files = await asyncio.gather(asyncio.to_thread(context.crew.status),
+                                       context.read(lambda: _files(context, now_ms)))
     mode = context.mode()
     up = duration(time.monotonic() - context.facts.started)
     return Answer(lines(
@@ -61,7 +65,7 @@ def _service(one: ServiceStatus) -> str:
                  *(f"   ⚠️ {esc(trouble)}" for trouble in troubles))
 
 
-def _files(context: Context) -> list[str]:
+def _files(context: Context, now_ms: int) -> list[str]:
     """Positions by mode, dead letters, disk."""
     rows = []
     told = tracker.info if (tracker := context.service(TRACKER)) is not None else {}
@@ -71,8 +75,9 @@ def _files(context: Context) -> list[str]:
         except StateError as problem:
             rows.append(f"⚠️ {mode} positions cannot be read: {esc(problem)}")
             continue
-        if count or mode is context.mode() or told.get(f"stopped_{mode.lower()}"):
-            rows.append(f"{mode}: {plural(count, 'open position')}, {_trading(context, mode, told)}")
+        trading = _trading(context, mode, told, now_ms)
+        if count or mode is context.mode() or "no entries" in trading:
+            rows.append(f"{mode}: {plural(count, 'open position')}, {trading}")
     dead = context.outbox.dead()
     if dead:
         rows.append(f"⚠️ {plural(dead, 'notice')} could not be delivered (data/outbox/dead)")
@@ -82,12 +87,12 @@ def _files(context: Context) -> list[str]:
     return rows
 
 
-def _trading(context: Context, mode: Mode, told: Mapping[str, object]) -> str:
+def _trading(context: Context, mode: Mode, told: Mapping[str, object], now_ms: int) -> str:
     """The trading state of a mode, and what stops entries."""
     state = context.files(mode).read_risk()
     if isinstance(state, Unreadable):
         return "⚠️ risk state unreadable: no entries (/risk)"
-    stopped = told.get(f"stopped_{mode.lower()}") or ("" if state.trading is Trading.ACTIVE else state.reason)
+    stopped = told.get(f"stopped_{mode.lower()}") or "; ".join(standing(state, now_ms))  # a tracker that began just now
     return f"trading {state.trading}" + (f"\n   ⚠️ no entries: {esc(stopped)} (/risk)" if stopped else "")
 
 
