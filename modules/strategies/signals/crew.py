@@ -18,6 +18,7 @@ from modules.strategies.signals.desk import STREAM_SILENT_S, Desk
 from modules.strategies.signals.follower import Follower
 from modules.strategies.signals.ledger import Ledger
 from modules.strategies.signals.market import MarketNow
+from modules.strategies.signals.realtime import Realtime
 from modules.strategies.signals.records import Planned, Signal
 from modules.strategies.signals.rest import SignalRest
 from modules.strategies.signals.selector import Selector
@@ -50,6 +51,7 @@ class Parts:
     follower: Follower
     selector: Selector
     desk: Desk
+    realtime: Realtime
     done: list[Done] = field(default_factory=list)
     past_loaded: bool = False
     pauses: dict[str, str] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class Parts:
         for signal in self.ledger.state.open.values():
             if not signal.follow.outcome:
                 self.follower.begin(signal, again=True)
+        self.realtime.begin_again()
 
     def blind(self) -> None:
         """No feed: nothing is decided; windows will have a hole."""
@@ -201,7 +204,10 @@ def put_together(run: ServiceRun, settings: "Settings", writer: Writer, rest: Si
 
     selector = Selector(paths, own, rest, lambda table, rows: writer.add(table, rows), known)
     desk = Desk(own, ledger, follower, now, reader)
-    parts = Parts(paths, own, settings.report.timezone, writer, reader, now, ledger, follower, selector, desk)
+    realtime = Realtime(settings.feed.redis_url.get_secret_value(), ledger.rules,
+                        lambda: [one for one in ledger.state.open.values() if one.kind == "ENTRY"])
+    ledger.on_told = realtime.told
+    parts = Parts(paths, own, settings.report.timezone, writer, reader, now, ledger, follower, selector, desk, realtime)
     desk.paused, desk.demoted, desk.born = parts.paused, parts.demoted, parts.born
     desk.excluded, desk.tick = lambda symbol, why: selector.exclude(symbol, why, now()), selector.tick
     ledger.on_closed = parts.closed

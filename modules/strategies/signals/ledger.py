@@ -47,6 +47,7 @@ class Ledger:
         self.rules = Rules(settings.tp1_share, settings.breakeven, settings.fee_pct)
         self.refusals = Refusals(rows.add, int(settings.refusal_every_s * 1000))
         self.on_closed: Closed = lambda signal, net_r, net_pct: None
+        self.on_told: Callable[[Signal, str], None] = lambda signal, event: None  # ENTRY, EXIT: lies in the outbox
         self._settings, self._rows, self._outbox, self._zone, self.market = settings, rows, outbox, zone, market
 
     def born(self, signal: Signal) -> None:
@@ -111,6 +112,7 @@ class Ledger:
         self._outbox.say(what, why=why, todo=todo, level=level, image=image,  # type: ignore[arg-type]
                          key=f"signal-{signal.id}")
         signal.told = True
+        self.on_told(signal, "ENTRY")
         return 1
 
     def _too_late(self, signal: Signal, now_ms: int) -> int:
@@ -124,6 +126,7 @@ class Ledger:
         what, why = words.exit_(signal, *result(signal.follow, self.rules), self._zone, self.market)
         self._outbox.say(what, why=why, level="trade", key=f"signal-end-{signal.id}")
         signal.end_told = True
+        self.on_told(signal, "EXIT")
 
 
 def _turn(signal: Signal) -> tuple[int, int]:

@@ -104,6 +104,7 @@ class SignalService:
         parts, run = self.parts, self.run
         parts.begin_again()
         run.ready(waiting="")
+        self._start("redis", parts.realtime.run())
         second = view = saved = 0.0
         try:
             while not run.stop.is_set():
