@@ -49,7 +49,15 @@ CREW: tuple[Service, ...] = (
         name="showdown",
         title="Showdown",
         entry="modules.strategies.showdown.service:main",
-        help="Decides on BTCUSDT perpetuals and says why (system C); signals only, it sends no orders",
+        help="Decides on BTCUSDT perpetuals, says why, and trades with stops on the exchange (system C)",
+        needs=("simulator",),
+    ),
+    Service(
+        name="sentiment",
+        title="Sentiment",
+        entry="modules.sentiment.service:main",
+        help="Reads news and posts, scores them, keeps the mood of every symbol",
+        nice=5,
         needs=("simulator",),
     ),
     Service(

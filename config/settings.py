@@ -21,6 +21,7 @@ from modules.exchange.settings import ExchangeSettings
 from modules.execution.risk_settings import RiskSettings
 from modules.gridserver.settings import GridServerSettings
 from modules.learning.settings import LearningSettings
+from modules.sentiment.settings import SentimentSettings
 from modules.simulator.settings import SimulatorSettings
 from modules.storage.damage import StateError
 from modules.storage.settings import DecisionSettings, RecorderSettings
@@ -49,6 +50,7 @@ class Settings(BaseModel):
     futures: FuturesSettings = Field(default_factory=FuturesSettings)
     feed: FeedSettings = Field(default_factory=FeedSettings)
     apikeys: ApiKeySettings = Field(default_factory=ApiKeySettings)
+    sentiment: SentimentSettings = Field(default_factory=SentimentSettings)
     telegram: TelegramSettings = Field(default_factory=TelegramSettings)
     report: ReportSettings = Field(default_factory=ReportSettings)
     hype: HypeSettings = Field(default_factory=HypeSettings)

@@ -1,7 +1,8 @@
 """The mood of a symbol out of scored texts: one recursion for the live board and for backtests. Pure.
 
-1. A text weighs its confidence when it becomes known, half of that `half_life_s` later, and so on. Only the time at
-   which *we* knew it counts: a backtest that asks for an instant sees what the live bot saw then, nothing later.
+1. A text weighs its confidence, half of that `half_life_s` later, and so on; what was old when we heard of it begins
+   with what its age left. Only the time at which *we* knew it counts: a backtest that asks for an instant sees what the
+   live bot saw then, nothing later.
 2. score = sum(weight x score) / (PRIOR + sum(weight)): one weak text moves little, many that agree move much.
 3. confidence = sum(weight) / (PRIOR + sum(weight)).
 4. Texts that name no symbol speak of the whole market: they count `MARKET_SHARE` for every symbol.
@@ -57,8 +58,9 @@ class Gauge(msgspec.Struct):
         """Take one text in; texts come in the order of `known_ms` (an earlier one counts as known at `at_ms`)."""
         at = max(text.known_ms, self.at_ms)
         fade = faded(at - self.at_ms, half_life_s) if self.at_ms else 0.0
-        self.weight = self.weight * fade + text.confidence
-        self.value = self.value * fade + text.confidence * text.score
+        weight = text.confidence * faded((text.age_s or 0.0) * 1000.0, half_life_s)
+        self.weight = self.weight * fade + weight
+        self.value = self.value * fade + weight * text.score
         self.at_ms = self.newest_ms = at
         self.texts += 1
         self.fallback = text.fallback
