@@ -32,6 +32,8 @@ class GridServerSettings(BaseModel):
                                   "several with commas, newest first; empty: config/grid.key, made at first start")
     requests_s: float = Field(20.0, gt=0, le=100_000, description="Requests a second that one caller may make for long")
     burst: float = Field(60.0, ge=1, le=1_000_000, description="Requests that one caller may make at once")
+    address_s: float = Field(400.0, gt=0, le=1_000_000, description="Requests a second from one address, all its "
+                             "users together, and for the platform's and the admin's key")
     body_kb: int = Field(64, ge=1, le=10_000, description="Largest body taken, kB")
     status_s: float = Field(30.0, ge=0.2, le=86_400, description="Seconds between status_update webhooks of a grid")
     webhook_loopback: bool = Field(False, description="Let webhooks go to this machine and private networks "

@@ -11,6 +11,7 @@ from modules.storage.vault import Vault, new_key
 from modules.strategies.grid.settings import GridSettings
 from modules.strategies.grid.store.records import Credentials, NewUser, Webhook
 from modules.strategies.grid.store.store import GridStore
+from tests.gridserver.house import House, server
 from tests.storage.sql.conftest import database, url  # noqa: F401
 
 Maker = Callable[[], GridStore]
@@ -38,3 +39,9 @@ def light(tmp_path) -> Iterator[GridStore]:
     upgrade(opened)
     yield GridStore(opened, Vault([new_key()]))
     opened.close()
+
+
+@pytest.fixture
+def house(light: GridStore) -> House:
+    """The server on SQLite, without a socket."""
+    return House(light, server())

@@ -106,7 +106,7 @@ class Events(Part):
         with self.database.begin(alone=True) as connection:
             later = clock_ms(connection) + round(wait_s * 1000)
             mine = (_E.user_id == event.user_id) & (_E.state == "queued")
-            this = _E.number == event.number
+            this = _E.number == event.number  # a dead letter by now is not counted again: it is no longer queued
             connection.execute(update(grid_events).where(mine).values(
                 due_ms=case((_E.due_ms < later, later), else_=_E.due_ms), claimed_until_ms=0,
                 tries=case((this, _E.tries + 1), else_=_E.tries), error=case((this, error[:500]), else_=_E.error)))
