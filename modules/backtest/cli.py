@@ -72,6 +72,9 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
     if argv[:1] == ["grid"]:
         from modules.backtest import grid_cli
         return grid_cli.main(argv[1:], settings, paths)
+    if argv[:1] == ["showdown-meta"]:
+        from modules.backtest import showdown_meta
+        return showdown_meta.main(argv[1:], settings, paths)
     if argv[:1] == ["showdown"]:
         from modules.backtest import showdown_cli
         return showdown_cli.main(argv[1:], settings, paths)

@@ -68,7 +68,7 @@ def main(argv: list[str], settings: "Settings", paths: "Paths") -> int:
         found = found_files(chosen.files or [paths.data / "decisions"])
         if any(is_showdown(path) for path in found):
             if all(is_showdown(path) for path in found):
-                return replay_showdown.run(found, at_ms, chosen.all, chosen.json)
+                return replay_showdown.run(found, at_ms, chosen.all, chosen.json, paths.models)
             found = [path for path in found if not is_showdown(path)]
             sys.stderr.write("Decisions of system C lie here too: replay data/decisions/showdown.*.jsonl\n")
         told = replay(found, at_ms, chosen.position or "", chosen.all)

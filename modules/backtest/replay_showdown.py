@@ -11,13 +11,14 @@ from modules.backtest.replay_words import clock
 OK, FAILED = 0, 1
 
 
-def run(paths: Sequence[Path], at_ms: int | None, every: bool, as_json: bool) -> int:
-    """Replay files; prints, and returns the exit code. Raises DecisionFileError, OSError."""
+def run(paths: Sequence[Path], at_ms: int | None, every: bool, as_json: bool, models: Path | None = None) -> int:
+    """Replay files; prints, and returns the exit code. `models`: the folder of all models. Raises DecisionFileError,
+    OSError."""
     from modules.strategies.showdown.replay import replay  # pydantic and numpy: only when asked for
     found: list[tuple[Path, Any]] = []
     torn = 0
     for path in paths:
-        rows, left = replay(path)
+        rows, left = replay(path, models)
         torn += left
         found += [(path, row) for row in rows]
     different = [(path, row) for path, row in found if not row.same]

@@ -9,14 +9,16 @@
 Figures are float: this is a simulation, no ledger.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modules.strategies.showdown import indicators, stages, structure
+from modules.strategies.showdown import indicators, meta, review, stages, structure
+from modules.strategies.showdown.decision import Question
 from modules.strategies.showdown.inputs import BARS_NEEDED, Inputs
 from modules.strategies.showdown.records import (
     CLOSE,
@@ -27,7 +29,9 @@ from modules.strategies.showdown.records import (
     TIMEFRAMES,
     Bars,
     Contract,
+    Decision,
     Money,
+    Opinion,
     Series,
 )
 from modules.strategies.showdown.settings import ShowdownSettings
@@ -56,6 +60,7 @@ class Trade:
     ended: str
     reason: str
     offsets: tuple[float, float, float]  # stop and targets from the entry, in its direction, as shares of it
+    figures: tuple[float, ...] = ()  # what the meta-layer is asked with, in the order of meta.FEATURES
 
     @property
     def r(self) -> float:
@@ -74,6 +79,17 @@ class Result:
     minutes: Bars
 
 
+def contract_of(minutes: Bars, symbol: str) -> Contract:
+    """Limits of a contract as its prices tell them: the tick from their decimals, a step worth at most 5 USDT."""
+    if symbol == "BTCUSDT":
+        return CONTRACT
+    prices = minutes[:: max(1, len(minutes) // 5000), CLOSE]
+    places = next((n for n in range(10) if np.allclose(prices, np.round(prices, n), rtol=0, atol=10.0 ** -(n + 3))), 10)
+    digits = int(np.ceil(np.log10(max(float(np.median(prices)) / 5.0, 1e-9))))
+    return Contract(tick=format(Decimal(1).scaleb(-places), "f"), step=format(Decimal(1).scaleb(-max(0, digits)), "f"),
+                    min_notional="5", max_quantity="1000000000", fee="0.0005")
+
+
 def joined(minutes: Bars, step: int) -> Bars:
     """Whole candles of `step` ms out of 1m candles (n, 7); one that lacks a minute is left out."""
     bucket = minutes[:, OPEN_MS] // step
@@ -87,8 +103,15 @@ def joined(minutes: Bars, step: int) -> Bars:
     return np.column_stack(parts)
 
 
-def run(minutes: Bars, funding: Series, settings: ShowdownSettings, equity: float) -> Result:
-    """All decisions and trades over closed 1m candles (n, 7), ascending; `funding` (n, 2) settled rates."""
+Reviewer = Callable[[Question, Decision], Sequence[Opinion]]
+
+
+def run(minutes: Bars, funding: Series, settings: ShowdownSettings, equity: float, contract: Contract = CONTRACT,
+        reviewer: Reviewer | None = None) -> Result:
+    """All decisions and trades over closed 1m candles (n, 7), ascending; `funding` (n, 2) settled rates.
+
+    `reviewer` gives opinions of each trade, which pass through the live `review.apply`.
+    """
     frames = {name: minutes if name == "1m" else joined(minutes, step) for name, step in TIMEFRAMES.items()}
     start = equity
     curve: list[tuple[int, float]] = []
@@ -100,7 +123,9 @@ def run(minutes: Bars, funding: Series, settings: ShowdownSettings, equity: floa
         if ms < busy_until:
             continue
         asked += 1
-        decision = stages.run(_inputs(frames, funding, ms, equity, curve, start), settings).decision
+        outcome = stages.run(_inputs(frames, funding, ms, equity, curve, start, contract), settings)
+        opinions = reviewer(outcome.question, outcome.decision) if reviewer is not None else ()
+        decision = review.apply(outcome.decision, opinions, contract)
         reasons[decision.reason] = reasons.get(decision.reason, 0) + 1
         if decision.action == "flat" or decision.entry_zone is None:
             continue
@@ -109,7 +134,7 @@ def run(minutes: Bars, funding: Series, settings: ShowdownSettings, equity: floa
         prices = [float(value or 0) for value in (decision.sl, decision.tp1, decision.tp2)]
         trade = simulate(minutes, funding, side, ms, limit, prices, float(decision.quantity), decision.reason)
         if trade is not None:
-            trades.append(trade)
+            trades.append(replace(trade, figures=tuple(meta.row(outcome.question, outcome.decision))))
             equity += trade.net
             curve.append((trade.exit_ms, equity))
             busy_until = trade.exit_ms
@@ -144,7 +169,7 @@ def _trend_at(bars: Bars, step: int, at: NDArray[np.int64], settings: ShowdownSe
 
 
 def _inputs(frames: dict[str, Bars], funding: Series, ms: int, equity: float, curve: Sequence[tuple[int, float]],
-            start: float) -> Inputs:
+            start: float, contract: Contract = CONTRACT) -> Inputs:
     """What the live desk would have read at `ms`."""
     bars = {}
     for name, step in TIMEFRAMES.items():
@@ -158,7 +183,7 @@ def _inputs(frames: dict[str, Bars], funding: Series, ms: int, equity: float, cu
         falls.append(round(100 * (peak - equity) / peak, 4))
     money = Money(equity=format(equity, ".2f"), day_drawdown_pct=falls[0], week_drawdown_pct=falls[1],
                   source="backtest")
-    return Inputs("BTCUSDT", ms, bars, {"funding": funding[max(0, end - 3):end]}, {}, money, CONTRACT)
+    return Inputs("BTCUSDT", ms, bars, {"funding": funding[max(0, end - 3):end]}, {}, money, contract)
 
 
 def simulate(minutes: Bars, funding: Series, side: int, ms: int, limit: float, prices: Sequence[float], quantity: float,

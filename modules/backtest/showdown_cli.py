@@ -73,28 +73,35 @@ def backtest(chosen: argparse.Namespace, own: ShowdownSettings) -> tuple[dict[st
     """Run it; the report as plain values, and the trades. Raises DataError, OSError."""
     from modules.backtest.frames import DataError
     from modules.backtest.load import load, plain_symbol
-    from modules.backtest.showdown import run
+    from modules.backtest.showdown import contract_of, run
     symbol = plain_symbol(chosen.symbol)
     counted: Counter[str] = Counter()
     began = time.perf_counter()
     frame = load(chosen.candles, counted, frozenset({symbol}))[0]
-    if len(frame.time) < 2 or int(np.median(np.diff(frame.time))) != 60_000:
+    minutes = minutes_of(frame)
+    if minutes is None:
         raise DataError(f"{symbol}: the candles are not of 1m; give 1m candles, the others are made of them")
-    volume = np.asarray(frame.volume, dtype=np.float64)
-    minutes = np.column_stack([np.asarray(column, dtype=np.float64) for column in
-                               (frame.time, frame.open, frame.high, frame.low, frame.close, volume, volume / 2)])
     funding = np.empty((0, 2))
     if chosen.funding:
         rates = load_rates(chosen.funding, symbol)
         funding = rates[(rates[:, 0] >= minutes[0, 0] - 86_400_000) & (rates[:, 0] <= minutes[-1, 0])]
     read_s = time.perf_counter() - began
     began = time.perf_counter()
-    result = run(minutes, funding, own, own.paper_usdt)
+    result = run(minutes, funding, own, own.paper_usdt, contract_of(minutes, symbol))
     run_s = time.perf_counter() - began
     told = report(result, own, funding)
     told.update(symbol=symbol, read_s=round(read_s, 2), run_s=round(run_s, 2), absent=ABSENT,
                 waived=list(own.waive))
     return told, result.trades
+
+
+def minutes_of(frame: Any) -> "np.ndarray[Any, np.dtype[np.float64]] | None":
+    """1m candles (n, 7) of a loaded frame, half of the volume as taker's; None where they are not of 1m."""
+    if len(frame.time) < 2 or int(np.median(np.diff(frame.time))) != 60_000:
+        return None
+    volume = np.asarray(frame.volume, dtype=np.float64)
+    return np.column_stack([np.asarray(column, dtype=np.float64) for column in
+                            (frame.time, frame.open, frame.high, frame.low, frame.close, volume, volume / 2)])
 
 
 def load_rates(files: list[Path], symbol: str) -> "np.ndarray[Any, np.dtype[np.float64]]":

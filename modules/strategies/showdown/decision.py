@@ -22,6 +22,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     money: Money
     contract: Contract | None
     settings: dict[str, Any]
+    meta: str | msgspec.UnsetType = msgspec.UNSET  # the model of the meta-layer that reviews, where there is one
 
 
 def decide(ask: Question) -> Decision:

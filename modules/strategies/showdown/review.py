@@ -36,6 +36,15 @@ def apply(decision: Decision, opinions: Sequence[Opinion], contract: Contract | 
     return _scaled(decision, heard, smallest, contract)
 
 
+def said(decision: Decision) -> list[str]:
+    """What the reviewers said, a line each, for people; nothing where nobody was asked."""
+    if decision.review is msgspec.UNSET:
+        return []
+    names = {"meta": "Meta-layer", "adviser": "Adviser"}
+    words = {"take": "", "scale": "smaller: ", "skip": "SKIP: ", "veto": "VETO: ", "aside": "", "absent": "no answer: "}
+    return [f"{names[one.by]}: {words[one.verdict]}{one.said}" for one in decision.review.opinions]
+
+
 def _scaled(decision: Decision, heard: tuple[Opinion, ...], by: Opinion, contract: Contract | None) -> Decision:
     before, zone = Decimal(decision.quantity), decision.entry_zone
     if contract is None or zone is None or before <= 0:

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from modules.strategies.showdown.decision import Question, decide
 from modules.strategies.showdown.flow import flow
 from modules.strategies.showdown.inputs import Inputs
@@ -19,10 +21,10 @@ class Outcome(NamedTuple):
     decision: Decision
 
 
-def run(inputs: Inputs, settings: ShowdownSettings) -> Outcome:
-    """All stages over `inputs`."""
+def run(inputs: Inputs, settings: ShowdownSettings, meta: str = "") -> Outcome:
+    """All stages over `inputs`; `meta` names the model that reviews the decision (`review.apply`), if one does."""
     snap = snapshot(inputs, settings)
     told = flow(inputs, snap, settings)
     question = Question(snapshot=snap, flow=told, money=inputs.money, contract=inputs.contract,
-                        settings=settings.model_dump(mode="json"))
+                        settings=settings.model_dump(mode="json"), meta=meta or msgspec.UNSET)
     return Outcome(snap, told, question, decide(question))
