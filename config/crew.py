@@ -61,6 +61,13 @@ CREW: tuple[Service, ...] = (
         needs=("simulator",),
     ),
     Service(
+        name="gridserver",
+        title="Grid server",
+        entry="modules.gridserver.service:main",
+        help="REST API of system E: users, keys, starts that are proven first, webhooks (docs/GRIDSERVER.md)",
+        needs=("simulator",),
+    ),
+    Service(
         name="trainer",
         title="Trainer",
         entry="modules.strategies.hype.trainer_service:main",

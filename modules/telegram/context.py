@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from modules.exchange.types import Mode
 from modules.storage.damage import StateError
 from modules.strategies.hype.files import HypeFiles, mode_file
+from modules.strategies.showdown.trade_book import open_trades
 from modules.supervision.messages import Inbox
 from modules.supervision.outbox import Outbox
 from modules.supervision.status import ServiceStatus
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SENDER = "command"
 TRACKER, SCANNER, TRAINER, SIMULATOR = "tracker", "scanner", "trainer", "simulator"
+SHOWDOWN = "showdown"
 
 
 class Crew(Protocol):
@@ -75,16 +77,20 @@ class Context:
     guard_off: bool = False  # only while test data are deleted: the tracker need not run for open positions
 
     def must_run(self) -> set[str]:
-        """Services that have to run whatever was asked: the tracker, while any position is open (A17).
+        """Services that have to run whatever was asked: those that guard, while any position of theirs is open (A17).
 
-        A file that cannot be read is not "no positions" (X15): the tracker runs, and tells what is wrong with it.
+        A file that cannot be read is not "no positions" (X15): the service runs, and tells what is wrong with it.
         """
         if self.guard_off:
             return set()
         try:
-            return {TRACKER} if any(self.files(mode).tracked.load() for mode in Mode) else set()
+            held = {TRACKER} if any(self.files(mode).tracked.load() for mode in Mode) else set()
         except StateError:
-            return {TRACKER}
+            held = {TRACKER}
+        try:
+            return held | ({SHOWDOWN} if any(open_trades(self.paths.data, mode) for mode in Mode) else set())
+        except StateError:
+            return {*held, SHOWDOWN}
 
     @property
     def outbox(self) -> Outbox:

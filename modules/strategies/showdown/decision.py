@@ -103,10 +103,12 @@ def _made(ask: Question, case: Case, tables: Tables, action: Action, reason: str
     nothing: dict[str, Any] = {"entry_zone": None, "sl": None, "tp1": None, "tp2": None, "position_size_usdt": "0",
                                "quantity": "0", "risk_usdt": "0", "capped_by": ""}
     absent = tuple(name for name, one in sorted(case.inputs.items()) if not one.usable)
+    follows = (f"followed on the {ask.money.mode} account, under its own conditions" if case.settings.trade
+               else "signals only: no order is sent (setting showdown.trade)")
     return Decision(symbol=ask.snapshot.symbol, ms=ask.snapshot.ms, mode=ask.money.mode, action=action,
                     risk_level=int(ask.flow.risk["level"]), confidence=confidence, reason=reason, reasons=reasons,
                     gates=tables[0], long=tables[1], short=tables[2], absent=absent, hash=digest(ask),
-                    **{**nothing, **trade})
+                    execution=follows, **{**nothing, **trade})
 
 
 def _text(value: Decimal) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,16 +12,20 @@ from modules.storage.damage import StateError
 from modules.storage.decisions import DecisionLog
 from modules.storage.sql.database import Database, DatabaseAway
 from modules.strategies.showdown import files as filing
-from modules.strategies.showdown import replay, stages, store
+from modules.strategies.showdown import replay, review, stages, store
 from modules.strategies.showdown.collector import Collector, Looked
 from modules.strategies.showdown.files import ShowdownFiles
 from modules.strategies.showdown.inputs import Inputs, Manual
 from modules.strategies.showdown.manual import KINDS, Invalid, Kind
 from modules.strategies.showdown.manual_store import ManualStore, Version, sql_rows
 from modules.strategies.showdown.records import Contract, Decision, Money
+from modules.strategies.showdown.review_panel import Panel
 from modules.strategies.showdown.settings import ShowdownSettings
 from modules.strategies.showdown.stages import Outcome
 from modules.strategies.showdown.venue import Source
+
+if TYPE_CHECKING:
+    from modules.strategies.showdown.execution import AccountNow
 
 Put = Callable[[str, list[dict[str, Any]]], None]
 CONTRACT_EVERY = 120  # looks between two questions for the contract's limits
@@ -31,11 +35,11 @@ class Desk:
     """One contract. `put(table, rows)` hands rows to the database's writer; `record` keeps decisions for replay."""
 
     def __init__(self, source: Source, database: Database, put: Put, files: ShowdownFiles, settings: ShowdownSettings,
-                 record: DecisionLog | None) -> None:
+                 record: DecisionLog | None, panel: Panel | None = None) -> None:
         self.files, self.symbol = files, files.symbol
         self.manual = ManualStore(files)
         self._source, self._database, self._put = source, database, put
-        self._settings, self._record = settings, record
+        self._settings, self._record, self._panel = settings, record, panel
         self._collector = Collector(source, database, put, files.symbol, settings)
         self._contract: Contract | None = None
         self._looks = 0
@@ -76,27 +80,34 @@ class Desk:
                 self._put(table, [row])
                 self._rows_put.add(key)
 
-    async def decide(self, now_ms: int) -> Outcome:
-        """Read, decide, write. A database that is away is an input that is missing: flat, and why (C12)."""
-        inputs = await asyncio.to_thread(self._inputs, now_ms)
+    async def decide(self, now_ms: int, account: "AccountNow | None" = None) -> Outcome:
+        """Read, decide, write. A database that is away is an input that is missing: flat, and why (C12).
+
+        `account`: the one that trades; None for signals only.
+        """
+        inputs = await asyncio.to_thread(self._inputs, now_ms, account)
+        reviewer = await self._panel.model() if self._panel is not None else ""
         began = time.perf_counter()
-        outcome = stages.run(inputs, self._settings)
+        outcome = stages.run(inputs, self._settings, reviewer)
         self.decide_ms = 1000 * (time.perf_counter() - began)
         self.price = outcome.snapshot.price
+        opinions = await self._panel.opinions(outcome.question, outcome.decision) if self._panel is not None else ()
+        outcome = outcome._replace(decision=review.apply(outcome.decision, opinions, inputs.contract))
         if self._record is not None:
-            self._record.append(replay.line(outcome.question, outcome.decision))
+            self._record.append(replay.line(outcome.question, outcome.decision, opinions))
             self._record.flush()
         await asyncio.to_thread(self._write, outcome)
         return outcome
 
-    def _inputs(self, now_ms: int) -> Inputs:
+    def _inputs(self, now_ms: int, account: "AccountNow | None") -> Inputs:
         manual, problem = self._manual()
         try:
             bars, series = store.read_market(self._database, self.symbol, now_ms)
-            money = store.read_money(self._database, now_ms, self._settings)
+            money = store.read_money(self._database, now_ms, self._settings, account)
         except DatabaseAway as away:
             failed = f"the database is away ({away})"
-            return Inputs(self.symbol, now_ms, {}, {}, manual, Money(problem=failed), self._contract, failed)
+            mode = str(account.mode) if account is not None else "TEST"
+            return Inputs(self.symbol, now_ms, {}, {}, manual, Money(mode=mode, problem=failed), self._contract, failed)
         if problem:
             money = msgspec.structs.replace(money, problem=problem)
         return Inputs(self.symbol, now_ms, bars, series, manual, money, self._contract)

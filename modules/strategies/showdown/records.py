@@ -176,5 +176,5 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     short: tuple[Check, ...]
     absent: tuple[str, ...]
     hash: str
-    execution: str = "signals only: no order is sent until execution is switched on"
+    execution: str = ""
     review: Review | msgspec.UnsetType = msgspec.UNSET

@@ -1,129 +1,29 @@
-"""System C as a service: collects, and decides every five market minutes. It sends no orders (signals only)."""
+"""System C as a service: guards first, then decides and trades (docs/SHOWDOWN.md).
+
+1. The order of the start: the venue, positions under guard, then the database and the deciding half (their modules are
+   loaded only then: a position waits for neither).
+2. A person's words come through the inbox: `close` {symbol, by}. Each is acted on once.
+3. The database gone means flat decisions; what is held is guarded and followed to its exits.
+"""
 
 import asyncio
+import importlib
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 from modules.exchange.types import Unavailable
-from modules.storage.damage import StateError
-from modules.storage.decisions import DecisionLog
-from modules.storage.sql.address import AddressError
-from modules.storage.sql.database import DatabaseAway
-from modules.storage.sql.spool import SpoolFull
-from modules.storage.sql.writer import Writer
-from modules.strategies.showdown import replay, words
-from modules.strategies.showdown.desk import Desk
-from modules.strategies.showdown.files import RECORD, ShowdownFiles
-from modules.strategies.showdown.manual import TITLES
-from modules.strategies.showdown.records import Decision
-from modules.strategies.showdown.venue import BinanceSource
+from modules.strategies.showdown.execution import Execution
+from modules.strategies.showdown.shelf import Shelf
+from modules.strategies.showdown.trade_words import Voice
 from modules.supervision.service import ServiceRun
-from utils.version import describe
 
 if TYPE_CHECKING:
     from config.settings import Settings
 
 log = logging.getLogger(__name__)
 RETRY_S = 2.0
-FLOOR_S = 1.0  # fastest real pace of the collector, whatever the market's speed
-DRAIN_S = 5.0
-DAY_MS = 86_400_000
-
-
-class ShowdownLoop:
-    """All contracts' desks at work on one market."""
-
-    def __init__(self, run: ServiceRun, settings: "Settings", source: BinanceSource, speed: float, writer: Writer,
-                 record: DecisionLog | None) -> None:
-        self._run, self._settings, self._source, self._speed = run, settings.showdown, source, speed
-        self._writer = writer
-        self.desks = [Desk(source, writer.database, self._put, ShowdownFiles(run.paths, symbol, place == 0),
-                           settings.showdown, record) for place, symbol in enumerate(settings.showdown.symbols)]
-        self._decided: dict[str, tuple[int, bool]] = {}
-        self._before: dict[str, Decision | None] = {desk.symbol: desk.last_decision() for desk in self.desks}
-        self._problem = ""
-        self._told_files: set[str] = set()
-
-    async def work(self) -> None:
-        """Collect and decide until stopped."""
-        while not self._run.stop.is_set():
-            began = time.monotonic()
-            problems = [problem for desk in self.desks if (problem := await self._turn(desk))]
-            self._say_problem("; ".join(problems))
-            pace = max(FLOOR_S, self._settings.collect_s / self._speed)
-            await self._run.sleep(max(0.1, (RETRY_S if problems else pace) - (time.monotonic() - began)))
-
-    async def _turn(self, desk: Desk) -> str:
-        """One contract's turn; what is wrong, empty where nothing is."""
-        problem = ""
-        try:
-            if not await asyncio.to_thread(self._writer.drain, DRAIN_S):
-                raise DatabaseAway(self._writer.state().problem or "rows wait to be written")
-            looked = await desk.collect()
-            await asyncio.to_thread(self._writer.drain, DRAIN_S)
-            self._run.tell(**{f"{desk.symbol}_candles": looked.candles, f"{desk.symbol}_gaps": looked.gaps})
-        except (Unavailable, DatabaseAway, OSError, SpoolFull) as failed:
-            problem = f"{desk.symbol}: {failed}"
-        try:
-            now = self._source.now_ms()
-            self._manual(desk, now)
-            await self._decide(desk, now, problem)
-        except (Unavailable, StateError, OSError, SpoolFull) as failed:
-            problem = problem or f"{desk.symbol}: {failed}"
-        return problem
-
-    async def _decide(self, desk: Desk, now: int, problem: str) -> None:
-        turn = (now // round(1000 * self._settings.decide_s), bool(problem))
-        if self._decided.get(desk.symbol) == turn:  # the end of a failure decides again, with what it brought
-            return
-        outcome = await desk.decide(now)
-        self._decided[desk.symbol] = turn
-        decision = outcome.decision
-        told = {"action": decision.action, "why": decision.reason, "decide_ms": round(desk.decide_ms, 2)}
-        self._run.tell(market_ms=now, **{f"{desk.symbol}_{name}": value for name, value in told.items()})
-        before, self._before[desk.symbol] = self._before[desk.symbol], decision
-        self._tell_decision(before, decision)
-
-    def _tell_decision(self, before: Decision | None, now: Decision) -> None:
-        """People hear of a trade that begins or turns, of its end, and of a drawdown limit (X34), once each."""
-        was = before.action if before is not None else "flat"
-        if now.action != was:
-            level = "trade" if now.action != "flat" else "info"
-            self._run.outbox.say(f"System C · {words.headline(now)}", mode=now.mode, level=level,  # type: ignore[arg-type]
-                                 why="\n".join([*filter(None, [words.size_line(now)]), *words.chain(now)[:8]]),
-                                 todo=f"{words.SIGNALS_ONLY} /btc shows the chart.",
-                                 key=f"showdown-{now.symbol}-{now.ms}-{now.action}")
-        for check in now.gates:
-            if check.code in ("DAY_DRAWDOWN", "WEEK_DRAWDOWN") and (check.result == "fail" or "80 %" in check.said):
-                week = check.code == "WEEK_DRAWDOWN"
-                episode = (now.ms - 4 * DAY_MS) // (7 * DAY_MS) if week else now.ms // DAY_MS
-                self._run.outbox.say(f"RISK · System C · {check.said}", mode=now.mode, level="alert",
-                                     todo="No entries while it lasts; protection goes on. /btc shows the account.",
-                                     key=f"showdown-{check.code}-{check.result}-{episode}")
-
-    def _manual(self, desk: Desk, now: int) -> None:
-        """Files put by hand, and the history into SQL."""
-        taken, refused = desk.by_hand(now)
-        for kind, version in taken:
-            self._run.outbox.say(f"{TITLES[kind]} of {desk.symbol}: version {version.version} was taken from the file.")
-        for kind, problems in refused:
-            text = "\n".join(problems)
-            if text not in self._told_files:
-                self._told_files.add(text)
-                name = desk.files.manual(kind).name
-                self._run.outbox.say(f"ERROR · {name} was not taken.", why=text, level="warning",
-                                     todo=f"Mend the file, or enter it with /{kind}; what counted before still counts.")
-        desk.put_manual()
-
-    def _put(self, table: str, rows: list[dict[str, Any]]) -> None:
-        self._writer.add(table, rows)
-
-    def _say_problem(self, problem: str) -> None:
-        if problem and problem != self._problem:
-            log.warning("%s", problem)
-        self._problem = problem
-        self._run.tell(error=problem)
+WORDS_S = 0.3
+GUARD_FIRST_S = 10.0
 
 
 async def main(run: ServiceRun, settings: "Settings") -> None:
@@ -132,33 +32,60 @@ async def main(run: ServiceRun, settings: "Settings") -> None:
     market = await _open(run, settings)
     if market is None:
         return
-    writer: Writer | None = None
-    record = _record(run, settings)
+    shelf = Shelf()
+    voice = Voice(run.outbox, shelf.put_quietly, market.clock.now_ms)
+    execution = Execution(run.paths, settings, market, voice, shelf.put) if settings.showdown.trade else None
+    parts: list[asyncio.Task[Any]] = []
     try:
-        def listen(problem: str) -> None:
-            run.outbox.say("ERROR · System C: the database is away; decisions are flat." if problem
-                           else "System C: the database is back.", why=problem, level="alert" if problem else "info")
-        writer = await asyncio.to_thread(Writer.open, "showdown", settings.db, run.paths, listen)
-        await ShowdownLoop(run, settings, BinanceSource(market), market.clock.speed, writer, record).work()
-    except AddressError as problem:
-        run.outbox.say("ERROR · System C cannot start.", why=str(problem), level="alert", key="showdown-address")
-        raise
+        if execution is not None:
+            await execution.open()
+            parts += [asyncio.create_task(execution.run(), name="execution"),
+                      asyncio.create_task(_words(run, execution), name="words")]
+            await _guarded(run, execution)
+        deciding = await asyncio.to_thread(importlib.import_module, "modules.strategies.showdown.deciding")
+        parts.append(asyncio.create_task(deciding.decide(run, settings, market, shelf, execution), name="decisions"))
+        parts.append(asyncio.create_task(run.stop.wait(), name="stop"))
+        done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
     finally:
-        if record is not None:
-            await record.close()
-        if writer is not None:
-            await asyncio.to_thread(writer.close)
+        for task in parts:
+            task.cancel()
+        if execution is not None:
+            await execution.close()
+        await asyncio.gather(*parts, return_exceptions=True)
+        await asyncio.to_thread(shelf.close)
         await market.close()
 
 
-def _record(run: ServiceRun, settings: "Settings") -> DecisionLog | None:
-    kept = settings.decisions
-    if not kept.record:
-        return None
-    folder = run.paths.data / "decisions"
-    folder.mkdir(parents=True, exist_ok=True)
-    return DecisionLog(folder, RECORD, replay.head(describe()), disk_mb=kept.disk_mb, keep_days=kept.keep_days,
-                       file_mb=kept.file_mb)
+async def _guarded(run: ServiceRun, execution: Execution) -> None:
+    """Until every account is under guard, or for a while: rule 1 is an order, no condition."""
+    waits = [trader.keeper.guarded.wait() for trader in execution.traders.values()]
+    if waits:
+        try:
+            async with asyncio.timeout(GUARD_FIRST_S):
+                await asyncio.gather(*waits)
+        except TimeoutError:
+            log.warning("positions are not under guard yet; the rest begins beside")
+
+
+async def _words(run: ServiceRun, execution: Execution) -> None:
+    """Rule 2, and facts for /status."""
+    while True:
+        for path, message in run.inbox.take():
+            try:
+                if message.kind == "close":
+                    symbol = str(message.body.get("symbol", ""))
+                    said = await execution.close_trade(symbol, f"closed by {message.body.get('by', 'a person')}")
+                    log.info("%s", said)
+                else:
+                    log.warning("a message %s is not understood", message.kind)
+                run.inbox.done(path, message)
+            except OSError as problem:
+                log.error("a message could not be carried out: %s", problem)
+                break
+        run.tell(**execution.told())
+        await asyncio.sleep(WORDS_S)
 
 
 async def _open(run: ServiceRun, settings: "Settings") -> Any:

@@ -3,11 +3,13 @@
 import re
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+
+from modules.strategies.showdown.trade_settings import TradeSettings
 
 
-class ShowdownSettings(BaseModel):
-    """Collector, analytics, flow and decision of system C."""
+class ShowdownSettings(TradeSettings):
+    """Collector, analytics, flow, decision and execution of system C."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,7 +46,7 @@ class ShowdownSettings(BaseModel):
     entry_atr: float = Field(0.3, gt=0, le=3, description="Width of the entry zone behind the price, in ATR of 15m")
     risk_pct: float = Field(0.5, gt=0, le=5, description="Equity lost at the stop, fees included, % (risk per trade)")
     max_position_usdt: float = Field(10_000.0, gt=0, description="Largest position, USDT of notional")
-    leverage: int = Field(5, ge=1, le=125, description="Leverage that margin is reckoned with")
+    leverage: int = Field(5, ge=1, le=125, description="Leverage for sizes, at most FUTURES_LEVERAGE")
     margin_share_pct: float = Field(50.0, gt=0, le=100, description="Share of the equity that may be margin, %")
     day_drawdown_pct: float = Field(3.0, gt=0, le=100, description="Fall from the day's highest equity (UTC) that ends "
                                                                    "entries until the next day, %")

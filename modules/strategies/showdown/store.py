@@ -1,7 +1,7 @@
 """Stored data in and out of SQL (C10): what the collector has, and the inputs of a decision as of an instant."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import Connection, and_, func, select
@@ -11,8 +11,10 @@ from modules.storage.sql.tables import candles, derivatives, equity_curve
 from modules.strategies.showdown.records import TIMEFRAMES, Bars, Money, Series
 from modules.strategies.showdown.settings import ShowdownSettings
 
+if TYPE_CHECKING:
+    from modules.strategies.showdown.execution import AccountNow
+
 VENUE = "binance_usdm"
-ACCOUNT = "showdown-test"
 BARS_READ = 300
 HOUR_MS, DAY_MS, WEEK_MS = 3_600_000, 86_400_000, 604_800_000
 SERIES = {"open_interest": 3 * HOUR_MS, "funding": 17 * HOUR_MS, "funding_now": HOUR_MS, "basis": 3 * HOUR_MS,
@@ -86,27 +88,29 @@ def read_market(database: Database, symbol: str, now_ms: int) -> tuple[dict[str,
     return bars, series
 
 
-def read_money(database: Database, now_ms: int, settings: ShowdownSettings, account: str = ACCOUNT) -> Money:
+def read_money(database: Database, now_ms: int, settings: ShowdownSettings,
+               account: "AccountNow | None" = None) -> Money:
     """Equity, and the fall from the day's and the week's highest (X34: with unrealised result, surviving restarts).
 
-    Without a curve yet: the settings' equity, said so. Raises DatabaseAway.
+    `account`: the one that trades, read now; its problem refuses entries. None: nothing trades, and the settings'
+    equity serves, said so. Raises DatabaseAway.
     """
+    if account is None:
+        return Money(equity=format(settings.paper_usdt, ".2f"), source="showdown.paper_usdt, no account trades")
+    mode = str(account.mode)
+    if account.equity is None or not account.equity.is_finite() or account.equity <= 0:
+        return Money(mode=mode, problem=account.problem or f"equity {account.equity} of the account cannot be")
     day, week = now_ms // DAY_MS * DAY_MS, (now_ms - MONDAY_MS) // WEEK_MS * WEEK_MS + MONDAY_MS
     c = equity_curve.c
     with database.begin() as connection:
-        last = connection.execute(select(c.equity, c.mode).where(c.account == account, c.ms <= now_ms)
-                                  .order_by(c.ms.desc()).limit(1)).first()
-        rows = connection.execute(select(c.ms, c.equity).where(c.account == account, c.ms >= week,
+        rows = connection.execute(select(c.ms, c.equity).where(c.account == account.name, c.ms >= week,
                                                                c.ms <= now_ms)).all()
-    if last is None:
-        return Money(equity=format(settings.paper_usdt, ".2f"), source="showdown.paper_usdt, no account trades yet")
-    equity = last[0]
-    falls = []
+    equity, falls = account.equity, []
     for since in (day, week):
         peak = max([row[1] for row in rows if row[0] >= since] + [equity])
-        falls.append(round(float((peak - equity) / peak * 100), 4) if peak > 0 else 100.0)
-    return Money(mode=last[1], equity=format(equity, "f"), day_drawdown_pct=falls[0], week_drawdown_pct=falls[1],
-                 source=f"account {account}")
+        falls.append(round(float((peak - equity) / peak * 100), 4))
+    return Money(mode=mode, equity=format(equity, "f"), day_drawdown_pct=falls[0], week_drawdown_pct=falls[1],
+                 source=f"account {account.name}")
 
 
 def count_rows(database: Database, symbol: str) -> dict[str, int]:

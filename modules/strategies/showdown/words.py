@@ -1,9 +1,19 @@
 """What system C says to people: decisions, refusals and warnings as sentences."""
 
+from modules.strategies.showdown.positions import Trade
 from modules.strategies.showdown.records import Decision, Flow
 
-SIGNALS_ONLY = "Signals only: no order is sent until execution is switched on."
+SIGNALS_ONLY = "Signals only: no order is sent (setting showdown.trade)."
 _NAMES = {"long": "LONG", "short": "SHORT", "flat": "FLAT"}
+
+
+def what_follows(decision: Decision, trades: bool = True, held: bool = False) -> str:
+    """What is done about it."""
+    if not trades:
+        return SIGNALS_ONLY
+    if held:
+        return "A position is held already; it goes on to its own exits."
+    return "Nothing is opened." if decision.action == "flat" else f"The {decision.mode} account follows it."
 
 
 def headline(decision: Decision) -> str:
@@ -13,6 +23,20 @@ def headline(decision: Decision) -> str:
     zone = decision.entry_zone or ("?", "?")
     return (f"{decision.symbol}: {_NAMES[decision.action]} in {zone[0]}–{zone[1]}, stop {decision.sl}, "
             f"targets {decision.tp1} and {decision.tp2}")
+
+
+def trade_line(trade: Trade) -> str:
+    """A trade as its file tells it."""
+    state = "closing" if trade.closing else "entering" if trade.entering else "open"
+    return (f"{trade.symbol} {'LONG' if trade.long else 'SHORT'} {state}, stop {trade.stop:f}, "
+            f"targets {trade.tp1:f} and {trade.tp2:f}")
+
+
+def held_line(row: dict[str, str]) -> str:
+    """A position as the running service tells it."""
+    much = (f"{row['quantity']} at {row['entry']}, mark {row['mark']}, {row['unrealised']} USDT" if "quantity" in row
+            else "nothing filled yet" if row["state"] == "entering" else "flat")
+    return f"{row['symbol']} {row['side']} {row['state']}: {much}; stop {row['stop']}, next target {row['target']}"
 
 
 def size_line(decision: Decision) -> str:

@@ -4,22 +4,25 @@ from typing import Any
 
 import msgspec
 
-from modules.exchange.types import Unavailable
+from modules.exchange.types import Mode, Unavailable
 from modules.storage.damage import StateError
 from modules.strategies.showdown import words
 from modules.strategies.showdown.files import ShowdownFiles, last
 from modules.strategies.showdown.manual import EXAMPLES, TITLES, Invalid, Kind
 from modules.strategies.showdown.manual_store import ManualStore, Version
+from modules.strategies.showdown.positions import Trade
 from modules.strategies.showdown.records import Decision, Flow, Snapshot
-from modules.telegram.command import Answer, Arg, Button, Command, Group, Refusal, Request, Role
+from modules.strategies.showdown.trade_book import open_trades
+from modules.supervision.messages import Inbox
+from modules.telegram.command import Answer, Arg, Button, Command, Group, Preview, Refusal, Request, Role
 from modules.telegram.commands.crew import troubles
-from modules.telegram.context import Context
+from modules.telegram.context import SENDER, SHOWDOWN, Context
 from modules.telegram.market_now import market_now
 from modules.telegram.markup import b, code, esc, lines
 from utils.figures import duration, price, when
 from utils.wall import now_ms
 
-SERVICE = "showdown"
+SERVICE = SHOWDOWN
 INTERVALS = ("5m", "15m", "1h")
 PRICE_LIVES_MS = 900_000
 
@@ -37,18 +40,65 @@ async def startbtc(context: Context, request: Request) -> Answer:
     trouble = troubles(await context.crew.start(SERVICE))
     if trouble:
         raise Refusal(trouble)
-    own = context.settings.showdown
-    return Answer(lines(b(f"[TEST] System C is running on {', '.join(own.symbols)}."),
+    own, mode = context.settings.showdown, context.mode()
+    account = "paper money" if mode is Mode.TEST else "🔴 the futures account at the exchange"
+    trades = f"It trades with {account}, {own.risk_pct:g} % risk a trade." if own.trade else words.SIGNALS_ONLY
+    return Answer(lines(b(f"[{mode}] System C is running on {', '.join(own.symbols)}."),
                         f"It collects every {duration(own.collect_s)} and decides every {duration(own.decide_s)} "
-                        f"(market time). {words.SIGNALS_ONLY}",
-                        f"Sizes are reckoned with {own.risk_pct:g} % risk a trade of {own.paper_usdt:,.0f} USDT.",
-                        "→ /btc shows the decision and why; /etf /liqmap /sentiment tell it what you know."))
+                        f"(market time). {trades}",
+                        "→ /btc shows the decision, why, and what is held; /etf /liqmap /sentiment tell it what you "
+                        "know; /closebtc closes a position, /stopbtc stops it."))
 
 
 async def stopbtc(context: Context, request: Request) -> Answer:
-    await context.crew.stop(SERVICE)
-    return Answer(lines(b("[TEST] System C stopped."), "It held no position: it sends signals only. What it collected "
-                        "stays; gaps are filled at the next start.", "→ /startbtc starts it again."))
+    held = await context.read(lambda: _open_trades(context))
+    kept = await context.crew.stop(SERVICE)
+    told = [f"[{mode}] {words.trade_line(trade)}" for mode, trade in held]
+    if SERVICE in kept:
+        raise Refusal(lines(b(f"[{context.mode()}] System C keeps running: it holds a position."), *map(esc, told),
+                            "→ /closebtc closes it at the market; then /stopbtc."))
+    return Answer(lines(b(f"[{context.mode()}] System C stopped."), "It holds no position. What it collected stays; "
+                        "gaps are filled at the next start.", "→ /startbtc starts it again."))
+
+
+def _open_trades(context: Context) -> list[tuple[Mode, Trade]]:
+    """What is followed, by mode. Raises StateError."""
+    return [(mode, trade) for mode in Mode for trade in open_trades(context.paths.data, mode).values()]
+
+
+async def closebtc_preview(context: Context, request: Request) -> Preview | Answer:
+    held = await context.read(lambda: _open_trades(context))
+    symbol = request.text("symbol")
+    mine = [(mode, trade) for mode, trade in held if not symbol or trade.symbol == symbol]
+    if not mine:
+        return Answer(lines(b(f"[{context.mode()}] System C holds nothing{f' in {esc(symbol)}' if symbol else ''}."),
+                            "→ /btc shows the decision."))
+    if not context.running(SERVICE):
+        return Answer(lines(b(f"[{context.mode()}] System C is not running; nothing was done."),
+                            "→ /startbtc starts it, then /closebtc."))
+    now = _held_now(context)
+    told = [f"{b(f'[{mode}]')} {esc(now.get((str(mode), trade.symbol)) or words.trade_line(trade))}"
+            for mode, trade in mine]
+    return Preview(lines(b("Close at the market?"), *told, "Orders that still open it are cancelled first."),
+                   " ".join(f"{mode}{trade.id}" for mode, trade in mine), "Yes, close")
+
+
+async def closebtc(context: Context, request: Request) -> Answer:
+    symbol = request.text("symbol")
+    held = await context.read(lambda: _open_trades(context))
+    names = sorted({trade.symbol for _, trade in held if not symbol or trade.symbol == symbol})
+    inbox, by = Inbox(context.paths.inbox, SERVICE), request.sender.name
+    await context.read(lambda: [inbox.post("close", {"symbol": name, "by": by}, SENDER) for name in names])
+    return Answer(lines(b(f"[{context.mode()}] Closing {esc(', '.join(names)) or 'nothing'}."),
+                        "The result follows as a message.", "→ /btc shows what is held."))
+
+
+def _held_now(context: Context) -> dict[tuple[str, str], str]:
+    """What the running service says of its positions, by mode and contract."""
+    service = context.service(SERVICE)
+    info = service.info if service is not None else {}
+    return {(str(mode), row["symbol"]): words.held_line(row)
+            for mode in Mode for row in info.get(f"{mode.lower()}_held", ())}
 
 
 async def btc(context: Context, request: Request) -> Answer:
@@ -60,7 +110,7 @@ async def btc(context: Context, request: Request) -> Answer:
         raise Refusal(lines(f"Nothing is decided on {esc(files.symbol)} yet.", todo))
     interval = request.text("interval", "15m")
     now = await market_time(context)
-    text = lines(*_told(context, snap, flow, decision, now))
+    text = lines(*await context.read(lambda: _told(context, snap, flow, decision, now)))
     buttons = tuple(Button(name, f"run:/btc {files.symbol} {name}") for name in INTERVALS if name != interval)
     try:
         told = await context.worker("showdown", _spec(context, snap, flow, decision, interval))
@@ -87,8 +137,21 @@ def _told(context: Context, snap: Snapshot, flow: Flow, decision: Decision, now:
         b("Structure: ") + esc(trends or "not known"),
         *(esc(line) for line in words.flow_lines(flow)),
         esc(f"Absent, counts as neutral: {', '.join(decision.absent)}") if decision.absent else None,
-        esc(words.SIGNALS_ONLY),
+        *_position(context, decision.symbol),
     ]
+
+
+def _position(context: Context, symbol: str) -> list[str]:
+    """What is held, by the running service, else by its file."""
+    if not context.settings.showdown.trade:
+        return [esc(words.SIGNALS_ONLY)]
+    now = _held_now(context)
+    lines_ = []
+    for mode, trade in _open_trades(context):
+        if trade.symbol == symbol:
+            told = now.get((str(mode), symbol)) or f"{words.trade_line(trade)} (as last written)"
+            lines_.append(b(f"[{mode}] ") + esc(told))
+    return lines_ or [f"[{context.mode()}] No position."]
 
 
 def _spec(context: Context, snap: Snapshot, flow: Flow, decision: Decision, interval: str) -> dict[str, Any]:
@@ -179,7 +242,9 @@ async def sentiment(context: Context, request: Request) -> Answer:
 _TEXT = (Arg("text", "text", "what to enter, as text or JSON; undo takes the newest back; empty shows it"),)
 COMMANDS = (
     Command("startbtc", "Start system C: decisions on BTCUSDT", Group.CREW, startbtc),
-    Command("stopbtc", "Stop system C", Group.CREW, stopbtc),
+    Command("stopbtc", "Stop system C (it stays while it holds a position)", Group.CREW, stopbtc),
+    Command("closebtc", "Close system C's position at the market", Group.TRADING, closebtc, preview=closebtc_preview,
+            money=True, args=(Arg("symbol", "symbol", "contract, default all that it holds"),)),
     Command("btc", "Decision of system C, why, and its chart", Group.SIGNALS, btc, Role.VIEWER,
             args=(Arg("interval", "choice", "candles in the picture", choices=INTERVALS),
                   Arg("symbol", "symbol", "contract, default the first"))),

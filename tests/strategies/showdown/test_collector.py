@@ -1,5 +1,6 @@
 """Collector: gaps repaired, restarts go on, history limits, CVD from trades or from candles."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from modules.exchange.parsing import Unreadable
-from modules.exchange.types import Unavailable
+from modules.exchange.types import Mode, Unavailable
 from modules.storage.sql.database import Database
 from modules.storage.sql.insert import insert_rows
 from modules.storage.sql.migrate import upgrade
@@ -16,6 +17,7 @@ from modules.storage.sql.settings import DatabaseSettings
 from modules.storage.sql.tables import METADATA, candles, derivatives, equity_curve
 from modules.strategies.showdown import store
 from modules.strategies.showdown.collector import Collector
+from modules.strategies.showdown.execution import AccountNow
 from modules.strategies.showdown.records import TIMEFRAMES
 from modules.strategies.showdown.settings import ShowdownSettings
 from modules.strategies.showdown.venue import read_klines
@@ -164,9 +166,9 @@ def test_drawdown_counts_from_the_highest_of_day_and_week(database):
     curve = [(monday + 1000, "12000"), (NOW // 86_400_000 * 86_400_000 + 1000, "10000"), (NOW - 1000, "9900"),
              (monday - 1000, "99999")]
     with database.begin() as connection:
-        insert_rows(connection, equity_curve, [{"account": store.ACCOUNT, "ms": ms, "mode": "TEST", "wallet": value,
+        insert_rows(connection, equity_curve, [{"account": "showdown-test", "ms": ms, "mode": "TEST", "wallet": value,
                                                 "unrealised": "0", "equity": value} for ms, value in curve])
-    money = store.read_money(database, NOW, OWN)
+    money = store.read_money(database, NOW, OWN, AccountNow(Mode.TEST, "showdown-test", Decimal(9900)))
     assert (money.equity, money.day_drawdown_pct, money.week_drawdown_pct) == ("9900", 1.0, 17.5)
 
 

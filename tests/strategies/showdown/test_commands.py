@@ -36,9 +36,9 @@ async def said(house: House, line: str) -> str:
     return answer.text
 
 
-async def test_start_and_stop_say_mode_and_that_no_order_is_sent(house):
+async def test_start_and_stop_say_mode_and_whose_money(house):
     text = await said(house, "/startbtc")
-    assert "[TEST]" in text and "no order is sent" in text
+    assert "[TEST]" in text and "paper money" in text
     assert ("start", "showdown") in house.crew.asked
     assert "[TEST]" in await said(house, "/stopbtc")
 
@@ -52,7 +52,7 @@ async def test_btc_tells_levels_size_reasons_and_what_is_absent(house):
     decision = decide(house, without(inputs(), "etf")).decision
     text = await said(house, "/btc 5m")
     for part in ("[TEST]", "LONG", decision.sl, decision.tp1, decision.position_size_usdt, "STRUCTURE_5M", "etf",
-                 "no order is sent"):
+                 "No position"):
         assert part in text
     task, spec = house.worker.asked[0]
     assert (task, spec["interval"], spec["symbol"]) == ("showdown", "5m", "BTCUSDT")
