@@ -78,7 +78,6 @@ class FuturesDesk:
 
     async def guard_first(self) -> None:
         """Rule 1, first part. Raises Unavailable."""
-        await self.market.contracts()
         await self.look()
         self.resume()
 
@@ -271,12 +270,12 @@ class FuturesDesk:
         symbols = sorted({leg.symbol for leg in self.books.plans})
         read_at = time.monotonic()
         asked: list[str | None] = [None] if len(symbols) > MANY_SYMBOLS else [*symbols]
-        positions, lists = await asyncio.gather(
-            self.account.positions(), asyncio.gather(*(self.account.open_triggers(one) for one in asked)))
+        positions, contracts, lists = await asyncio.gather(
+            self.account.positions(), self.market.contracts(),
+            asyncio.gather(*(self.account.open_triggers(one) for one in asked)))
         self._seen(positions)
         standing = [one for rows in lists for one in rows]
         self._orphans()
-        contracts = await self.market.contracts()
         self._steps = {symbol: one.step for symbol, one in contracts.items()}
         self._fees = {symbol: one.taker_fee for symbol, one in contracts.items()}
         await asyncio.gather(*(self._attend(leg, contracts, standing, read_at) for leg in list(self.books.plans)))
