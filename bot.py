@@ -38,6 +38,7 @@ _WITH_SETTINGS = {  # the same, with main(argv, settings, paths) -> exit code
     "apikeys": ("modules.apikeys.cli", "keep API keys in an encrypted file: apikeys {list,add,remove,rotate}"),
     "sentiment": ("modules.sentiment.cli", "score texts of a file: sentiment score --in FILE --column NAME --out FILE"),
     "db": ("modules.storage.sql.cli", "look after the database: db {status,upgrade,trim}"),
+    "gridserver": ("modules.gridserver.cli", "secrets of the grid server: gridserver {key,rotate,dead}"),
     "recording": ("modules.exchange.recording_cli", "check recorded raw frames: recording check FILES"),
 }
 _OWN_ARGUMENTS = {**_HANDED_ON, **_WITH_SETTINGS}

@@ -26,9 +26,9 @@ from modules.gridserver.venue import KeyRefused, Look, NoContract, Venue, VenueA
 from modules.storage.vault import VaultError
 from modules.strategies.grid.settings import GridSettings
 from modules.strategies.grid.state import SessionState
-from modules.strategies.grid.store.records import NewUser, Order, Session, Wanted, Webhook
+from modules.strategies.grid.store.records import PAPER, Credentials, NewUser, Order, Session, Wanted, Webhook
 from modules.strategies.grid.store.store import GridStore
-from modules.strategies.grid.units import misfits
+from modules.strategies.grid.units import exact, misfits
 from modules.strategies.grid.worst_case import Start, may_start
 from utils.wall import iso
 
@@ -185,7 +185,8 @@ class Desk:
         try:
             keys = await self.sql(self.store.users.credentials, session.user_id)
             settings = GridSettings.model_validate(session.settings)
-            seen = await look(self.venue, session.user_id, keys, settings, VENUE_S)
+            seen = await look(self.venue, session.user_id, keys, settings, VENUE_S,
+                              await self._paper(session, keys, settings))
         except ValidationError:
             raise Refused(409, "The stored settings do not fit this version any more. Give them anew.") from None
         except NoContract as problem:
@@ -202,6 +203,14 @@ class Desk:
             raise Refused(409, f"The account has {seen.balance:f} USDT (price {seen.price:f}): there is nothing to "
                                "start with. Transfer USDT to the futures account.")
         return seen
+
+    async def _paper(self, session: Session, keys: Credentials, settings: GridSettings) -> Decimal | None:
+        """USDT of a paper account, which only its worker opens: as last saved, or what it begins with."""
+        if not keys.api_key.startswith(PAPER):
+            return None
+        found = await self.sql(self.store.sessions.state, session.user_id)
+        saved = msgspec.json.decode(found[0], type=SessionState).balance if found is not None else None
+        return saved if saved is not None else exact(settings.paper_usdt)
 
     async def stop(self, user_id: str, body: StopBody, who: str, address: str) -> dict[str, Any]:
         """Stop, pause, drain or close (rule 2). Raises Refused, NoUser."""

@@ -8,6 +8,7 @@ import msgspec
 from pydantic import ValidationError
 
 from modules.strategies.grid.ledger import LegLedger
+from modules.strategies.grid.live.memory import unpacked
 from modules.strategies.grid.reconcile import LegCheck
 from modules.strategies.grid.rules import BUY, SELL
 from modules.strategies.grid.settings import GridSettings
@@ -140,8 +141,9 @@ def status(session: Session, found: State | None, now_ms: int) -> dict[str, Any]
     except ValidationError:
         told["problem"] = "The stored settings do not fit this version any more. Give them anew."
         return told
-    run = Runtime(session.user_id, session.bot_id, session.started_ms or saved_ms, saved_ms,
-                  int(facts.get("last_trade_ms", 0) or 0), dict(facts.get("order_ids", {}) or {}))
+    memory = unpacked(facts.get("host"))
+    run = Runtime(session.user_id, session.bot_id, memory.started_ms or session.started_ms or saved_ms, saved_ms,
+                  memory.last_trade_ms, {slot: order for order, slot in memory.orders.items()})
     return told | {"data": status_data(state, settings, run)}
 
 

@@ -73,11 +73,17 @@ class SharedPrices:
             return found
 
 
-async def look(venue: Venue, user_id: str, keys: Credentials, settings: GridSettings, limit_s: float) -> Look:
-    """All that a start needs, asked at once. Raises VenueAway (a slow one too), KeyRefused, NoContract."""
+async def look(venue: Venue, user_id: str, keys: Credentials, settings: GridSettings, limit_s: float,
+               paper: Decimal | None = None) -> Look:
+    """All that a start needs, asked at once. `paper`: the balance, where the account is a paper one.
+
+    Raises VenueAway (a slow one too), KeyRefused, NoContract.
+    """
     try:
         async with asyncio.timeout(limit_s):
             contract = await venue.contract(settings.trading_symbol)
+            if paper is not None:
+                return Look(contract, await venue.price(settings.trading_symbol), paper)
             price, (balance, wrong) = await asyncio.gather(
                 venue.price(settings.trading_symbol), venue.balance(user_id, keys, settings))
     except TimeoutError:

@@ -3,6 +3,7 @@
 1. The keys are one or several, newest first: the newest seals, all open (MultiFernet). Rotation puts a new one in
    front and seals everything anew; then the old ones may go.
 2. A file that others may read is refused, never mended in silence. With no key set, one is made at first use.
+   Processes that run see a changed file at their next use.
 3. No text of any exception holds a secret.
 """
 
@@ -23,25 +24,42 @@ class VaultError(Exception):
 
 
 class Vault:
-    """Seals and opens texts. `keys`: newest first."""
+    """Seals and opens texts. `keys`: newest first; with `file` they are read anew whenever it has changed."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
+    def __init__(self, keys: Sequence[str], file: Path | None = None) -> None:
+        self._file = file
+        self._mark = _mark(file)
+        self._use(keys)
+
+    @classmethod
+    def of(cls, text: str, file: Path) -> "Vault":
+        """By the setting's `text` (see `keys_of`), else by the file. Raises VaultError."""
+        return cls(keys_of(text, file), None if text.strip() else file)
+
+    def _use(self, keys: Sequence[str]) -> None:
         try:
-            found = [Fernet(key) for key in keys]
-            self._fernet = MultiFernet(found)
+            self._fernet = MultiFernet([Fernet(key) for key in keys])
         except (ValueError, TypeError):
             raise VaultError("A key for stored secrets is not a Fernet key (32 bytes in URL-safe base64). Make one "
                              "with: bot.py gridserver key") from None
         register_secrets(keys)
 
+    def _now(self) -> MultiFernet:
+        """The keys of now."""
+        mark = _mark(self._file)
+        if self._file is not None and mark != self._mark:
+            self._use(keys_of("", self._file, make=False))
+            self._mark = mark
+        return self._fernet
+
     def seal(self, text: str) -> str:
-        """The text, encrypted and authenticated."""
-        return self._fernet.encrypt(text.encode()).decode()
+        """The text, encrypted and authenticated. Raises VaultError where the key file cannot be used."""
+        return self._now().encrypt(text.encode()).decode()
 
     def open(self, sealed: str) -> str:
         """The text that was sealed. Raises VaultError where no key of ours sealed it, or it was changed."""
         try:
-            return self._fernet.decrypt(sealed.encode()).decode()
+            return self._now().decrypt(sealed.encode()).decode()
         except InvalidToken:
             raise VaultError("A stored secret cannot be opened: it was sealed with another key. Put the old key back "
                              "behind the new one (comma-separated, or one line each in the file).") from None
@@ -49,12 +67,21 @@ class Vault:
     def renewed(self, sealed: str) -> str:
         """The same secret, sealed with the newest key. Raises VaultError."""
         try:
-            return self._fernet.rotate(sealed.encode()).decode()
+            return self._now().rotate(sealed.encode()).decode()
         except InvalidToken:
             raise VaultError("A stored secret was sealed with a key that is not here: nothing was changed.") from None
 
     def __repr__(self) -> str:
         return "Vault(…)"
+
+
+def _mark(file: Path | None) -> tuple[int, int] | None:
+    """What shows that a file has changed; None: there is none now."""
+    try:
+        found = file.stat() if file is not None else None
+    except OSError:
+        return None
+    return None if found is None else (found.st_mtime_ns, found.st_ino)
 
 
 def new_key() -> str:

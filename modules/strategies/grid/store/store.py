@@ -18,7 +18,7 @@ from sqlalchemy import select
 from modules.storage.sql.database import Database
 from modules.storage.sql.grid_tables import grid_audit
 from modules.storage.sql.migrate import upgrade
-from modules.storage.vault import NAME, Vault, keys_of
+from modules.storage.vault import NAME, Vault
 from modules.strategies.grid.store.base import clock_ms, note
 from modules.strategies.grid.store.events import Events
 from modules.strategies.grid.store.sessions import Sessions
@@ -43,7 +43,7 @@ class GridStore:
     def open(cls, settings: "Settings", paths: Paths) -> "GridStore":
         """The store of this installation, its schema up to date. Raises AddressError, DatabaseAway, NewerSchema,
         VaultError."""
-        vault = Vault(keys_of(settings.gridserver.secret_key.get_secret_value(), paths.config / NAME))
+        vault = Vault.of(settings.gridserver.secret_key.get_secret_value(), paths.config / NAME)
         database = Database.of(settings.db, paths)
         upgrade(database)
         return cls(database, vault)
