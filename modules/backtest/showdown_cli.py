@@ -22,7 +22,7 @@ from utils.paths import Paths
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from modules.backtest.showdown import Result, Trade
+    from modules.backtest.showdown import Result, Reviewer, Trade
 
 OK, FAILED, WRONG = 0, 1, 2
 RUNS = 200
@@ -37,6 +37,8 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
                         help="settled funding: symbol, date, rate in the column open (freqtrade's layout)")
     parser.add_argument("--symbol", default="BTCUSDT", help="contract (default BTCUSDT)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of this run")
+    parser.add_argument("--meta", action="store_true", help="let the meta-layer's model in models/showdown review each "
+                                                            "trade, as live does")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write every trade (CSV)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     chosen = parser.parse_args(argv)
@@ -47,7 +49,7 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
         sys.stderr.write(f"--set: {problem}\n")
         return WRONG
     try:
-        told, trades = backtest(chosen, own)
+        told, trades = backtest(chosen, own, reviewer(paths) if chosen.meta else None)
         if chosen.out:
             write(chosen.out, trades)
     except (DataError, OSError) as problem:
@@ -69,7 +71,21 @@ def changed(own: ShowdownSettings, changes: list[str], funding: bool) -> Showdow
     return ShowdownSettings.model_validate(values)
 
 
-def backtest(chosen: argparse.Namespace, own: ShowdownSettings) -> tuple[dict[str, Any], "tuple[Trade, ...]"]:
+def reviewer(paths: Paths) -> "tuple[Reviewer, str]":
+    """The meta-layer as live asks it, and its name. Raises DataError where there is none."""
+    from modules.backtest.frames import DataError
+    from modules.strategies.showdown import meta
+    model, why = meta.load(paths.models)
+    if model is None:
+        raise DataError(f"--meta: {why}; train one with bot.py backtest showdown-meta --keep")
+    asked = model  # mypy: not None within the function below
+    aside = f" (stands aside: {model.scaler.aside})" if model.scaler.aside else ""
+    return lambda question, decision: (
+        (meta.opinion(asked, question, decision),) if decision.action != "flat" else ()), meta.identity(model) + aside
+
+
+def backtest(chosen: argparse.Namespace, own: ShowdownSettings,
+             review: "tuple[Reviewer, str] | None" = None) -> tuple[dict[str, Any], "tuple[Trade, ...]"]:
     """Run it; the report as plain values, and the trades. Raises DataError, OSError."""
     from modules.backtest.frames import DataError
     from modules.backtest.load import load, plain_symbol
@@ -87,11 +103,12 @@ def backtest(chosen: argparse.Namespace, own: ShowdownSettings) -> tuple[dict[st
         funding = rates[(rates[:, 0] >= minutes[0, 0] - 86_400_000) & (rates[:, 0] <= minutes[-1, 0])]
     read_s = time.perf_counter() - began
     began = time.perf_counter()
-    result = run(minutes, funding, own, own.paper_usdt, contract_of(minutes, symbol))
+    result = run(minutes, funding, own, own.paper_usdt, contract_of(minutes, symbol),
+                 review[0] if review is not None else None)
     run_s = time.perf_counter() - began
     told = report(result, own, funding)
     told.update(symbol=symbol, read_s=round(read_s, 2), run_s=round(run_s, 2), absent=ABSENT,
-                waived=list(own.waive))
+                waived=list(own.waive), meta=review[1] if review is not None else "")
     return told, result.trades
 
 
@@ -196,7 +213,8 @@ def text(told: dict[str, Any]) -> str:
         f"Mean result {mean} R{between}; random entries with the same exits: {lot}",
         f"Ended: {told['ended']}; fees {told['fees']:.2f}, funding {told['funding']:.2f} USDT",
         f"Decisions: {told['decisions']} of {told['instants']} promising instants; {told['reasons']}",
-        f"{told['absent']}. Waived: {', '.join(told['waived'])}.",
+        f"{told['absent']}. Waived: {', '.join(told['waived'])}. "
+        f"Reviewed by: {told['meta'] or 'nobody'}; an adviser is never asked here.",
         f"Read in {told['read_s']} s, decided in {told['run_s']} s."])
 
 
