@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 MOST_PAST = 20_000
 GONE_AFTER_MS = 120_000
 LEAST_PICTURE_S = 0.5
+DRAIN_S = 10.0
 
 
 @dataclass
@@ -154,6 +155,8 @@ class Parts:
     async def load_past(self) -> None:
         """Earlier results from the database, once; while it is away, later."""
         if self.past_loaded:
+            return
+        if not await asyncio.to_thread(self.writer.drain, DRAIN_S):  # also: the schema stands by now
             return
         try:
             past = await asyncio.to_thread(_past, self.writer)
