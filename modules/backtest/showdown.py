@@ -9,6 +9,7 @@
 Figures are float: this is a simulation, no ledger.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -178,8 +179,9 @@ def _inputs(frames: dict[str, Bars], funding: Series, ms: int, equity: float, cu
     end = int(np.searchsorted(funding[:, 0], ms, side="right"))
     falls = []
     for since in (ms // DAY * DAY, (ms - MONDAY) // WEEK * WEEK + MONDAY):
-        before = next((value for at, value in reversed(curve) if at < since), start)
-        peak = max([before, equity, *(value for at, value in curve if at >= since)])
+        place = bisect_left(curve, (since,))  # in order of time: only the day's or week's own values are looked at
+        before = curve[place - 1][1] if place else start
+        peak = max([before, equity, *(value for _, value in curve[place:])])
         falls.append(round(100 * (peak - equity) / peak, 4))
     money = Money(equity=format(equity, ".2f"), day_drawdown_pct=falls[0], week_drawdown_pct=falls[1],
                   source="backtest")

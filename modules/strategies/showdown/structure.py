@@ -18,15 +18,17 @@ def swings(bars: Bars, step_ms: int, k: int) -> tuple[Swing, ...]:
     """Every swing that the closed `bars` (n, 7) confirm, by the time of its confirmation, named (rules 1, 2)."""
     highs = _turns(bars[:, HIGH], k)
     lows = _turns(-bars[:, LOW], k)
+    opens = bars[:, OPEN_MS].tolist()  # plain floats: a backtest comes here a hundred thousand times
+    sides = (("high", highs.tolist(), bars[:, HIGH].tolist()), ("low", lows.tolist(), bars[:, LOW].tolist()))
     found: list[Swing] = []
     before: dict[str, float] = {}
     for place in np.flatnonzero(highs | lows).tolist():
-        for kind, turned, prices in (("high", highs, bars[:, HIGH]), ("low", lows, bars[:, LOW])):
+        for kind, turned, prices in sides:
             if turned[place]:
-                price = float(prices[place])
+                price = prices[place]
                 label = _label(kind, price, before.get(kind))
-                confirmed = int(bars[place + k, OPEN_MS]) + step_ms
-                found.append(Swing(kind, int(bars[place, OPEN_MS]), price, confirmed, label))  # type: ignore[arg-type]
+                confirmed = int(opens[place + k]) + step_ms
+                found.append(Swing(kind, int(opens[place]), price, confirmed, label))  # type: ignore[arg-type]
                 before[kind] = price
     return tuple(found)
 
