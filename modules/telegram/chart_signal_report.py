@@ -14,8 +14,10 @@ from utils.paths import Paths
 
 HEIGHT_IN = 14.0
 CLASSES = ("HIGH", "MEDIUM", "LOW")
+SHORT = {"MEDIUM": "Med"}
 SYMBOLS = 10
-TICKS = 4
+TICKS = 7  # at most
+STEPS_MS = tuple(minutes * 60_000 for minutes in (10, 30, 60, 120, 240, 720, 1440))
 Group = dict[str, Any]
 
 
@@ -66,8 +68,9 @@ def _curve(axis: Axes, spec: dict[str, Any]) -> None:
     axis.margins(y=0.15)
     end = min(spec["end_ms"], max([spec["begin_ms"] + 3_600_000, *(at for at, _ in [*own, *control])]))
     axis.set_xlim(spec["begin_ms"], end)
-    places = np.linspace(spec["begin_ms"], end, TICKS + 1)[:-1] + (end - spec["begin_ms"]) / TICKS / 2
-    form = "%a %d" if spec["kind"] == "week" else "%H:%M"
+    step = next((step for step in STEPS_MS if (end - spec["begin_ms"]) / step <= TICKS), STEPS_MS[-1])
+    places = np.arange(spec["begin_ms"] + step, end - step / 3, step)  # whole hours and days, none at the edges
+    form = "%a %d" if spec["kind"] == "week" and step >= STEPS_MS[-2] else "%H:%M"
     axis.set_xticks(list(places), [moment(float(place), spec["zone"]).strftime(form) for place in places])
 
 
@@ -81,7 +84,7 @@ def _ranges(axis: Axes, spec: dict[str, Any]) -> None:
             values += _whisker(axis, group, -place + dy, hollow)
     axis.axvline(0, color=DIM, linewidth=1.2, zorder=1)
     axis.set_yticks([-place for place in range(len(rows))],
-                    [f"{name.capitalize()[:4]} {both['signals']['count']}" for name, both in rows])
+                    [f"{SHORT.get(name, name.capitalize())} {both['signals']['count']}" for name, both in rows])
     axis.set_ylim(-len(rows) + 0.45, 0.55)
     room = 0.08 * (max(values) - min(values)) or 0.5
     axis.set_xlim(min(values) - room, max(values) + room)

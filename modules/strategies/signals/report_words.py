@@ -3,6 +3,7 @@
 from typing import Any
 
 from modules.strategies.signals.report import verdict
+from modules.strategies.signals.rules import Priority
 from utils.figures import duration, pct, plural
 
 _ENDS = {"TP1": "first target", "TP2": "second target", "SL": "stop", "EXPIRY": "time over", "GONE": "delisted"}
@@ -35,7 +36,7 @@ def lines(found: dict[str, Any], market: str = "") -> list[str]:
                  + f"deepest fall {pct(own['drawdown_pct'], signed=False)}, "
                  f"hold {duration(own['hold_s'])}{_efficiency(found)}."]
         told += [f"{name}: {row['signals']['count']} × {r(row['signals'])}, control {r(row['control'])}"
-                 for name, row in found["class"].items() if row["signals"]["count"]]
+                 for name in Priority if (row := found["class"].get(name)) and row["signals"]["count"]]
         told += [f"{what}: {', '.join(_place(one) for one in found[key])}" for what, key in
                  (("Best", "best"), ("Worst", "worst")) if found[key]]
     trend = quality_trend(found)
@@ -83,4 +84,6 @@ def _place(one: dict[str, Any]) -> str:
 
 def _efficiency(found: dict[str, Any]) -> str:
     kept = found["efficiency"]
+    if kept is not None and kept <= 0:
+        return ", kept nothing of the best moves"
     return "" if kept is None else f", kept {pct(kept * 100, signed=False, digits=0)} of the best moves"
