@@ -57,9 +57,10 @@ K_BEGIN, K_END, K_LEAST = range(3)
 # PRICE: the signal's price in ticks. SIZE: factor on the size (the market's mood), ppm. GOAL, STOP (ticks) and
 # QUANTITY (steps) are for rule sets of their own; 0 leaves them to the tracker's table and to the sizing. SIDE: below 0
 # sells short. A CONFIDENCE below 0: the models said no.
+# HOLD: longest hold of an own target and stop, ms; 0: none.
 (E_AT, E_TOKEN, E_KNOWN, E_STRATEGY, E_CONFIDENCE, E_ATR, E_PRICE, E_SIZE, E_GOAL, E_STOP, E_QUANTITY,
- E_SIDE) = range(12)
-E_COLUMNS = 12
+ E_SIDE, E_HOLD) = range(13)
+E_COLUMNS = 13
 
 
 NOTHING = np.zeros(0, np.int64)

@@ -89,8 +89,10 @@ def plan_for(series: Series, entries: Ints, e: int, rules: exits.Rules, entry: i
             goal = side * a.NEVER
         if stop <= 0 and side < 0:
             stop = a.NEVER
+        hold = entries[e, a.E_HOLD]
+        deadline = int(series.candles[a.TIME, entries[e, a.E_AT]] + hold) if hold > 0 else 0
         return exits.Plan((side * goal, 0, 0, 0), (quantity, 0, 0, 0), 1, side * stop, 0 if side > 0 else exits.NONE,
-                          0, 0, 0, side)
+                          0, 0, deadline, side)
     if side > 0:
         even = int(math.ceil((value + fee) / series.unit[token] / quantity / (1.0 - fee_ppm / PPM) - 1e-9))
     else:

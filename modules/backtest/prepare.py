@@ -23,6 +23,8 @@ PARTS = (*(f"modules/backtest/{name}.py" for name in ("arrays", "book", "engine"
          *(f"modules/exchange/orderbook/{name}.py" for name in ("jit", "layout", "parse_kernels")),
          "modules/strategies/hype/exits.py", "utils/compiled.py", "modules/backtest/ticks/signal_trial.py",
          *(f"modules/strategies/signals/{name}.py" for name in ("follow", "rules")),
+         "modules/backtest/scalper.py", "modules/backtest/ticks/scalper.py",
+         *(f"modules/strategies/scalper/{name}.py" for name in ("flow", "rules", "taking", "terms")),
          *(f"modules/strategies/grid/{name}.py" for name in ("backtest", "indicators", "rules")))
 
 

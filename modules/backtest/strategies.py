@@ -109,10 +109,44 @@ def _rsi_terms(groups: Groups) -> "Terms":
     return terms.terms_of(signals.hype_of(groups), signals.costs_of(groups), plain=True)
 
 
+def _scalper_wishes(frames: "Sequence[Frame]", groups: Groups, counted: Counter[str]) -> "Wishes":
+    from modules.backtest import scalper
+    return scalper.scalper_wishes(frames, groups, counted)
+
+
+def _scalper_figures(frame: "Frame", groups: Groups) -> "dict[str, Floats]":
+    from modules.backtest import scalper
+    return scalper.figures_of(frame, scalper.settings_of(groups))
+
+
+def _scalper_warm_up(groups: Groups) -> int:
+    from modules.backtest import scalper
+    from modules.strategies.scalper.indicators import warm_up
+    return warm_up(scalper.settings_of(groups))
+
+
+def _scalper_exits(groups: Groups) -> "Rules":
+    from modules.backtest import scalper
+    return scalper.exits_of(groups)
+
+
+def _scalper_terms(groups: Groups) -> "Terms":
+    from modules.backtest import scalper
+    return scalper.terms_for(groups)
+
+
+def _scalper_assumed(symbols: Sequence[str], groups: Groups) -> list[str]:
+    from modules.backtest import scalper
+    return scalper.assumed(symbols, groups)
+
+
 STRATEGIES: dict[str, Strategy] = {each.name: each for each in (
     Strategy("hype", "the live scanner's entries and the live tracker's exits", ("hype", "learning"), 300_000,
              HYPE_KINDS, _hype_wishes, _hype_figures, _hype_warm_up, _hype_exits, _hype_terms, _hype_assumed,
              _hype_models),
     Strategy("rsi", "plain rules to compare with: RSI in; target, stop or RSI out", ("rsi", "hype"), 0, ("rsi",),
              _rsi_wishes, _rsi_figures, _rsi_warm_up, _hype_exits, _rsi_terms, lambda symbols, groups: []),
+    Strategy("scalper", "the live scalper's indicators and recorded sentiment (its order flow: --ticks)",
+             ("scalper", "hype"), 0, ("scalp",), _scalper_wishes, _scalper_figures, _scalper_warm_up, _scalper_exits,
+             _scalper_terms, _scalper_assumed),
 )}

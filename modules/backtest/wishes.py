@@ -27,7 +27,7 @@ class Wishes:
     of the signal. kind: place in the strategy's `kinds`. side: arrays.LONG or SHORT. atr_pct: NaN where unknown.
     size: factor on the size of a trade. strength: the stronger is asked first at one time. confidence: NaN leaves it
     to `backtest.confidence`. goal, stop: prices of a target and a stop of its own; 0 for none. `own` tells that they
-    are the strategy's own, so that the exit rules do not make a plan.
+    are the strategy's own, so that the exit rules do not make a plan; `hold_ms` is their longest hold then (0: none).
     sell_token, sell_ms: signals that sell what is held of a token at the next open. cover_…: the same for shorts.
     """
 
@@ -44,6 +44,7 @@ class Wishes:
     goal: Floats
     stop: Floats
     own: bool = False
+    hold_ms: int = 0
     sell_token: Ints = field(default_factory=_none)
     sell_ms: Ints = field(default_factory=_none)
     cover_token: Ints = field(default_factory=_none)
@@ -65,9 +66,9 @@ class Wishes:
     @classmethod
     def joined(cls, parts: Sequence["Wishes"]) -> "Wishes":
         """All parts as one. Raises ValueError for no part."""
-        columns = [each.name for each in fields(cls) if each.name != "own"]
+        columns = [each.name for each in fields(cls) if each.name not in ("own", "hold_ms")]
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in columns},
-                   own=parts[0].own)
+                   own=parts[0].own, hold_ms=parts[0].hold_ms)
 
     def only(self, keep: npt.NDArray[np.bool_]) -> "Wishes":
         """Only these wishes; the sells stay."""
@@ -88,6 +89,7 @@ def entries_of(wishes: Wishes, series: Series, steps: Sequence[Steps], costs: Ba
         begin, end = (int(value) for value in series.tokens[token, :2])
         at = begin + np.searchsorted(series.candles[a.TIME, begin:end], order_ms[mine])
         table[mine, a.E_AT], keep[mine] = at, at < end
+        table[mine, a.E_HOLD] = wishes.hold_ms
         table[mine, a.E_PRICE] = steps[token].ticks(wishes.price[mine])
         if wishes.own:
             goal, stop = steps[token].ticks(wishes.goal[mine]), steps[token].ticks(wishes.stop[mine])

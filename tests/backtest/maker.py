@@ -40,7 +40,7 @@ def entries(market: Series, *wishes: tuple[int, int], confidence: float = 0.80, 
     for token, candle in wishes:
         at = int(market.tokens[token, a.K_BEGIN]) + candle
         rows.append((at, token, market.candles[a.TIME, at], strategy, round(confidence * 1e6), round(atr * 1e4),
-                     market.candles[a.OPEN, at], round(size * 1e6), target, stop, quantity, side))
+                     market.candles[a.OPEN, at], round(size * 1e6), target, stop, quantity, side, 0))
     return np.array(rows, np.int64).reshape(-1, a.E_COLUMNS)
 
 
@@ -82,7 +82,7 @@ def random_entries(rng: np.random.Generator, market: Series, count: int,
     return np.column_stack((at, token, market.candles[a.TIME, at], rng.integers(0, 4, count),
                             rng.integers(700_000, 1_000_000, count), rng.integers(0, 40_000, count),
                             market.candles[a.OPEN, at], np.full(count, 1_000_000), zero, zero, zero,
-                            rng.choice(sides, count)))
+                            rng.choice(sides, count), zero))
 
 
 def plan_at(entry: int, quantity: int = 1000, confidence: float = 0.80) -> exits.Plan:

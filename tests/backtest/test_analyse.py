@@ -14,11 +14,13 @@ from modules.backtest.settings import BacktestSettings, RsiSettings
 from modules.backtest.strategies import STRATEGIES
 from modules.backtest.wishes import Wishes
 from modules.strategies.hype.settings import HypeSettings
+from modules.strategies.scalper.settings import ScalperSettings
 from tests.backtest.candles import frame, table, write_csv
 from utils.paths import default_paths
 
 assert engine.PPM  # loaded here as plain Python: a run in this process must not switch compilation on for other tests
-GROUPS = {"hype": HypeSettings(), "backtest": BacktestSettings(), "rsi": RsiSettings()}
+GROUPS = {"hype": HypeSettings(), "backtest": BacktestSettings(), "rsi": RsiSettings(),
+          "scalper": ScalperSettings(sentiment_record="no such folder")}
 
 
 def quiet(done, whole):

@@ -19,7 +19,7 @@ from utils.paths import Paths
 if TYPE_CHECKING:
     from config.settings import Settings
 
-NAMES = ("imbalance", "signals")
+NAMES = ("imbalance", "scalper", "signals")
 MANY = ("signals",)  # of several symbols at once
 TOLD = "ticks"  # lies in the cache once the tick engine was compiled into it
 
@@ -28,7 +28,8 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="bot.py backtest", description="Test rules on recorded trades and depth.")
     parser.add_argument("strategy", choices=NAMES, help="imbalance: enter with the book's imbalance, leave by the live "
-                                                        "exit rules; signals: the signal bot's own rules")
+                                                        "exit rules; scalper: the live scalper's rules; signals: the "
+                                                        "signal bot's own rules")
     parser.add_argument("--ticks", nargs="+", type=Path, required=True, metavar="FILE",
                         help="recordings, captures (.gz, .zst, plain), archives of trades, or folders of them")
     parser.add_argument("--symbols", nargs="+", default=[], metavar="SYMBOL",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 from pydantic import BaseModel
 
 from modules.backtest import arrays as a
@@ -16,6 +17,7 @@ from modules.backtest.ticks.account import books_of, counted_of, curve_of, trade
 from modules.backtest.ticks.build import load_tape
 from modules.backtest.ticks.settings import ImbalanceSettings, TickSettings
 from modules.backtest.ticks.tape import TRADE, Tape, TapeError
+from modules.strategies.scalper.settings import ScalperSettings
 
 Groups = Mapping[str, BaseModel]
 
@@ -32,6 +34,7 @@ class TickStrategy:
     about: str
     groups: tuple[str, ...]
     run: Callable[[ar.Arena, Tape, Groups], int] | None = None
+    assumed: Callable[[Tape, Groups], list[str]] | None = None
     whole: Callable[[Sequence[Path], Sequence[str], Groups, Mapping[str, a.Floats]], Report] | None = None
 
 
@@ -52,6 +55,30 @@ def _imbalance(arena: ar.Arena, tape: Tape, groups: Groups) -> int:
                    round(own.hold_s * 1e9)))
 
 
+def _scalper(arena: ar.Arena, tape: Tape, groups: Groups) -> int:
+    from modules.backtest.ticks.scalper import play
+    from modules.strategies.scalper.reasons import WORDS, Code
+    own, ticks = groups["scalper"], groups["ticks"]
+    assert isinstance(own, ScalperSettings) and isinstance(ticks, TickSettings)
+    counts = np.zeros(64, np.int64)
+    doubtful = play(arena, tape, own, ticks.start_usdt, ticks.maker_fee_pct / 100, ticks.taker_fee_pct / 100, counts)
+    names = {Code.OK: "signals that became an order"}
+    for code in Code:
+        if counts[code]:
+            tape.counted[f"looks: {names.get(code, WORDS[code])}"] += int(counts[code])
+    return doubtful
+
+
+def _scalper_assumed(tape: Tape, groups: Groups) -> list[str]:
+    from modules.backtest.ticks.scalper import too_short
+    own = groups["scalper"]
+    assert isinstance(own, ScalperSettings)
+    if not too_short(tape, own):
+        return ["indicators of 1m candles made from the recording's own trades; sentiment left out"]
+    return ["the recording is too short for the indicators: they are left out of the score, and ATR is taken from the "
+            "short volatility; sentiment left out"]
+
+
 def _signals(paths: Sequence[Path], symbols: Sequence[str], groups: Groups, candles: Mapping[str, a.Floats]) -> Report:
     from modules.backtest.ticks.signal_report import backtest_signals
     return backtest_signals(paths, symbols, groups, candles)
@@ -60,6 +87,8 @@ def _signals(paths: Sequence[Path], symbols: Sequence[str], groups: Groups, cand
 TICK_STRATEGIES: dict[str, TickStrategy] = {each.name: each for each in (
     TickStrategy("imbalance", "plain rules for ticks: enter with the book's imbalance, leave by the live exit rules",
                  ("imbalance",), _imbalance),
+    TickStrategy("scalper", "the live scalper: flow windows, judgement, limit-first entries, limits and exits",
+                 ("scalper",), _scalper, _scalper_assumed),
     TickStrategy("signals", "the signal bot: its own desk on the feed's own books, each signal followed to its end",
                  ("signals",), whole=_signals),
 )}
@@ -109,7 +138,13 @@ def _report(tape: Tape, arena: ar.Arena, name: str, groups: Groups, ticks: TickS
         shuffled=shuffle(trades, start / a.MONEY), refused={}, candles=len(tape), seconds=seconds,
         settings={f"{group}.{key}": value for group in ("ticks", *TICK_STRATEGIES[name].groups)
                   for key, value in groups[group].model_dump().items()},
-        waived=_assumed(tape, ticks), counted=counted, walked="messages")
+        waived=_assumed(tape, ticks) + _own(tape, name, groups), counted=counted, walked="messages")
+
+
+def _own(tape: Tape, name: str, groups: Groups) -> list[str]:
+    """What the strategy itself assumes."""
+    assumed = TICK_STRATEGIES[name].assumed
+    return assumed(tape, groups) if assumed is not None else []
 
 
 def _assumed(tape: Tape, ticks: TickSettings) -> list[str]:

@@ -12,25 +12,20 @@ class ScalperSettings(BaseModel):
 
     symbols: tuple[str, ...] = Field(("BTCUSDT", "ETHUSDT", "SOLUSDT"), description="Contracts that are scalped")
     # flow windows (B3)
-    flow_s: float = Field(10.0, ge=1, le=300, json_schema_extra={"search": [3, 60, "log"]},
-                          description="Window of order flow, trades and short volatility, market s")
+    flow_s: float = Field(10.0, ge=1, le=300, description="Window of order flow, trades and short volatility, market s")
     fast_s: float = Field(2.0, ge=0.2, le=60, description="Window of the tick speed, market s")
     large_level: float = Field(4.0, gt=1, le=100, description="A resting order so many times the average level is "
                                                                    "large")
-    large_trade_usdt: float = Field(50_000.0, gt=0, json_schema_extra={"search": [5e3, 5e5, "log"]},
-                                    description="A trade from this size on is large, USDT")
+    large_trade_usdt: float = Field(50_000.0, gt=0, description="A trade from this size on is large, USDT")
     max_book_age_s: float = Field(1.0, gt=0, le=10, description="A book not changed for so long is not decided on")
     # weights of the parts (B5); each part lies in -1..1
-    w_imbalance: float = Field(1.0, ge=0, le=10, json_schema_extra={"search": [0, 3]},
-                               description="Weight of the book's imbalance (mean of 1, 5, 10, 20 levels)")
-    w_micro: float = Field(0.5, ge=0, le=10, json_schema_extra={"search": [0, 3]},
-                           description="Weight of the microprice's distance from the mid, in half spreads")
-    w_ofi: float = Field(1.0, ge=0, le=10, json_schema_extra={"search": [0, 3]},
-                         description="Weight of order-flow imbalance")
-    w_cvd: float = Field(1.0, ge=0, le=10, json_schema_extra={"search": [0, 3]},
-                         description="Weight of the volume delta of the window")
-    w_large: float = Field(0.5, ge=0, le=10, json_schema_extra={"search": [0, 3]},
-                           description="Weight of large orders, resting and traded")
+    w_imbalance: float = Field(1.0, ge=0, le=10, description="Weight of the book's imbalance (mean of 1, 5, 10, 20"
+                                                             " levels)")
+    w_micro: float = Field(0.5, ge=0, le=10, description="Weight of the microprice's distance from the mid, in"
+                                                         " half spreads")
+    w_ofi: float = Field(1.0, ge=0, le=10, description="Weight of order-flow imbalance")
+    w_cvd: float = Field(1.0, ge=0, le=10, description="Weight of the volume delta of the window")
+    w_large: float = Field(0.5, ge=0, le=10, description="Weight of large orders, resting and traded")
     w_rsi: float = Field(0.5, ge=0, le=10, json_schema_extra={"search": [0, 3]},
                          description="Weight of RSI, against the move: oversold speaks for buying")
     w_macd: float = Field(0.75, ge=0, le=10, json_schema_extra={"search": [0, 3]},
@@ -39,6 +34,7 @@ class ScalperSettings(BaseModel):
                                description="Weight of the place within the Bollinger bands, against the move")
     w_sentiment: float = Field(0.5, ge=0, le=10, json_schema_extra={"search": [0, 3]},
                                description="Weight of sentiment (its score tells confidence and age already)")
+    sentiment_record: str = Field("", description="Folder of recorded sentiment for backtests; empty: data/sentiment")
     # indicators (B2), of closed 1m candles
     rsi_bars: int = Field(14, ge=2, le=100, json_schema_extra={"search": [5, 30]},
                           description="Candles of RSI (Wilder)")
@@ -51,8 +47,7 @@ class ScalperSettings(BaseModel):
     bollinger_width: float = Field(2.0, gt=0, le=6, description="Width of the bands, in standard deviations")
     atr_bars: int = Field(14, ge=2, le=100, description="Candles of ATR (Wilder)")
     # thresholds
-    buy_score: float = Field(0.35, gt=0, le=1, json_schema_extra={"search": [0.1, 0.8]},
-                             description="Score from which it buys; sells from minus this on")
+    buy_score: float = Field(0.35, gt=0, le=1, description="Score from which it buys; sells from minus this on")
     min_speed: float = Field(0.5, ge=0, le=20, description="Trades a second, against the window's own mean, at least")
     min_trades: int = Field(5, ge=0, le=10_000, description="Trades in the window, at least")
     max_spread_bps: float = Field(3.0, gt=0, le=500, description="Widest spread, 1/100 %")
