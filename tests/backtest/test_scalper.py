@@ -28,8 +28,8 @@ def frame_of(seed: int = 3, count: int = 700) -> Frame:
     close = 60_000 * np.exp(np.cumsum(rng.normal(0, 8e-4, count)))
     opened = np.concatenate(([60_000.0], close[:-1]))
     high, low = np.maximum(opened, close) * 1.0003, np.minimum(opened, close) * 0.9997
-    rounded = (np.round(each, 1) for each in (opened, high, low, close))
-    return Frame("BTCUSDT", STEP, BEGIN + STEP * np.arange(count), *rounded, np.full(count, 50.0))
+    first, top, bottom, last = (np.round(each, 1) for each in (opened, high, low, close))
+    return Frame("BTCUSDT", STEP, BEGIN + STEP * np.arange(count), first, top, bottom, last, np.full(count, 50.0))
 
 
 def groups(tmp_path: Path, **own: object) -> dict[str, BaseModel]:
