@@ -58,7 +58,8 @@ def setup_logging(folder: Path, name: str, *, level: int = logging.INFO, to_stde
         console.setFormatter(RedactingFormatter("%(levelname)s %(name)s: %(message)s"))
         console.setLevel(logging.WARNING)
         root.addHandler(console)
-    for noisy in ("aiogram.event", "aiohttp.access", "filelock", "matplotlib", "asyncio"):
+    for noisy in ("aiogram.event", "aiohttp.access", "filelock", "matplotlib", "asyncio", "httpx",
+                  "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     return path
 

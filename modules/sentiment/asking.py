@@ -3,7 +3,7 @@
 1. Texts are data. They go as a JSON list in the user's turn; the instruction stands in the system's turn alone.
 2. Of an answer only numbers get through: for each id a score in -1 … 1 and a confidence in 0 … 1, every id once,
    nothing else. Anything other than that is no answer.
-3. A text that speaks to the model instead of to readers (`speaks_to_model`) is never sent: the local model scores it.
+3. A text that speaks to the model instead of to readers (`speaks_to_model`) is never sent, and counts for nothing.
 4. Each question holds a text whose score is known (`PROBE`). An answer that calls a dry notice strong news was steered,
    or guesses: all of it is thrown away.
 """
@@ -28,9 +28,10 @@ SYSTEM = ("You rate the sentiment of market texts for the price of the asset the
           "id, in order.")
 _STEERS = re.compile(
     r"\b(?:ignor|disregard|forget|overrid)\w*\b.{0,40}\b(?:instruction|prompt|rule|above|previous|prior|earlier|system)"
-    r"|\b(?:system|assistant|developer|user)\s*(?:prompt|message|role|:)|\byou are (?:now|a|an|the)\b|\bas an ai\b"
-    r"|\b(?:respond|answer|reply|output|return|print|rate|score|classify|label)\b.{0,30}\b(?:with|as|only|json|this|"
-    r"bullish|bearish|[-+]?[01](?:\.\d+)?)\b.{0,20}(?:only|confidence|json|score|!|$)"
+    r"|\b(?:system|assistant)\s*(?:prompt|message|role|:)|\byou are (?:now|a|an|the)\b|\bas an ai\b"
+    r"|\b(?:respond|answer|reply|output|return|print|rate|score|classify|label)\b.{0,20}\b(?:this|everything|all|it|text|"
+    r"headline|only|with)\b.{0,40}\b(?:json|bullish|bearish|positive|negative|confidence)\b"
+    r"|\b(?:output|give|assign|set)\b.{0,30}\b(?:scores?|ratings?|ids?|sentiment)\b.{0,20}-?\b[01](?:\.0)?\b(?![.,]?\d*\s*%)"
     r"|<\|?/?(?:im_start|im_end|system|inst|s)\|?>|\[/?INST\]|###\s*(?:instruction|system)|\"(?:score|confidence|role)\"\s*:"
     r"|\b(?:ignora|ignoriere|ignorez|игнорируй)\w*\b.{0,60}\b(?:instruc|anweis|инструкц)|忽略.{0,20}(?:指令|提示|指示)",
     re.I | re.S)
@@ -58,7 +59,7 @@ class Disbelieved(Exception):
 
 
 def speaks_to_model(text: str) -> bool:
-    """Whether a text gives orders to whoever scores it (rule 3). Wrong now and then: then the local model scores."""
+    """Whether a text gives orders to whoever scores it (rule 3). Wrong now and then: then one text is missed."""
     return bool(_STEERS.search(text))
 
 

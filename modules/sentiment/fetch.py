@@ -14,6 +14,10 @@ MOST_REDIRECTS = 4
 MOST_BYTES = 4 << 20
 
 
+class _Packed(Exception):
+    """Packed in a way that was not asked for."""
+
+
 class Fetched(NamedTuple):
     """`status` 0: no answer came, `problem` says why. `body` is cut at `MOST_BYTES`. Header names in small letters."""
 
@@ -50,7 +54,9 @@ async def get(client: httpx.AsyncClient, url: str, headers: Mapping[str, str], t
                 url = target
     except (TimeoutError, httpx.TimeoutException):
         return Fetched(0, {}, b"", f"no whole answer within {timeout_s:g} s")
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, zlib.error) as problem:
+    except (_Packed, zlib.error):
+        return Fetched(0, {}, b"", "it is packed in a way that cannot be read")
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as problem:
         return Fetched(0, {}, b"", f"it cannot be reached ({type(problem).__name__})")
     return Fetched(0, {}, b"", "it redirects in circles")
 
@@ -68,7 +74,7 @@ async def _read(response: httpx.Response, headers: dict[str, str]) -> bytes:
     """The body up to `MOST_BYTES`, unpacked as it comes: a packed bomb is cut where it passes the bound."""
     kind = headers.get("content-encoding", "").lower()
     if kind not in ("", "identity", "gzip"):
-        raise ValueError("packed in a way that was not asked for")
+        raise _Packed
     unpack = zlib.decompressobj(zlib.MAX_WBITS | 16) if kind == "gzip" else None
     parts: list[bytes] = []
     size = 0

@@ -1,8 +1,9 @@
 """Remote providers of sentiment over the keys of the API manager, and the judge that falls back to the local model.
 
 1. The providers of the settings are asked in their order; one without a key, resting or failing is passed over.
-2. What no provider scored, the local model does; the score says `fallback` where a provider was wanted.
-3. Cost and calls count for the key's quota owner (`ApiManager.report`).
+2. A text that gives orders to whoever scores it is set aside: neutral, with no weight, and sent to nobody.
+3. What no provider scored, the local model does; the score says `fallback` where a provider was wanted.
+4. Cost and calls count for the key's quota owner (`ApiManager.report`).
 """
 
 import logging
@@ -26,6 +27,7 @@ from utils.wall import now_ms
 
 log = logging.getLogger(__name__)
 SIDE = 0.2  # |score| from which a remote score takes a side
+SET_ASIDE = "set-aside"  # provider of a text that speaks to the model
 MOST_TRIES = 4  # keys tried for one question
 HF_BASE = "https://router.huggingface.co/hf-inference"
 NO_ANSWER = Outcome(Verdict.FAILED, why="no answer")
@@ -163,9 +165,11 @@ class Judge:
 
     async def score(self, texts: Sequence[str]) -> list[Score]:
         """One score for each text, whatever happens. Never raises for what texts or providers say."""
-        found: list[Score | None] = [None] * len(texts)
+        aside = {place for place, text in enumerate(texts) if asking.speaks_to_model(clean(text))}
+        found: list[Score | None] = [
+            Score(0.0, Label.NEUTRAL, 0.0, SET_ASIDE) if place in aside else None for place in range(len(texts))]
         if self.remote:
-            sent = [place for place, text in enumerate(texts) if clean(text) and not asking.speaks_to_model(text)]
+            sent = [place for place, text in enumerate(texts) if clean(text) and place not in aside]
             for begin in range(0, len(sent), self.batch):
                 places = sent[begin:begin + self.batch]
                 for place, score in zip(places, await self._rated([texts[place] for place in places]), strict=True):

@@ -62,7 +62,8 @@ class FeedSource:
     """An RSS or Atom feed."""
 
     def __init__(self, url: str, every_s: float, timeout_s: float, client: httpx.AsyncClient) -> None:
-        self.name = f"rss:{urlsplit(url).hostname}"
+        parts = urlsplit(url)
+        self.name = f"rss:{parts.hostname}{parts.path.rstrip('/')[:40]}"
         self.every_s, self._url, self._timeout_s, self._client = every_s, url, timeout_s, client
         self._marks: dict[str, str] = {}
 
@@ -110,6 +111,7 @@ class _Tweet(msgspec.Struct):
 
 
 class _Tweets(msgspec.Struct):
+    meta: dict[str, msgspec.Raw]  # always there; `data` is left out where nothing was found
     data: Annotated[list[_Tweet], msgspec.Meta(max_length=MOST_POSTS)] = []
 
 

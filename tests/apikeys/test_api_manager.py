@@ -4,16 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from modules.apikeys.api_manager import ApiManager, Lease, Tired
 from modules.apikeys.health import KeyState
-from modules.apikeys.keyring import KeyFile
+from modules.apikeys.keyring import KeyFile, parse
 from modules.apikeys.outcome import DONE, Outcome, Verdict
 from modules.apikeys.profiles import PROFILES
 from modules.apikeys.settings import ApiKeySettings
+from modules.apikeys.state import PAGE_SIZE
+from utils.page import Page
 from utils.paths import Paths
 from utils.redact import masked
 
@@ -257,28 +259,25 @@ def test_a_file_that_does_not_open_leaves_the_environments_keys(house: House) ->
     assert taken(manager).key.owner == "env" and "apikeys.enc" in manager.problem
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(list(Verdict)), st.floats(0, 100), st.floats(0, 50)),
                 max_size=60))
 def test_a_resting_key_is_never_handed_out(steps: list[tuple[int, Verdict, float, float]]) -> None:
-    import tempfile
-    with tempfile.TemporaryDirectory() as home:
-        house = House(Path(home))
-        managers = [house.manager(openai="a=sk-first-key-1111,a=sk-second-key-2222,b=sk-third-key-3333")
-                    for _ in range(3)]
-        rests: dict[str, float] = {}
-        for who, verdict, rest_s, passed_s in steps:
-            found = managers[who].take("openai")
-            now = house.clock.ms
-            if isinstance(found, Lease):
-                assert all(now >= rests.get(name, 0) for name in (found.key.mark, found.key.owner, "openai"))
-                managers[who].report(found, Outcome(verdict, rest_s))
-                name = {Verdict.LIMITED: found.key.owner, Verdict.EXHAUSTED: found.key.owner,
-                        Verdict.REFUSED: found.key.mark, Verdict.FORBIDDEN: found.key.mark,
-                        Verdict.FAILED: "openai"}.get(verdict)
-                if name:
-                    rests[name] = max(rests.get(name, 0), now + int(rest_s * 1000))
-            else:
-                assert found.until_ms > now
-            house.clock.pass_s(passed_s)
-        for manager in managers:
-            manager.close()
+    clock, page = Clock(), Page(PAGE_SIZE)
+    keys = {"openai": parse(PROFILES["openai"], "a=sk-first-key-1111,a=sk-second-key-2222,b=sk-third-key-3333")}
+    managers = [ApiManager(keys, ApiKeySettings(limits=("openai rpm=0",)), page, None, clock) for _ in range(3)]
+    rests: dict[str, float] = {}
+    for who, verdict, rest_s, passed_s in steps:
+        found = managers[who].take("openai")
+        now = clock.ms
+        if isinstance(found, Lease):
+            assert all(now >= rests.get(name, 0) for name in (found.key.mark, found.key.owner, "openai"))
+            managers[who].report(found, Outcome(verdict, rest_s))
+            name = {Verdict.LIMITED: found.key.owner, Verdict.EXHAUSTED: found.key.owner,
+                    Verdict.REFUSED: found.key.mark, Verdict.FORBIDDEN: found.key.mark,
+                    Verdict.FAILED: "openai"}.get(verdict)
+            if name:
+                rests[name] = max(rests.get(name, 0), now + int(rest_s * 1000))
+        else:
+            assert found.until_ms > now
+        clock.pass_s(passed_s)

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.sentiment.board import FILE, FOLDER, RECORD, Board, History, State
@@ -60,6 +60,7 @@ scored = st.builds(text, st.integers(1, 10_000_000), st.floats(-1, 1), st.floats
                    st.sampled_from([(), ("BTCUSDT",), ("ETHUSDT",), ("BTCUSDT", "ETHUSDT")]))
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(scored, max_size=20), st.lists(st.integers(1, 12_000_000), max_size=10))
 def test_series_is_what_each_instant_tells(texts: list[Scored], times: list[int]) -> None:
     history = History(texts, HALF)
@@ -71,6 +72,7 @@ def test_series_is_what_each_instant_tells(texts: list[Scored], times: list[int]
         assert row == pytest.approx(expected, abs=1e-12)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(scored, max_size=20))
 def test_swapped_sides_swap_the_sign(texts: list[Scored]) -> None:
     turned = [msgspec.structs.replace(each, score=-each.score) for each in texts]
