@@ -68,6 +68,13 @@ CREW: tuple[Service, ...] = (
         needs=("simulator",),
     ),
     Service(
+        name="grid",
+        title="Grid robot",
+        entry="config.grid_entry:main",
+        help="Trades hedging grids on Bitget futures (system E): the standalone grid and the server's users",
+        needs=("simulator",),
+    ),
+    Service(
         name="trainer",
         title="Trainer",
         entry="modules.strategies.hype.trainer_service:main",

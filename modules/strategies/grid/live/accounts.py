@@ -14,12 +14,10 @@ from modules.exchange.lanes import Lane
 from modules.exchange.types import Denied, Fill, Lookup, Mode, OrderRequest, OrderState, Outcome
 from modules.exchange.venue_bitget import BitgetMarket
 from modules.strategies.grid.settings import GridSettings
-from modules.strategies.grid.store.records import Credentials
+from modules.strategies.grid.store.records import PAPER, Credentials
 from utils.paths import Paths
 from utils.redact import register_secrets
 
-#: the name of a key that is none: paper, the market's own prices and nobody's money
-PAPER = "paper"
 FUNDING_KINDS = frozenset({"contract_settle_fee", "FUNDING_FEE"})
 
 

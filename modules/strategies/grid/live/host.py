@@ -178,10 +178,16 @@ class Host:
         except Unavailable as problem:
             self.trouble(problem)
         except Exception as problem:  # border of the task: one user's error is his own
-            log.exception("%s: %s failed", self.lease.user_id, name)
-            self.problem = f"{name}: {type(problem).__name__}"
+            if self.failed(name, problem):
+                log.exception("%s: %s failed", self.lease.user_id, name)
         finally:
             self._running.discard(name)
+
+    def failed(self, name: str, problem: Exception) -> bool:
+        """Note an error of ours within this session; True where it is a new one, to be logged."""
+        text = f"{name}: {type(problem).__name__}"
+        new, self.problem = self.problem != text, text
+        return new
 
     def trouble(self, problem: Unavailable) -> None:
         """A question without an answer; a key that is gone stops this user's calls."""
@@ -225,6 +231,11 @@ class Host:
             if not self.lost:
                 why = self.key_refused or "it could not be saved beforehand, or the lease is over"
                 self.tell(ev.Answered(self.now_ms, order.slot, order.generation, "refused", why))
+            return
+        if order.opens and self.stops.passed(order.side, order.price):
+            # Its stop is firing: what stands now is looked at before anything is added.
+            self.readings.ask(ev.What.POSITIONS, urgent=True)
+            self.tell(ev.Answered(self.now_ms, order.slot, order.generation, "refused", "the stop's price is passed"))
             return
         request = OrderRequest(
             self.order_id(order.slot, order.generation), self.symbol, order_side(order.side, order.opens),

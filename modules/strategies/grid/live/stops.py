@@ -72,6 +72,11 @@ class Stops:
             if not host.silent:
                 host.begin("stops", self._verify())
 
+    def passed(self, side: int, price: Decimal) -> bool:
+        """Whether the price lies beyond the stop of a side."""
+        trigger, quantity = self.wanted[side]
+        return bool(quantity) and side * (price - trigger) <= 0
+
     # -- keeping -----------------------------------------------------------------------------------
 
     async def _keep(self) -> None:

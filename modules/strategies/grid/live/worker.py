@@ -74,6 +74,7 @@ class Worker:
         self._applied: dict[str, Wanted] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._leaving: set[str] = set()
+        self._commanded: set[str] = set()
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -145,14 +146,15 @@ class Worker:
         """What is wanted of a session now."""
         if wish.version != host.session.version or wish.key_version != host.session.key_version:
             self._task(self._reload(host))
-        if wish.commands:
+        if wish.commands:  # what was said once goes first: a stop after FLATTEN waits until all is closed
             self._task(self._commands(host))
-        self._want(host, wish.wanted)
+        else:
+            self._want(host, wish.wanted)
         if host.key_refused != self._refused.get(host.lease.user_id, host.session.key_refused):
             self._refused[host.lease.user_id] = host.key_refused
             self._task(asyncio.to_thread(self.store.users.key_refused, host.lease.user_id, host.session.key_version,
                                          host.key_refused))
-        if host.done and wish.wanted is Wanted.STOPPED:
+        if host.done and wish.wanted is Wanted.STOPPED and not wish.commands:
             self._leaving.add(host.lease.user_id)
             self._task(self._give_back(host))
 
@@ -168,6 +170,15 @@ class Worker:
             host.tell(ev.Said(host.now_ms, _WORDS[wanted], "store"))
 
     async def _commands(self, host: Host) -> None:
+        if host.lease.user_id in self._commanded:
+            return
+        self._commanded.add(host.lease.user_id)
+        try:
+            await self._carry_out(host)
+        finally:
+            self._commanded.discard(host.lease.user_id)
+
+    async def _carry_out(self, host: Host) -> None:
         said: list[Command] = await asyncio.to_thread(self.store.sessions.commands, host.lease.user_id)
         for command in said:
             outcome = "done"
@@ -309,8 +320,8 @@ class Worker:
                 self._saved_at[user_id] = at
                 self.saver.keep(host)
         except Exception as problem:  # border of a session: the others go on
-            log.exception("%s: a tick failed", user_id)
-            host.problem = f"tick: {type(problem).__name__}"
+            if host.failed("tick", problem):
+                log.exception("%s: a tick failed", user_id)
 
     def _candles(self, series: Series) -> None:
         """A candle closed: every session of the series hears of it."""
