@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from modules.telegram.command import Command
 from modules.telegram.commands import (
+    apikeys,
     backtest,
     crew,
     dashboard,
@@ -31,6 +32,7 @@ def all_commands(services: Sequence[str]) -> tuple[Command, ...]:
     """The commands; `services` are the names a person may ask logs of."""
     return (*crew.COMMANDS, *risk.COMMANDS, *futures.COMMANDS, *positions.COMMANDS, *reconcile.COMMANDS,
             *reports.COMMANDS,
-            *backtest.COMMANDS, *market.COMMANDS, *signals.COMMANDS, *scalper.COMMANDS, *showdown.COMMANDS,
+            *backtest.COMMANDS, *market.COMMANDS, *signals.COMMANDS, *scalper.COMMANDS,
+            *apikeys.COMMANDS, *showdown.COMMANDS,
             *why.COMMANDS, *state.commands(services), *mode.COMMANDS, *training.COMMANDS, *model.COMMANDS,
             *optimize.COMMANDS, *dashboard.commands(tuple(services)), *data.COMMANDS, *help.COMMANDS)
