@@ -98,11 +98,14 @@ def mood(symbol: str, own: Gauge | None, market: Gauge | None, now_ms: int, half
         return None
     weight = sum(gauge.weight * share * faded(now_ms - gauge.at_ms, half_life_s) for gauge, share in parts)
     value = sum(gauge.value * share * faded(now_ms - gauge.at_ms, half_life_s) for gauge, share in parts)
-    newest = max((gauge for gauge, _ in parts), key=lambda gauge: gauge.newest_ms)
+    by_age = sorted((gauge for gauge, _ in parts), key=lambda gauge: -gauge.newest_ms)
+    newest = by_age[0]
     score = value / (PRIOR + weight)
     return Mood(symbol=symbol, score=max(-1.0, min(1.0, score)), confidence=weight / (PRIOR + weight),
                 texts=sum(gauge.texts for gauge, _ in parts), age_s=max(0, now_ms - newest.newest_ms) / 1000.0,
-                providers=tuple(newest.providers), sources=tuple(newest.sources), fallback=newest.fallback)
+                providers=tuple(dict.fromkeys(name for gauge in by_age for name in gauge.providers)),
+                sources=tuple(dict.fromkeys(name for gauge in by_age for name in gauge.sources)),
+                fallback=newest.fallback)
 
 
 def gauges(texts: Iterable[Scored], half_life_s: float) -> dict[str, Gauge]:

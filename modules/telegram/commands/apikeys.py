@@ -111,7 +111,7 @@ def _mood(one: Mood) -> str:
     name = "market" if one.symbol == MARKET else one.symbol
     back = ", fallback" if one.fallback else ""
     return (f"{name} {side} {one.score:+.2f}, {one.confidence:.0%} sure · {plural(one.texts, 'text')}, newest "
-            f"{duration(one.age_s)} old · {one.providers[0]}{back}")
+            f"{duration(one.age_s)} old · {', '.join(one.providers)}{back}")
 
 
 def _text(text: Scored, now: int) -> str:
