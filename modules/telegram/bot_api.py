@@ -5,8 +5,10 @@ aiogram's own polling is not used: it ignores ``retry_after`` on getUpdates and 
 poller for ever.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +27,7 @@ from aiogram.types import (
     Message,
     Update,
 )
+from aiohttp import ClientError
 from pydantic import ValidationError
 
 from modules.telegram.command import Button
@@ -34,6 +37,7 @@ from utils.redact import redact
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Rows = tuple[tuple[Button, ...], ...]
+_FETCH_S = 30
 
 
 class SecondPoller(Exception):
@@ -42,6 +46,14 @@ class SecondPoller(Exception):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.webhook = "webhook" in text.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A document of a message, not fetched yet. `size`: bytes as Telegram says, None where it does not."""
+
+    id: str
+    size: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,7 @@ class Incoming:
     press: str = ""
     callback: str = ""
     message: int = 0
+    file: Attached | None = None
 
 
 class BotApi:
@@ -118,6 +131,27 @@ class BotApi:
         """Tell Telegram that a button's press has arrived (its clock stops turning)."""
         await _told(self._bot.answer_callback_query(callback))
 
+    async def download(self, file: Attached, most: int) -> bytes:
+        """A document's bytes, at most `most` and one more (so that a larger one shows). The address holds the token:
+        no exception tells it."""
+        found = await _told(self._bot.get_file(file.id))
+        if not found.file_path:
+            raise Refused("Telegram gives no file for it", False)
+        url = self._bot.session.api.file_url(self._bot.token, found.file_path)
+        parts: list[bytes] = []
+        left = most + 1
+        try:
+            async with asyncio.timeout(_FETCH_S):
+                async with aclosing(self._bot.session.stream_content(url, timeout=_FETCH_S)) as stream:
+                    async for part in stream:
+                        parts.append(part[:left])
+                        left -= len(parts[-1])
+                        if left <= 0:
+                            break
+        except (OSError, TimeoutError, ClientError) as problem:
+            raise Trouble(type(problem).__name__) from None
+        return b"".join(parts)
+
     async def close(self) -> None:
         """Release connections."""
         await self._bot.session.close()
@@ -175,8 +209,11 @@ def _unreadable(problem: api.ClientDecodeError) -> Exception:
 def _incoming(update: Update) -> Incoming | None:
     message, press = update.message, update.callback_query
     if message is not None and message.from_user is not None:
+        document = message.document
+        file = Attached(document.file_id, document.file_size) if document is not None else None
+        text = message.text or (message.caption if file is not None else "") or ""
         return Incoming(update.update_id, message.from_user.id, message.chat.id, message.from_user.full_name,
-                        message.text or "", int(message.date.timestamp()))
+                        text, int(message.date.timestamp()), file=file)
     if press is not None:
         return _pressed(update.update_id, press)
     return None

@@ -152,6 +152,7 @@ class Request:
     role: Role
     values: dict[str, Value] = field(default_factory=dict)
     progress: Progress = _silent
+    attached: str = ""  # the text of a file that came with it
 
     def text(self, name: str, default: str = "") -> str:
         """An argument as text."""
@@ -172,7 +173,8 @@ class Command:
     """One command. `money`: it buys, sells or lets others do so; a stale one is not carried out (X40).
 
     `preview` returns a Preview to be confirmed, an Answer that ends the matter (nothing to do, refused), or None
-    where no confirmation is needed this time.
+    where no confirmation is needed this time. `takes_file`: bytes of the largest text file that may come with it,
+    as a document in Telegram or ``@PATH`` on the console; 0: none.
     """
 
     name: str
@@ -185,6 +187,7 @@ class Command:
     preview: Previewer | None = None
     money: bool = False
     console_only: bool = False
+    takes_file: int = 0
 
     @property
     def usage(self) -> str:

@@ -7,6 +7,7 @@
 3. At the end of the input the program stops everything and ends with 0.
 4. ``/wait SECONDS`` exists here only: notices go on printing meanwhile.
 5. Pictures are files; their path is printed. Markup becomes plain text, bold on a terminal.
+6. ``/etf @PATH`` hands a file to a command that takes one, as a document does in Telegram.
 """
 
 import asyncio
@@ -89,7 +90,17 @@ class Console:
         if not text or text.startswith("#"):
             return
         command = text if text.startswith("/") else f"/{text}"
-        self._take(await self._router.line(SENDER, command, self.progress))
+        head, _, word = command.rpartition(" ")
+        found = self._router.find(head.split()[0]) if head and word.startswith("@") else None
+        attached = None
+        if found is not None and found.takes_file:  # rule 6
+            try:
+                attached = await asyncio.to_thread(_read_file, Path(word[1:]).expanduser(), found.takes_file)
+            except OSError as problem:
+                self.write(f"{word[1:]} cannot be read: {problem.strerror or problem}. Nothing was done.")
+                return
+            command = head
+        self._take(await self._router.line(SENDER, command, self.progress, attached=attached))
 
     async def progress(self, text: str) -> None:
         """A word in between."""
@@ -145,6 +156,12 @@ class Console:
                 line = ""
             if not hand(line.rstrip("\r\n") if line else None) or not line:
                 return
+
+
+def _read_file(path: Path, most: int) -> bytes:
+    """At most `most` bytes and one more, so that a larger one shows. Raises OSError."""
+    with open(path, "rb") as source:
+        return source.read(most + 1)
 
 
 def _reader(source: TextIO, terminal: bool) -> Callable[[], str]:

@@ -17,6 +17,7 @@ from modules.supervision.outbox import Outbox
 from modules.telegram.command import Answer, Role, Sender
 from modules.telegram.context import Context
 from modules.telegram.delivery import Channel, Closed, DownTime, Undeliverable
+from modules.telegram.markup import esc
 from modules.telegram.menu import menu_for
 from modules.telegram.router import NO, YES, Router
 from modules.telegram.sending import Busy, Refused, SendQueue, Trouble, WrongToken
@@ -26,7 +27,7 @@ from utils.figures import duration
 from utils.wall import now_ms
 
 if TYPE_CHECKING:
-    from modules.telegram.bot_api import BotApi, Incoming
+    from modules.telegram.bot_api import Attached, BotApi, Incoming
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -246,7 +247,24 @@ class TelegramFront:
         if item.user not in self._menu_set:
             await self._offer_menu(item.user)
         age_s = max(0.0, now_ms() / 1000 - item.sent_at)  # Telegram's own clock is the wall's
+        if item.file is not None:
+            return await self._with_file(item, item.file, sender, text, age_s)
         return await self._router.line(sender, text, self._progress(item), age_s)
+
+    async def _with_file(self, item: "Incoming", file: "Attached", sender: Sender, text: str, age_s: float) -> Answer:
+        """A document and its caption: fetched only where the command, the sender and the size allow it."""
+        refusal = self._router.refuses_file(sender, text, file.size)
+        if refusal:
+            return Answer(refusal)
+        command = self._router.find(text.split()[0])
+        try:
+            raw = await self._require().download(file, command.takes_file if command is not None else 0)
+        except Busy as problem:
+            return Answer(f"Telegram asks to wait {problem.seconds:.0f} s; nothing was done. Send the file again then.")
+        except (Trouble, Refused) as problem:
+            return Answer(f"The file could not be fetched, nothing was done: {esc(problem)}. Send it again.")
+        answer = await self._router.line(sender, text, self._progress(item), age_s, raw)
+        return answer if answer is not None else Answer("")
 
     def _addressed(self, text: str) -> str | None:
         """``/ping@OurBot`` is for us, ``/ping@OtherBot`` is not."""

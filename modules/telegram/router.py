@@ -62,8 +62,10 @@ class Router:
         self._stale_s = stale_s
         self._by_name = _index(self.commands)
 
-    async def line(self, sender: Sender, text: str, progress: Progress = _silent, age_s: float = 0.0) -> Answer | None:
-        """Answer one line; None where the sender is nobody here. `age_s`: how long ago it was sent."""
+    async def line(self, sender: Sender, text: str, progress: Progress = _silent, age_s: float = 0.0,
+                   attached: bytes | None = None) -> Answer | None:
+        """Answer one line; None where the sender is nobody here. `age_s`: how long ago it was sent; `attached`: a file
+        that came with it."""
         role = self.gate.role(sender)
         if role is None:
             return None
@@ -71,9 +73,39 @@ class Router:
             call = self._read(text, sender, role)
             if call.command.money and age_s > self._stale_s:
                 return self._stale(call, age_s)
-            return await self._begin(call, Request(sender, role, call.values, progress))
+            content = self._file(call.command, attached, None) if attached is not None else ""
+            return await self._begin(call, Request(sender, role, call.values, progress, content))
         except UsageError as problem:
             return Answer(str(problem))
+
+    def refuses_file(self, sender: Sender, text: str, size: int | None) -> str:
+        """Why a file of `size` bytes need not even be fetched for this line; "" if it is welcome. Nothing is done."""
+        role = self.gate.role(sender)
+        if role is None:
+            return "not served"
+        try:
+            self._file(self._read(text, sender, role).command if text.strip() else None, None, size)
+        except UsageError as problem:
+            return str(problem)
+        return ""
+
+    def _file(self, command: Command | None, raw: bytes | None, size: int | None) -> str:
+        """The text of a file. Raises UsageError where the command takes none, or not this one."""
+        if command is None or not command.takes_file:
+            takers = " ".join(f"/{one.name}" for one in self.commands if one.takes_file)
+            said = "A file needs a caption: the command it is for." if command is None else (
+                f"/{command.name} takes no file.")
+            raise UsageError(f"{said} These take one: {takers}.")
+        size = len(raw) if raw is not None else size
+        if size is not None and size > command.takes_file:
+            raise UsageError(f"The file has {size:,} bytes; /{command.name} takes at most {command.takes_file:,}.")
+        try:
+            content = (raw or b"").decode("utf-8-sig")
+        except UnicodeDecodeError as problem:
+            raise UsageError(f"The file is no UTF-8 text (byte {problem.start}). Save it as UTF-8.") from None
+        if raw is not None and not content.strip():
+            raise UsageError("The file is empty.")
+        return content
 
     async def press(self, sender: Sender, data: str, progress: Progress = _silent) -> Answer | None:
         """Answer one pressed button."""

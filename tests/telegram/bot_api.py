@@ -29,6 +29,7 @@ from aiohttp import web
 
 PARAMETERS = {
     "getMe": set(),
+    "getFile": {"file_id"},
     "deleteWebhook": {"drop_pending_updates"},
     "setMyCommands": {"commands", "scope", "language_code"},
     "getUpdates": {"offset", "limit", "timeout", "allowed_updates"},
@@ -129,6 +130,8 @@ class BotApiServer:
         self.blocked: set[int] = set()
         self.webhook = False
         self.polls = 0
+        self.files: dict[str, bytes] = {}
+        self.fetched: list[str] = []
         self._updates: dict[int, dict[str, Any]] = {}
         self._next = 1000
         self._messages = 0
@@ -166,6 +169,18 @@ class BotApiServer:
         """A user writes; returns the update's id. `chat`: another chat than the private one."""
         self.known.add(user)
         return self._post({"message": self._message(user, chat if chat is not None else user, text, age_s)}, number)
+
+    def send_file(self, user: int, caption: str, content: bytes, *, size: int | None = -1) -> int:
+        """A user sends a document. `size`: what Telegram says of it (-1: the truth, None: nothing)."""
+        self.known.add(user)
+        file_id = f"file{len(self.files)}"
+        self.files[file_id] = content
+        message = self._message(user, user, "", 0.0)
+        del message["text"]
+        document: dict[str, Any] = {"file_id": file_id, "file_unique_id": file_id, "file_name": "flows.json"}
+        if size is not None:
+            document["file_size"] = len(content) if size < 0 else size
+        return self._post({"message": {**message, "caption": caption, "document": document}})
 
     def press(self, user: int, label: str, message: Sent | None = None) -> int:
         """A user presses the button `label` of `message`, or of the newest message that has it."""
@@ -229,6 +244,7 @@ class BotApiServer:
     async def _start(self) -> None:
         app = web.Application(client_max_size=20_000_000)
         app.router.add_route("*", "/bot{token}/{method}", self._serve)
+        app.router.add_get("/file/bot{token}/{path:.*}", self._fetch)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -296,6 +312,19 @@ class BotApiServer:
 
     async def _getMe(self, form: dict[str, Any]) -> Any:
         return {"id": 1, "is_bot": True, "first_name": "Coxswain", "username": self.name}
+
+    async def _getFile(self, form: dict[str, Any]) -> Any:
+        if form["file_id"] not in self.files:
+            raise BadRequest("wrong file_id or the file is temporarily unavailable")
+        return {"file_id": form["file_id"], "file_unique_id": "x", "file_path": f"documents/{form['file_id']}.json"}
+
+    async def _fetch(self, request: web.Request) -> web.Response:
+        name = request.match_info["path"].removeprefix("documents/").removesuffix(".json")
+        if request.match_info["token"] != self.token or name not in self.files:
+            return web.Response(status=404)
+        self.fetched.append(name)
+        failure = self._failures["file"].pop(0) if self._failures["file"] else None
+        return web.Response(body=self.files[name]) if failure is None else self._failed(failure, request)
 
     async def _deleteWebhook(self, form: dict[str, Any]) -> Any:
         self.webhook = False

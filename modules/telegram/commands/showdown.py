@@ -8,7 +8,7 @@ from modules.exchange.types import Mode, Unavailable
 from modules.storage.damage import StateError
 from modules.strategies.showdown import words
 from modules.strategies.showdown.files import ShowdownFiles, last
-from modules.strategies.showdown.manual import EXAMPLES, TITLES, Invalid, Kind
+from modules.strategies.showdown.manual import BIGGEST_TEXT, EXAMPLES, TITLES, Invalid, Kind
 from modules.strategies.showdown.manual_store import ManualStore, Version
 from modules.strategies.showdown.positions import Trade
 from modules.strategies.showdown.records import Decision, Flow, Snapshot
@@ -179,10 +179,14 @@ async def enter(context: Context, kind: Kind, text: str, source: str) -> tuple[V
 
 async def _manual(context: Context, request: Request, kind: Kind) -> Answer:
     text = request.text("text").strip()
+    if request.attached:
+        if text:
+            raise Refusal(f"/{kind} came with a file and with text; send one of them. Nothing changed.")
+        text = request.attached
     try:
         if not text:
             return await _shown(context, kind)
-        if text.lower() == "undo":
+        if text.lower() == "undo" and not request.attached:
             return await _undone(context, kind)
         version, _ = await enter(context, kind, text, request.sender.channel)
     except Invalid as problem:
@@ -239,7 +243,8 @@ async def sentiment(context: Context, request: Request) -> Answer:
     return await _manual(context, request, "sentiment")
 
 
-_TEXT = (Arg("text", "text", "what to enter, as text or JSON; undo takes the newest back; empty shows it"),)
+_TEXT = (Arg("text", "text", "what to enter, as text or JSON, or a file attached; undo takes the newest "
+                             "back; empty shows it"),)
 COMMANDS = (
     Command("startbtc", "Start system C: decisions on BTCUSDT", Group.CREW, startbtc),
     Command("stopbtc", "Stop system C (it stays while it holds a position)", Group.CREW, stopbtc),
@@ -248,7 +253,10 @@ COMMANDS = (
     Command("btc", "Decision of system C, why, and its chart", Group.SIGNALS, btc, Role.VIEWER,
             args=(Arg("interval", "choice", "candles in the picture", choices=INTERVALS),
                   Arg("symbol", "symbol", "contract, default the first"))),
-    Command("etf", "ETF flows for system C: show, enter, undo", Group.SIGNALS, etf, args=_TEXT),
-    Command("liqmap", "Liquidation map for system C: show, enter, undo", Group.SIGNALS, liqmap, args=_TEXT),
-    Command("sentiment", "Your sentiment for system C: show, enter, undo", Group.SIGNALS, sentiment, args=_TEXT),
+    Command("etf", "ETF flows for system C: show, enter, undo", Group.SIGNALS, etf, args=_TEXT,
+            takes_file=BIGGEST_TEXT),
+    Command("liqmap", "Liquidation map for system C: show, enter, undo", Group.SIGNALS, liqmap, args=_TEXT,
+            takes_file=BIGGEST_TEXT),
+    Command("sentiment", "Your sentiment for system C: show, enter, undo", Group.SIGNALS, sentiment, args=_TEXT,
+            takes_file=BIGGEST_TEXT),
 )
