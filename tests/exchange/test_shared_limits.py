@@ -21,11 +21,11 @@ from modules.exchange.venue_mexc import MexcMarket
 from tests.exchange.conftest import ROOT, SimProcess, start_simulator
 from utils.paths import Paths
 
-SPEED = 5.0
-SECONDS = 3.0
+SPEED = 2.0
+SECONDS = 8.0
 PROCESSES = 4
 EXITS = 20
-LONGEST_EXIT_WAIT_S = 1.0  # two cores and five processes; a window is 2 s, and data waits for most of it
+LONGEST_EXIT_WAIT_S = 2.5  # two cores and five processes; a window is 5 s, and data waits for most of it
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tests.execution.venue import (
 )
 
 D = Decimal
-QUICK = Patience(first_poll_s=0.001, longest_poll_s=0.005, cancel_after_s=0.02, settle_s=0.06, fills_s=0.03,
+QUICK = Patience(first_poll_s=0.001, longest_poll_s=0.005, cancel_after_s=0.02, settle_s=0.4, fills_s=0.03,
                  window_s=0.02, margin_s=0.01)
 
 

@@ -33,7 +33,7 @@ class Got:
 
 async def ask(
     venue: Running, method: str, path: str, params: dict[str, Any] | None = None, *, signed: bool = True,
-    timeout_s: float = 5.0, key: str = "sim-key", secret: str = "sim-secret",
+    timeout_s: float = 60.0, key: str = "sim-key", secret: str = "sim-secret",
 ) -> Got:
     """One request to /api/v3/, signed with the market time that the venue truly has."""
     query = dict(params or {})
