@@ -1,6 +1,6 @@
 """State written by an earlier version is read by this one: nothing is lost, nothing is set aside.
 
-`state_of_step_2.zip` is the home of the version of 2026-11-20 (the first that landed with orders) after four market hours:
+`state_of_step_2.zip` is the home of the version of 2026-11-20 (the first that landed with orders) after four hours:
 five open positions, two closed trades, a feedback model. A later form of a file gets another such home beside it.
 """
 
