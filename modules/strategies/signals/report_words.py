@@ -29,7 +29,7 @@ def lines(found: dict[str, Any], market: str = "") -> list[str]:
         ends = ", ".join(f"{_ENDS.get(name, name)} {n}" for name, n in found["outcomes"].items())
         told += [f"Triggered {found['triggered']} of {found['ended']}: {ends}.",
                  f"Won {share(own)}; net {between(own)}; in all {pct(own['total_pct'])}.",
-                 f"Control ({control['count']} random times): won {share(control)}; {between(control)}."
+                 f"Control ({plural(control['count'], 'random time')}): won {share(control)}; {between(control)}."
                  if control["count"] else "No control trade ended.",
                  verdict(found),
                  f"Sharpe per signal {own['sharpe']:+.2f}, ".replace("-", "−")

@@ -109,6 +109,9 @@ class SignalSettings(BaseModel):
         for name in ("answer_s", "hold_min", "hold_from_min"):
             if len(getattr(self, name)) != 3 or min(getattr(self, name)) <= 0:
                 raise ValueError(f"{name} needs three positive numbers: HIGH, MEDIUM, LOW")
+        for name, least, most in zip(("HIGH", "MEDIUM", "LOW"), self.hold_from_min, self.hold_min, strict=True):
+            if least > most:
+                raise ValueError(f"hold_from_min of {name} is {least:g}, longer than its hold_min {most:g}")
         if self.depth_levels not in (100, 500, 1000):
             raise ValueError("depth_levels should be 100, 500 or 1000")
         return self

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from modules.exchange.types import Unavailable
+from modules.strategies.signals.rules import Priority
 from modules.strategies.signals.words import short
 from modules.telegram.command import Answer, Arg, Button, Command, Group, Refusal, Request, Role
 from modules.telegram.commands.crew import troubles
@@ -18,6 +19,7 @@ VIEW = "signals_view.json"
 REPORT = "signals_report.json"
 REPORTS = ("day", "yesterday", "week", "lastweek")
 SHOWN = 12
+CLASSES = tuple(one.value for one in Priority)
 STEPS = {"NOT_TRADING": "not trading", "VOLUME": "24 h volume", "SPREAD": "spread", "OPEN_INTEREST": "open interest",
          "NO_DATA": "no data", "RANK": "score too low", "CHOSEN": "chosen"}
 
@@ -102,7 +104,10 @@ async def signalstats(context: Context, request: Request) -> Answer:
         return Answer(lines(b("No signal has ended yet."), *_state(context, view), _refused(view)),
                       buttons=_buttons("signalstats"))
     table = [f"{which:<9}{'n':>4}{'win':>5}{'net R':>8}{'ctrl':>7}"]
-    for name, pair in list(found[which].items())[:24]:
+    rows = found[which].items()
+    if which == "class":
+        rows = sorted(rows, key=lambda one: CLASSES.index(one[0]))
+    for name, pair in list(rows)[:24]:
         table.append(_row(name, pair))
     demoted = [f"⚠️ {b(name)} is demoted: {esc(why)}." for name, why in view["demoted"].items()]
     periods = [f"{name}: {found[key]['signals']['count']} ended, {_r(found[key]['signals'])}, "
@@ -112,7 +117,7 @@ async def signalstats(context: Context, request: Request) -> Answer:
         b(f"{plural(own['count'], 'signal')} ended"),
         f"Won {_share(own)}, net {_r(own)} each; in all {pct(own['total_pct'])}, deepest fall "
         f"{pct(own['drawdown_pct'], signed=False)}.",
-        f"Control ({control['count']} random times): won {_share(control)}, {_r(control)}.",
+        f"Control ({plural(control['count'], 'random time')}): won {_share(control)}, {_r(control)}.",
         _verdict(own, control), *periods, pre(table), *demoted,
         "90% intervals; after fees, by the venue's trades. Average hold "
         f"{duration(own['hold_s'])}.", *_state(context, view)), buttons=_buttons("signalstats"))

@@ -35,7 +35,8 @@ from utils.paths import Paths
 
 BEGIN = 1_780_000_000_000 // 86_400_000 * 86_400_000 + 36_000_000
 OWN = SignalSettings(max_correlation=1.0, hold_back=0, concurrent=100, demote_after=10_000, max_book_age_s=10,
-                     hold_min=(5.0, 6.0, 7.0), rearm_s=20.0, high_a_day=1000, medium_a_day=1000, low_a_day=1000,
+                     hold_min=(5.0, 6.0, 7.0), hold_from_min=(1.0, 1.0, 1.0), rearm_s=20.0,
+                     high_a_day=1000, medium_a_day=1000, low_a_day=1000,
                      all_a_day=1000)
 
 

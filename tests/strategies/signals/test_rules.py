@@ -118,7 +118,8 @@ def test_intensity_is_the_windows_pace_over_the_symbols_own() -> None:
 
 
 def test_settings_that_contradict_each_other_are_refused() -> None:
-    for bad in ({"quality_low": 90}, {"tp2_r": 0.5}, {"answer_s": (1.0,)}, {"depth_levels": 300}):
+    for bad in ({"quality_low": 90}, {"tp2_r": 0.5}, {"answer_s": (1.0,)}, {"depth_levels": 300},
+                {"hold_min": (10.0, 90.0, 180.0)}):
         with pytest.raises(ValueError):
             SignalSettings(**bad)
 

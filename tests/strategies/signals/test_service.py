@@ -232,7 +232,8 @@ async def test_no_signal_from_a_doubtful_book_whatever_the_streams_do(started: C
 
 @pytest.mark.timeout(400)
 async def test_a_symbol_is_delisted_with_a_signal_open(started: Callable[..., Awaitable[Crew]]) -> None:
-    found = await started(hold_min=(45.0, 45.0, 45.0), max_stop_pct=20.0, atr_factor=20.0)
+    found = await started(hold_min=(45.0, 45.0, 45.0), hold_from_min=(15.0, 15.0, 15.0),
+                          max_stop_pct=20.0, atr_factor=20.0)
     signals = await found.opened(2)
     name, gone = next((key, one) for key, one in signals.items() if one["follow"]["symbol"] == "XUSDT")
     found.venue.delist("XUSDT")
