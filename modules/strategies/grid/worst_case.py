@@ -20,13 +20,13 @@ max_loss bounds a day, as far as the market lets orders through.
 """
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from modules.strategies.grid.rules import BUFFER_TENTHS, BUY, SELL, Rules, stop_price
-from modules.strategies.grid.units import Bracket, Contract, Scale, exact, misfits, rules_of, scale_of
+from modules.strategies.grid.units import Bracket, Contract, Scale, exact, lot_of, misfits, rules_of, scale_of
 from modules.strategies.grid.walk import EMPTY, Step, walk
 
 if TYPE_CHECKING:
@@ -103,11 +103,22 @@ def may_start(settings: "GridSettings", contract: Contract, price: Decimal, bala
     What cannot work at all (leverage above the contract's, lots below its minimum) no acceptance allows.
     """
     figures = worst_case(settings, contract, price, balance)
-    impossible = tuple(misfits(settings, contract)) or (() if figures.down.orders and figures.up.orders else (
+    wrong = (*misfits(settings, contract), *_too_small(settings, contract, price))
+    impossible = wrong or (() if figures.down.orders and figures.up.orders else (
         f"with a balance of {balance:f} USDT at leverage {settings.leverage} a tenth of it does not pay the smallest "
         f"lot: raise the balance or the leverage, or trade a smaller contract",))
     allowed = not impossible and (figures.safe or bool(accept_risk))
     return Start(allowed, figures, impossible, accept_risk if allowed and not figures.safe else "")
+
+
+def _too_small(settings: "GridSettings", contract: Contract, price: Decimal) -> list[str]:
+    """The first lot, where the venue takes no order of so little money."""
+    value = lot_of(settings, 0) * price
+    if value >= contract.min_notional:
+        return []
+    least = (contract.min_notional / price / contract.step).to_integral_value(ROUND_CEILING) * contract.step
+    return [f"the first lot, {lot_of(settings, 0)}, is worth {value:.2f} USDT at {price:f}: {contract.symbol} takes no "
+            f"order under {contract.min_notional:f} USDT. Give a first lot of {least:f} or more"]
 
 
 def worst_case(settings: "GridSettings", contract: Contract, price: Decimal, balance: Decimal) -> WorstCase:
