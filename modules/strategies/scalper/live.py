@@ -112,6 +112,8 @@ class Scalper:
 
     async def live(self) -> None:
         """Until the stop."""
+        await self._first_mode()
+        self._board.write()
         self.run.ready(waiting="")
         last = {"turn": 0.0, "second": 0.0, "view": 0.0}
         steps: dict[str, tuple[float, Callable[[], None]]] = {
@@ -202,6 +204,13 @@ class Scalper:
             except OSError as problem:
                 log.error("the feed cannot be asked: %s", problem)
 
+    async def _first_mode(self) -> None:
+        """Rule 1: the accounts before the first look; where the venue does not answer, the rounds go on with it."""
+        try:
+            await self._choose_modes()
+        except Unavailable as problem:
+            log.warning("the account cannot be opened yet: %s", problem)
+
     # -- modes ---------------------------------------------------------------------------------------------
 
     async def _choose_modes(self) -> None:
@@ -224,7 +233,7 @@ class Scalper:
             self.start(f"turn {mode}", running.trader.turn())
 
     async def _obey(self) -> None:
-        """Messages: ``flatten`` closes everything of a mode (body: mode, by)."""
+        """Messages: ``flatten`` closes everything of a mode and ends its entries (body: mode, by), ``resume``."""
         for path, message in self.run.inbox.take():
             if message.kind == "flatten":
                 running = self.modes.get(Mode(message.body["mode"]))
@@ -232,6 +241,9 @@ class Scalper:
                 if left:
                     self.run.outbox.say("Not everything of the scalper is closed yet; it goes on",
                                         mode=message.body["mode"], why=", ".join(map(str, left)), level="warning")
+            elif message.kind == "resume":
+                for running in self.modes.values():
+                    running.trader.stopped = ""
             else:
                 log.warning("a message that the scalper does not know: %s", message.kind)
             self.run.inbox.done(path, message)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 async def main(run: ServiceRun, settings: "Settings") -> None:
     """Until asked to stop. Waits for feed and venue."""
-    plain = compile_rules(run.paths.data / "cache")
+    plain = compile_rules(run.paths.data / "cache") if settings.scalper.compiled else ""
     from modules.strategies.scalper.live import live
 
     await live(run, settings, plain)

@@ -11,6 +11,7 @@ class ScalperSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     symbols: tuple[str, ...] = Field(("BTCUSDT", "ETHUSDT", "SOLUSDT"), description="Contracts that are scalped")
+    compiled: bool = Field(True, description="Use compiled rules where numba is installed")
     # flow windows (B3)
     flow_s: float = Field(10.0, ge=1, le=300, description="Window of order flow, trades and short volatility, market s")
     fast_s: float = Field(2.0, ge=0.2, le=60, description="Window of the tick speed, market s")

@@ -327,7 +327,8 @@ class Trader:
     # -- beside --------------------------------------------------------------------------------------------
 
     async def flatten(self, reason: str = "hand") -> list[LegKey]:
-        """Close everything (X36); the legs that are not flat yet."""
+        """Close everything and enter nothing more (X36, X37); the legs that are not flat yet."""
+        self.stopped = "closed by hand; /startscalper lets it enter again"
         for trade in list(self.state.open.values()):
             self.state.open[trade.id] = msgspec.structs.replace(trade, closing=trade.closing or reason)
         await self._save_or_log()

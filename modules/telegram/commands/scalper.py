@@ -21,6 +21,8 @@ NEWEST = 6
 
 async def startscalper(context: Context, request: Request) -> Answer:
     mode, own = context.mode(), context.settings.scalper
+    if context.running(SERVICE):
+        context.post(SERVICE, "resume", {"by": request.sender.name or request.sender.channel})
     trouble = troubles(await context.crew.start(SERVICE))
     if trouble:
         raise Refusal(trouble)
@@ -41,8 +43,8 @@ async def stop_preview(context: Context, request: Request) -> Preview | Answer |
         return Answer(lines(b("The scalper holds nothing."), "→ /stopscalper stops it."))
     rows = [f"{b(mode)}: {one['word']} {esc(one['symbol'])} {quantity(float(one['filled'] or one['quantity']))}, "
             f"{money(float(one['quantity']) * float(one['price']))} USDT" for mode, one in held]
-    return Preview(lines(b("Close everything of the scalper at market, then stop it?"), *rows),
-                   ";".join(one["id"] for _, one in held), "Close and stop")
+    return Preview(lines(b("Close everything of the scalper at market, and enter nothing more?"), *rows),
+                   ";".join(one["id"] for _, one in held), "Close everything")
 
 
 async def stopscalper(context: Context, request: Request) -> Answer:
@@ -53,7 +55,7 @@ async def stopscalper(context: Context, request: Request) -> Answer:
         if not context.running(SERVICE):
             return Answer(lines(b("The scalper does not run; it closes when it starts."), "→ /startscalper"))
         return Answer(lines(b(f"Closing {plural(len(held), 'position')} at market."),
-                            "It stays on until all is flat. → /scalper, then /stopscalper."))
+                            "Nothing is entered any more. → /scalper shows when all is flat; then /stopscalper."))
     await context.crew.stop(SERVICE)
     left = [f"{b(mode)} {esc(one['symbol'])}: SL {esc(one['stop'])}, TP {esc(one['take'])}" for mode, one in held]
     note = None
