@@ -17,6 +17,7 @@ import msgspec
 from modules.exchange.feed import page as pages
 from modules.exchange.feed.candles import CandleTable
 from modules.exchange.feed.consumer import Consumer
+from modules.exchange.feed.liveness import Clocks
 from modules.exchange.feed.page import Page
 from modules.exchange.orderbook import layout as at
 from modules.exchange.orderbook import trades
@@ -53,6 +54,7 @@ class SymbolState:
     book: Ints
     ring: Ints
     candles: dict[str, CandleTable]
+    clocks: Clocks
 
 
 @dataclass(slots=True)
@@ -98,7 +100,10 @@ class FeedEngine:
         for number, interval in enumerate(self.page.shape.intervals):
             tables[interval] = CandleTable(*self.page.candles(slot, number), interval)
             tables[interval].clear()
-        state = SymbolState(symbol, slot, scales, Synchroniser(self._make_book(book)), book, ring, tables)
+        clocks = Clocks(book, ring, {interval: self.page.candles(slot, number)[0]
+                                     for number, interval in enumerate(self.page.shape.intervals)})
+        state = SymbolState(symbol, slot, scales, Synchroniser(self._make_book(book)), book, ring, tables, clocks)
+        clocks.begin()
         self.states[symbol] = state
         self._route(state)
         self.page.set_name(slot, symbol)
@@ -170,7 +175,11 @@ class FeedEngine:
         for name in streams:
             symbol, _, kind = name.partition("@")
             state = self.states.get(symbol.upper())
-            if state is not None and kind.startswith("depth") and state.sync.stale is Stale.FRESH:
+            if state is None:
+                continue
+            if not kind.startswith("depth"):
+                state.clocks.doubt(kind, reason)
+            elif state.sync.stale is Stale.FRESH:
                 state.sync.doubt(reason)
                 self._stale(state)
 
@@ -239,6 +248,8 @@ class FeedEngine:
         return handle
 
     def _kline_handler(self, state: SymbolState) -> Handler:
+        shortest = self.page.shape.intervals[0] if self.page.shape.intervals else ""
+
         def handle(raw: bytes, start: int, local_ns: int) -> None:
             try:
                 said = _KLINE.decode(payload(raw, start))
@@ -248,6 +259,9 @@ class FeedEngine:
             except (*_GARBAGE, KeyError):
                 self.counts.bad += 1
                 return
+            state.clocks.tables[k.i][pages.C_HEARD_NS] = local_ns
+            if k.i == shortest:
+                state.clocks.on_candle(row[5], local_ns)
             if table.on_row(row, said.E, local_ns):
                 self._note(state.slot * pages.KINDS + pages.CANDLE)
 

@@ -28,7 +28,7 @@ from utils.paths import Paths
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-MAGIC, FORMAT = 0x434F5846454544, 1
+MAGIC, FORMAT = 0x434F5846454544, 2
 H_MAGIC, H_FORMAT, H_SLOTS, H_LEVELS, H_TRADES, H_CANDLES, H_INTERVALS, H_EVENTS = range(8)
 H_LIFE, H_BEAT_NS, H_TABLE, H_EVENT_COUNT, H_ENDED = range(8, 13)
 HEADER = 64
@@ -38,7 +38,7 @@ KINDS = 8
 DEPTH, TRADE, TICKER, CANDLE, MARK, STALE = range(6)
 
 # A table of candles: words of its header, then rows of CANDLE_ROW floats (the words are the same memory)
-C_SEQ, C_COUNT, C_LOCAL_NS, C_EVENT_MS = range(4)
+C_SEQ, C_COUNT, C_LOCAL_NS, C_EVENT_MS, C_STALE, C_HEARD_NS = range(6)  # C_HEARD_NS: by the stream, not by REST
 CANDLE_HEADER = 8
 CANDLE_ROW = 9  # open ms, open, high, low, close, volume, quote volume, taker buy volume, closed (1) or not (0)
 

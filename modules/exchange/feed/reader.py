@@ -9,7 +9,7 @@ A feed that was started again has other memory: `alive` turns False and `refresh
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -31,7 +31,7 @@ KIND_NAMES = ("depth", "trade", "ticker", "candle", "mark", "stale")
 
 @dataclass(frozen=True, slots=True)
 class TickerView:
-    """Best level of both sides from bookTicker, and mark price, index and funding."""
+    """Best level of both sides from bookTicker, and mark price, index and funding; each stream's own staleness."""
 
     bid: Decimal
     bid_qty: Decimal
@@ -43,6 +43,8 @@ class TickerView:
     funding_rate: Decimal
     next_funding_ms: int
     mark_local_ns: int
+    stale: Stale = Stale.FRESH
+    mark_stale: Stale = Stale.FRESH
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +54,24 @@ class Candles:
     rows: np.ndarray[Any, np.dtype[np.float64]]
     local_ns: int
     event_ms: int
+    stale: Stale = Stale.FRESH
 
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """One symbol's streams: why its book may not be used, and seconds since each was heard (inf: never)."""
+    """One symbol's streams: why each may not be used (`stale`: the book), and seconds since it was heard (inf: never).
+    `candle_stale`: the worst of all intervals.
+    """
 
     stale: Stale
     depth_age_s: float
     trade_age_s: float
     ticker_age_s: float
     mark_age_s: float
+    trade_stale: Stale = Stale.FRESH
+    ticker_stale: Stale = Stale.FRESH
+    mark_stale: Stale = Stale.FRESH
+    candle_stale: Stale = Stale.FRESH
 
 
 class FeedReader:
@@ -125,7 +134,8 @@ class FeedReader:
         fine = price.scaleb(-MARK_EXTRA)
         tick, mark = header[at.TICKER:at.TICKER + 7], header[at.MARK:at.MARK + 6]
         return TickerView(tick[0] * price, tick[1] * qty, tick[2] * price, tick[3] * qty, tick[6], mark[0] * fine,
-                          mark[1] * fine, mark[2] * Decimal("1e-8"), mark[3], mark[5])
+                          mark[1] * fine, mark[2] * Decimal("1e-8"), mark[3], mark[5],
+                          self._stale(header[at.TICKER_STALE]), self._stale(header[at.MARK_STALE]))
 
     def trades(self, symbol: str, since: int = 0) -> flow.Rows:
         """Trades from running number `since` on (`Rows.next_number` of the call before), in whole units."""
@@ -137,8 +147,11 @@ class FeedReader:
         return flow.as_floats(words, flow.since(words, since).trades)
 
     def window(self, symbol: str, since_ms: int, large_quote: float) -> flow.Window:
-        """Trade flow since `since_ms` of the venue's time (D5)."""
-        return flow.window(self._page.ring(self._slot(symbol)), since_ms, large_quote)
+        """Trade flow since `since_ms` of the venue's time (D5); not `whole` while the stream of trades is stale."""
+        slot = self._slot(symbol)
+        found = flow.window(self._page.ring(slot), since_ms, large_quote)
+        fresh = self._stale(self._page.book(slot)[at.TRADE_STALE]) is Stale.FRESH
+        return found if fresh else replace(found, whole=False)
 
     def candles(self, symbol: str, interval: str) -> Candles:
         """The context of closed candles and the running one. Raises Torn, KeyError for an interval not heard."""
@@ -150,7 +163,7 @@ class FeedReader:
             before = int(words[pages.C_SEQ])
             if not before & 1:
                 found = Candles(rows[:max(0, int(words[pages.C_COUNT]))].copy(), int(words[pages.C_LOCAL_NS]),
-                                int(words[pages.C_EVENT_MS]))
+                                int(words[pages.C_EVENT_MS]), self._stale(words[pages.C_STALE]))
                 if int(words[pages.C_SEQ]) == before:
                     return found
             if time.monotonic() > deadline:
@@ -163,8 +176,16 @@ class FeedReader:
         words, now = self._page.book(slot), time.monotonic_ns()
         heard = (words[at.LOCAL_NS], self._page.ring(slot)[ring.LAST_LOCAL_NS], words[at.TICKER + 6],
                  words[at.MARK + 5])
-        ages = [(now - int(one)) / 1e9 if one else float("inf") for one in heard]
-        return Liveness(Stale(int(words[at.STALE])), *ages)
+        depth, trade, ticker, mark = ((now - int(one)) / 1e9 if one else float("inf") for one in heard)
+        tables = range(len(self._page.shape.intervals))
+        candles = max((int(self._page.candles(slot, one)[0][pages.C_STALE]) for one in tables), default=0)
+        return Liveness(self._stale(words[at.STALE]), depth, trade, ticker, mark, self._stale(words[at.TRADE_STALE]),
+                        self._stale(words[at.TICKER_STALE]), self._stale(words[at.MARK_STALE]), self._stale(candles))
+
+    def _stale(self, word: int | np.int64) -> Stale:
+        """A stream's verdict; nothing is fresh of a feed that does not live."""
+        found = Stale(int(word))
+        return Stale.SILENT if found is Stale.FRESH and not self.alive else found
 
     @property
     def table(self) -> int:

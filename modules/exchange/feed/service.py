@@ -148,7 +148,7 @@ class FeedProcess:
         if recording is not None:
             self.rest.heard = recording.answer
         self.watch = Watch(self.engine, stale_after_s=settings.stale_after_s, late_after_s=settings.late_after_s,
-                           speed=speed)
+                           silent_after_s=settings.silent_after_s, speed=speed)
         self.resync = Resync(self.engine, self.rest, levels=settings.snapshot_levels, on_gone=self._on_gone)
         self.wishes = Wishes(paths.run / "feed.universe.json", settings.symbols, settings.most_symbols)
         self.pools = [Pool(category, session, ws_url, self._on_frame, self._on_lost, silence_s=settings.silence_s,
@@ -215,6 +215,7 @@ class FeedProcess:
         """For /status."""
         counts, states = self.engine.counts, self.engine.states.values()
         return {"symbols": health.symbols, "fresh": health.fresh, "late_ms": round(health.worst_late_ms),
+                "stale_streams": health.other_streams,
                 "frames": counts.frames, "damaged": counts.garbage + counts.bad, "snapshots": self.resync.snapshots,
                 "snapshot_failures": self.resync.failures,
                 "thrown_away": sum(state.sync.counts.thrown_away for state in states),

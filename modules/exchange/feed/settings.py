@@ -23,6 +23,8 @@ class FeedSettings(BaseModel):
     candles: int = Field(100, ge=10, le=1000, description="Closed candles of context for each interval")
     intervals: tuple[str, ...] = Field(("15m", "1h"), description="Candle intervals heard")
     stale_after_s: float = Field(3.0, gt=0.2, le=60, description="A book without messages for so long is in doubt")
+    silent_after_s: float = Field(5.0, gt=0.5, le=120, description="Trades, tickers, marks or candles that should have "
+                                  "come for so long make that stream stale")
     late_after_s: float = Field(2.0, gt=0.1, le=60, description="A message later than the quickest by this is too late")
     silence_s: float = Field(10.0, ge=2, le=120, description="A connection without data for so long is opened anew")
     life_h: float = Field(23.0, gt=0, le=23.9, description="Connections are renewed before this many market hours")

@@ -1,5 +1,7 @@
 """Silence, lateness and edges (X28, X29): what no message tells, looked for a few times a second.
 
+The other streams of a symbol have clocks of their own (`liveness.py`).
+
 A message is late against the quickest one: arrival minus the venue's own time, compared with the least such difference
 of the last minutes. That needs no common clock; only a delay that all messages share from the first on stays unseen.
 """
@@ -23,14 +25,17 @@ class Health:
     silent: int = 0
     late: int = 0
     worst_late_ms: float = 0.0
+    other_streams: int = 0  # trades, tickers, marks, candles that are stale
 
 
 class Watch:
     """Looks over one engine's books. `speed`: venue's seconds in one of ours."""
 
-    def __init__(self, engine: FeedEngine, *, stale_after_s: float, late_after_s: float, speed: float = 1.0) -> None:
+    def __init__(self, engine: FeedEngine, *, stale_after_s: float, late_after_s: float, silent_after_s: float = 5.0,
+                 speed: float = 1.0) -> None:
         self._engine = engine
         self._stale_ns, self._late_ms, self._speed = stale_after_s * 1e9, late_after_s * 1e3, speed
+        self._silent_ns = silent_after_s * 1e9
         self._least = [float("inf"), float("inf")]
         self._since_ns = 0
         self._looks = 0
@@ -43,6 +48,7 @@ class Watch:
         for state in self._engine.states.values():
             words = state.book
             health.symbols += 1
+            health.other_streams += state.clocks.look(now_ns, self._silent_ns)
             if words[at.STALE] != Stale.FRESH:
                 continue
             arrived = int(words[at.LOCAL_NS])

@@ -35,6 +35,7 @@ MALFORMED = 19
 CROSSINGS = 20
 TRIMS = 21
 STRICT = 22  # 1: a best level outside what is known makes the book stale (live); 0: only flagged (replays)
+TRADE_STALE, TICKER_STALE, MARK_STALE = 23, 31, 38  # each a Stale, of the stream itself (X29)
 TICKER = 24  # bid, bid quantity, ask, ask quantity, update id, event ms, local ns
 MARK = 32  # mark, index (units of price), funding (1e-8), next funding ms, event ms, local ns
 TOP = 40  # quantity of the best TOP_LEVELS bids, asks, and 1 if all of them are known: for the imbalance (D4)
