@@ -30,8 +30,13 @@ from modules.telegram.chart_style import (
 from utils.figures import price, when
 from utils.paths import Paths
 
+_SAID = {"take": ("✓", UP), "scale": ("◐", PEAK), "skip": ("✗", DOWN), "veto": ("✗", DOWN), "aside": ("–", DIM),
+         "absent": ("–", DIM)}
 _MARKS = {"pass": ("✓", UP), "fail": ("✗", DOWN), "neutral": ("–", DIM)}
 _ROWS = 8
+_LABEL_GAP = 0.085  # of the height: the picture's upper half only holds the candles
+_CLOSER = 40  # candles in the picture of a trade, whose levels lie close together
+_EDGE = 0.05  # of the height, where names of far pools stand
 
 
 async def showdown(paths: Paths, exchange: ExchangeSettings, spec: dict[str, Any]) -> dict[str, Any]:
@@ -43,8 +48,8 @@ async def showdown(paths: Paths, exchange: ExchangeSettings, spec: dict[str, Any
 
 def draw(paths: Paths, spec: dict[str, Any]) -> str:
     """The picture; returns its path below data/."""
-    candles = np.array(spec["candles"], dtype=np.float64)
     decision = spec["decision"]
+    candles = np.array(spec["candles"], dtype=np.float64)[-_CLOSER if decision["entry_zone"] else 0:]
     figure, (axis, below) = canvas((3.0, 1.3), shared=False)
     candles_on(axis, candles)
     lines = _lines(decision, float(candles[-1, 4]))
@@ -56,16 +61,17 @@ def draw(paths: Paths, spec: dict[str, Any]) -> str:
         low, high = (float(value) for value in decision["entry_zone"])
         axis.axhspan(low, high, color=ENTRY, alpha=0.25, zorder=1.5)
     _swings(axis, candles, spec["swings"])
-    labelled_lines(axis, lines, len(candles))
+    labelled_lines(axis, lines, _LABEL_GAP)
     axis.set_xlim(-1, len(candles) + 0.5)
     time_labels(axis, [float(at) for at in candles[:, 0]], spec["zone"])
     _table(below, decision)
     action = decision["action"]
     color = {"long": UP, "short": DOWN}.get(action, TEXT)
-    head = {"long": "▲ LONG", "short": "▼ SHORT"}.get(action, "FLAT")
+    head = {"long": "▲ LONG", "short": "▼ SHORT"}.get(action, _flat(decision))
     asset, last = spec["symbol"].removesuffix("USDT"), price(float(candles[-1, 4]))
     title(figure, f"{asset} {spec['interval']}  {last}", head, color)
-    note(figure, f"[{decision['mode']}] signals only · trend {spec['trend']} · "
+    follows = "signals only" if decision.get("execution", "").startswith("signals only") else "traded"
+    note(figure, f"[{decision['mode']}] {follows} · trend {spec['trend']} · "
                  f"{when(int(decision['ms']), spec['zone'])} · risk {decision['risk_level']} of 5 · "
                  f"confidence {decision['confidence']:.2f}")
     axis.set_position((0.03, 0.39, 0.735, 0.51))
@@ -89,8 +95,10 @@ def _pools(axis: Axes, pools: list[dict[str, Any]]) -> None:
     for pool in pools:
         long = pool["side"] == "long"
         size = f"{pool['size_usd'] / 1e6:.0f}M"
-        if pool["low"] > top or pool["high"] < bottom:
-            outside[pool["low"] > top].append(f"{pool['side']}s {price(pool['low'])}–{price(pool['high'])} {size}")
+        edge = _EDGE * (top - bottom)
+        if pool["low"] > top - edge or pool["high"] < bottom + edge:
+            place = f"{price(pool['low'])}–{price(pool['high'])}"
+            outside[pool["low"] > top - edge].append(f"{pool['side']}s {place} {size}")
             continue
         least = 0.004 * (top - bottom)
         high = max(pool["high"], pool["low"] + least)
@@ -129,19 +137,32 @@ def _table(axis: Axes, decision: dict[str, Any]) -> None:
     axis.axis("off")
     axis.set_xlim(0, 1)
     axis.set_ylim(0, 1)
-    side = decision["action"] if decision["action"] != "flat" else nearer(decision)
+    review = decision.get("review")
+    side = decision["action"] if decision["action"] != "flat" else review["action"] if review else nearer(decision)
     columns = ((0.0, "gates, for both sides", decision["gates"]), (0.44, f"rules for a {side}", decision[side]))
     for left, name, rows in columns:
         axis.text(left, 0.985, name, color=DIM, fontsize=13, va="top")
         for place, row in enumerate(rows[:_ROWS]):
-            y = 0.865 - place * 0.109
+            y = 0.865 - place * (0.09 if review else 0.109)
             mark, color = _MARKS[row["result"]]
             axis.text(left, y, mark, color=color, fontsize=14, va="top", fontweight="bold")
             room = 38 if left == 0 else 52
             words = f"{row['code'].replace('_', ' ').lower()}: {row['said']}" if left else row["said"]
             axis.text(left + 0.025, y, words if len(words) <= room else words[:room - 1] + "…", fontsize=11.5,
                       color=TEXT if row["result"] != "neutral" else DIM, va="top")
+    for place, one in enumerate(review["opinions"][:2] if review else ()):
+        (mark, color), y = _SAID[one["verdict"]], 0.135 - 0.09 * place
+        axis.text(0.0, y, mark, color=color, fontsize=14, va="top", fontweight="bold")
+        words = f"{one['by']}: {one['said']}"
+        axis.text(0.025, y, words if len(words) <= 96 else words[:95] + "…", fontsize=11.5, va="top",
+                  color=DIM if one["verdict"] in ("aside", "absent") else TEXT)
     axis.patch.set_facecolor(BACK)
+
+
+def _flat(decision: dict[str, Any]) -> str:
+    """FLAT, and what the rules had wanted where a reviewer stopped it."""
+    review = decision.get("review")
+    return f"FLAT · {review['action']} {review['outcome']}" if review else "FLAT"
 
 
 def nearer(decision: dict[str, Any]) -> str:

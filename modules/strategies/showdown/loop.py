@@ -11,7 +11,7 @@ from modules.storage.decisions import DecisionLog
 from modules.storage.sql.database import DatabaseAway
 from modules.storage.sql.spool import SpoolFull
 from modules.storage.sql.writer import Writer
-from modules.strategies.showdown import words
+from modules.strategies.showdown import review, words
 from modules.strategies.showdown.desk import Desk
 from modules.strategies.showdown.execution import Execution
 from modules.strategies.showdown.files import ShowdownFiles
@@ -93,7 +93,8 @@ class ShowdownLoop:
             level = "trade" if now.action != "flat" else "info"
             follows = words.what_follows(now, self._execution is not None, self._holds(now.symbol))
             self._run.outbox.say(f"System C · {words.headline(now)}", mode=now.mode, level=level,  # type: ignore[arg-type]
-                                 why="\n".join([*filter(None, [words.size_line(now)]), *words.chain(now)[:8]]),
+                                 why="\n".join([*filter(None, [words.size_line(now)]), *words.chain(now)[:8],
+                                                *review.said(now)]),
                                  todo=f"{follows} /btc shows the chart.",
                                  key=f"showdown-{now.symbol}-{now.ms}-{now.action}")
         for check in now.gates:

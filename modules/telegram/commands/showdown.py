@@ -6,7 +6,7 @@ import msgspec
 
 from modules.exchange.types import Mode, Unavailable
 from modules.storage.damage import StateError
-from modules.strategies.showdown import words
+from modules.strategies.showdown import review, words
 from modules.strategies.showdown.files import ShowdownFiles, last
 from modules.strategies.showdown.manual import BIGGEST_TEXT, EXAMPLES, TITLES, Invalid, Kind
 from modules.strategies.showdown.manual_store import ManualStore, Version
@@ -134,6 +134,7 @@ def _told(context: Context, snap: Snapshot, flow: Flow, decision: Decision, now:
         f"⚠️ {esc(error)}" if error else None,
         esc(words.size_line(decision)) or None,
         b("Why: ") + esc("; ".join(words.chain(decision)[:4])),
+        *(esc(line) for line in review.said(decision)),
         b("Structure: ") + esc(trends or "not known"),
         *(esc(line) for line in words.flow_lines(flow)),
         esc(f"Absent, counts as neutral: {', '.join(decision.absent)}") if decision.absent else None,
