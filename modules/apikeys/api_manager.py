@@ -93,6 +93,7 @@ class ApiManager:
         self._guard = threading.Lock()
         self._late: list[tuple[Lease, Outcome]] = []
         self._tired: set[str] = set()
+        self._rested = 0
 
     @classmethod
     def open(cls, settings: ApiKeySettings, paths: Paths, now: Callable[[], int] = now_ms) -> "ApiManager":
@@ -163,14 +164,19 @@ class ApiManager:
                       until=iso(found.until_ms), why=found.why)
         return found
 
-    def report(self, lease: Lease, outcome: Outcome) -> None:
-        """What became of the call. Rule 6: never lost."""
+    def report(self, lease: Lease, outcome: Outcome) -> int:
+        """What became of the call. Rule 6: never lost.
+
+        Returns the sequence from which on nobody gets a key that now rests (0: nothing rests, or it is written later).
+        """
         self._late.append((lease, outcome))
+        self._rested = 0
         try:
             with self._held_page():
-                pass  # entering it writes what is late
+                return self._rested  # entering it has written what was late
         except Busy:
             log.info("a report on a key of %s waits for the page", lease.key.provider)
+            return 0
 
     # -- under the lock --------------------------------------------------------------------------------------------
 
@@ -274,7 +280,7 @@ class ApiManager:
         if rest_s > 0:
             cells[place + REST] = max(slots.until(place, now), now + rest_s * 1000)
             cells[place + WHY] = float(verdict)
-            slots.next_sequence()
+            self._rested = slots.next_sequence()
             cells[place + LAST] = now
         said.append(lambda: self._tell_rest(now, key, verdict, outcome.why, rest_s))
 

@@ -22,8 +22,7 @@ from modules.apikeys.profiles import Budget, Profile
 LONGEST_REST_S = 7 * 86_400.0
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "quota_exceeded_per_day", "PerDay",
-                   "UsageCapExceeded"})
+SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "PerDay", "UsageCapExceeded"})
 
 
 class Verdict(IntEnum):
