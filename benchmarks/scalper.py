@@ -1,0 +1,160 @@
+"""The scalper's cost: a message's features and signal over the book, and the way from a message to the order's request.
+
+    python -m benchmarks.scalper                    synthetic messages of 24 changes, compiled
+    python -m benchmarks.scalper --orders 200       message → order sent, with the desk's checklist and files
+
+Per message: `copy` + `take_in` as `Eye.look` calls them, timed one by one; the book itself (docs/FEED.md) comes on top.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value that `share` of all do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+class Memory:
+    """A book and a ring as the feed keeps them, changed as its writer would."""
+
+    def __init__(self, seed: int = 1) -> None:
+        import numpy as np
+
+        from modules.exchange.orderbook import layout as at
+        from modules.exchange.orderbook import ring as rg
+        self.np, self.at, self.rg = np, at, rg
+        self.dice = np.random.default_rng(seed)
+        self.book = np.zeros(at.words(2048), np.int64)
+        self.ring = np.zeros(rg.words(8192), np.int64)
+        self.book[at.CAPACITY], self.book[at.PRICE_SCALE], self.book[at.QTY_SCALE] = 2048, 1, 3
+        self.book[at.BID_EDGE] = self.book[at.ASK_EDGE] = at.EVERYTHING
+        self.ring[rg.SIZE] = 8192
+        self.mid, self.ms, self.trade = 600_000, 1_770_000_000_000, 0
+
+    def message(self, trades: int) -> None:
+        """One depth message, and some trades before it."""
+        at, rg, dice = self.at, self.rg, self.dice
+        self.ms += 100
+        for _ in range(trades):
+            place = rg.RING_HEADER + self.trade % 8192 * rg.SLOT
+            self.trade += 1
+            self.ring[place:place + rg.SLOT] = (self.trade, self.ms, self.mid, dice.integers(1, 3000),
+                                                dice.integers(0, 2), time.monotonic_ns())
+            self.ring[rg.WRITTEN] = self.trade
+        self.mid += int(dice.integers(-3, 4))
+        self.book[at.SEQ] += 1
+        for side, start in ((0, self.mid), (1, -self.mid - 1)):
+            low = at.HEADER + 2 * side * 2048
+            self.book[low:low + 500] = start - 499 + self.np.arange(500)
+            self.book[low + 2048:low + 2548] = dice.integers(1, 5000, 500)
+            self.book[at.BIDS + side] = 500
+        self.book[at.EVENT_MS], self.book[at.LOCAL_NS] = self.ms, time.monotonic_ns()
+        self.book[at.SEQ] += 1
+
+
+def looks(count: int, trades: int) -> dict[str, float]:
+    """µs of one look, everything of `Eye.look` included."""
+    from modules.strategies.scalper.eye import Eye
+    from modules.strategies.scalper.settings import ScalperSettings
+    memory, eye = Memory(), Eye("BTCUSDT", ScalperSettings())
+    memory.message(1)
+    eye._words = (memory.book, memory.ring)
+    eye._scales()
+    eye.desk.context[:4] = (0.1, -0.2, 0.3, 12.0)
+    took: list[float] = []
+    codes: dict[str, int] = {}
+    for _ in range(count + 200):
+        memory.message(trades)
+        assert eye.news()
+        begin = time.perf_counter_ns()
+        code = eye.look()
+        took.append((time.perf_counter_ns() - begin) / 1000)
+        codes[code.name] = codes.get(code.name, 0) + 1
+    took = took[200:]
+    print("  codes:", ", ".join(f"{name} {many}" for name, many in codes.items()))
+    return {"mean": sum(took) / len(took), **{f"p{share}": percentile(took, share / 100) for share in (50, 90, 99)}}
+
+
+async def orders(count: int) -> list[float]:
+    """ms from a message in memory to the order's request, over the futures desk of a paper account: state file, plan
+    and intent on disk, checklist; the venue's answers to the checklist's questions are immediate here."""
+    import tempfile
+
+    from modules.exchange.types import Failed, Mode
+    from modules.execution.futures.keeper import Keeper, Rhythm
+    from modules.storage.json_state import JsonFile
+    from modules.strategies.scalper.eye import Eye, Signal
+    from modules.strategies.scalper.records import State
+    from modules.strategies.scalper.settings import ScalperSettings
+    from modules.strategies.scalper.trade_log import TradeLog
+    from modules.strategies.scalper.trader import Trader
+    from tests.execution.futures.house import House, Venue
+
+    settings = ScalperSettings(symbols=("ETHUSDT",), cooldown_s=0, cooldown_loss_s=0, trades_a_day=10_000, risk_pct=5)
+    with tempfile.TemporaryDirectory() as folder:
+        house = await House(Path(folder) / "house", Venue()).open()
+        await house.start()
+        keeper = Keeper(house.desk, house.reconciler, ("ETHUSDT",), Rhythm(), lambda word: None)
+        keeper.opened.set()
+        keeper.guarded.set()
+        lines = TradeLog(Path(folder) / "logs")
+        eye = Eye("ETHUSDT", settings)
+        trader = Trader(Mode.TEST, settings, keeper, JsonFile(Path(folder) / "state.json", State, State),
+                        {"ETHUSDT": eye}, lines, lambda *said: None)
+        sent: list[int] = []
+
+        async def place(request: Any) -> Failed:
+            sent.append(time.monotonic_ns())
+            return Failed("measured up to here")
+
+        setattr(house.account, "place", place)  # noqa: B010
+        took = []
+        for _ in range(count):
+            now = house.venue.clock.now_ms()
+            signal = Signal("ETHUSDT", 1, 0.6, {}, 1999.99, 2000.0, 0.05, 12.0, now, time.monotonic_ns(), {})
+            trader.state.free_ms.clear()
+            before = len(sent)
+            assert trader.offer(signal).name == "OK", trader.offer(signal).name
+            await next(iter(trader._tasks.values()))
+            if len(sent) > before:
+                took.append((sent[-1] - signal.local_ns) / 1e6)
+            trader.state.open.clear()
+        lines.close()
+        await trader.shut()
+        await house.close()
+    return took
+
+
+def main() -> None:
+    """Print figures."""
+    parser = argparse.ArgumentParser(description="What the scalper costs.")
+    parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--orders", type=int, default=0)
+    parser.add_argument("--plain", action="store_true", help="without compiled rules")
+    chosen = parser.parse_args()
+    if not chosen.plain:
+        os.environ["COXSWAIN_COMPILED"] = "1"
+    print(f"load {os.getloadavg()[0]:.1f}")
+    if chosen.orders:
+        import asyncio
+        took = asyncio.run(orders(chosen.orders))
+        print(f"message → order sent, {len(took)} orders: p50 {percentile(took, 0.5):.1f} ms, "
+              f"p99 {percentile(took, 0.99):.1f} ms")
+        return
+    for trades in (0, 1, 10):
+        told = looks(chosen.messages, trades)
+        print(f"look with {trades} trades: " + ", ".join(f"{name} {value:.1f} µs" for name, value in told.items()))
+
+
+if __name__ == "__main__":
+    main()
