@@ -45,6 +45,7 @@ class FuturesBooks:
         self.blocked: dict[str, str] = {}
         self.order_ids: dict[str, None] = {}
         self.nets: dict[str, Decimal] = {}
+        self.read_ms: dict[str, int] = {}
         self.results: tuple[LegResult, ...] = ()
         self.conflicts: list[Fill] = []
         self.fills_counted = 0
@@ -61,6 +62,7 @@ class FuturesBooks:
         self.cash, self.external, self.blocked = state.cash, dict(state.external), dict(state.blocked)
         self.order_ids = dict.fromkeys(state.order_ids)
         self.nets, self.results = dict(state.nets), state.results
+        self.read_ms = dict(state.read_ms)
 
     async def plan(self, plan: Plan) -> None:
         """A plan, durable (rule 1 of `plan`). Raises OSError: then nothing may be opened by it."""
@@ -150,9 +152,17 @@ class FuturesBooks:
         return self.held(leg) + self.external.get(str(leg), ZERO)
 
     def since_ms(self, symbol: str) -> int:
-        """From when fills of a symbol are to be asked for."""
-        known = [ledger.since_ms(symbol) for ledger in self.ledgers.values()]
-        return max(max(known) - OVERLAP_MS, self.cash.opening_ms if self.cash else 0)
+        """From when fills of a symbol are to be asked for. Not from the newest one known: its order may have told that
+        one, while older ones of others (a stop, a person) were never read.
+        """
+        return max(self.read_ms.get(symbol, 0) - OVERLAP_MS, self.cash.opening_ms if self.cash else 0)
+
+    def was_read(self, symbol: str, fills: Iterable[Fill]) -> None:
+        """The venue told all fills of a symbol from `since_ms` on: these. Its own times count, no clock of ours."""
+        newest = max((fill.market_ms for fill in fills), default=0)
+        if newest > self.read_ms.get(symbol, 0):
+            self.read_ms[symbol] = newest
+            self._dirty = True
 
     def symbols(self) -> set[str]:
         """Every symbol with a plan, or with something held by our fills."""
@@ -239,7 +249,7 @@ class FuturesBooks:
                 plans={str(leg): plan for leg, plan in self.plans.items()}, cash=self.cash,
                 ledgers={str(side): ledger.pages() for side, ledger in self.ledgers.items() if ledger.holdings()},
                 external=dict(self.external), blocked=dict(self.blocked), order_ids=tuple(self.order_ids),
-                nets=dict(self.nets), results=self.results)
+                nets=dict(self.nets), results=self.results, read_ms=dict(self.read_ms))
             self._dirty = False
             try:
                 await asyncio.to_thread(self._file.save, state)

@@ -86,7 +86,8 @@ class FuturesState(msgspec.Struct, frozen=True, kw_only=True):
 
     `external`: what stood there before us; `blocked`: legs that take no entries until a person releases them, and why;
     `order_ids`: the newest orders of ours by the venue's ids, so that others' fills are told from ours. `nets`: what a
-    leg had brought in all when it was flat last; `results`: the newest round trips.
+    leg had brought in all when it was flat last; `results`: the newest round trips. `read_ms`: up to which fill of a
+    symbol the venue's whole list was read.
     """
 
     plans: dict[str, Plan] = {}
@@ -97,6 +98,7 @@ class FuturesState(msgspec.Struct, frozen=True, kw_only=True):
     order_ids: tuple[str, ...] = ()
     nets: dict[str, Decimal] = {}
     results: tuple[LegResult, ...] = ()
+    read_ms: dict[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)

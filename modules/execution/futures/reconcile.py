@@ -116,6 +116,8 @@ class Reconciler:
         symbols = sorted((desk.books.symbols() | named | under_way) & contracts.keys())
         found = await asyncio.gather(*(desk.account.fills(one, desk.books.since_ms(one)) for one in symbols))
         new = desk.books.take([fill for fills in found for fill in fills], contracts)
+        for symbol, fills in zip(symbols, found, strict=True):
+            desk.books.was_read(symbol, fills)
         return await self._foreign(new)
 
     async def _foreign(self, new: Iterable[Fill]) -> list[str]:

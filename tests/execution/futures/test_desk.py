@@ -10,6 +10,7 @@ from modules.exchange.futures_types import MarginMode
 from modules.exchange.types import Accepted, OrderRequest, OrderType, PositionSide, Side
 from modules.execution.controls import PerpRefusals
 from modules.execution.executor import Filled, NothingFilled, NotPlaced
+from modules.execution.futures import books
 from modules.execution.futures.checklist import PerpCode
 from tests.execution.futures.conftest import Make
 from tests.execution.futures.house import SYMBOL, D, House
@@ -251,3 +252,23 @@ async def test_a_position_of_ours_without_a_plan_gets_the_one_of_its_entry(make:
     assert await house.naked()
     await house.desk.look()
     assert not await house.naked() and house.books.plans[house.leg].stop == 1900
+
+
+async def test_a_fill_by_hand_is_not_lost_behind_a_later_one_of_ours(make: Make,
+                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(books, "OVERLAP_MS", 0)
+    house = await make()
+    await house.desk.enter(house.ask(), "s")
+    await house.settle()
+    by_hand = OrderRequest("hand", SYMBOL, Side.SELL, OrderType.MARKET, D("0.4"), position_side=PositionSide.LONG)
+    assert isinstance(await house.account.place(by_hand), Accepted)
+    then = house.venue.clock.now_ms()
+    while house.venue.clock.now_ms() < then + 2:
+        await asyncio.sleep(0.001)
+    assert isinstance(await house.desk.enter(house.ask("0.3"), "t"), Filled)  # no pass has read the other one meanwhile
+    assert house.books.held(house.leg) == D("1.3")
+    assert (await house.settle()).checks
+    assert house.books.held(house.leg) == D("0.9")
+    assert house.books.wallet() == (await house.account.wallet()).balance
+    await house.attach()
+    assert house.books.since_ms(SYMBOL) > then, "and it is not read from the beginning every time"
