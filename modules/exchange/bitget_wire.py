@@ -9,12 +9,9 @@ share: rates of the account, rests after a refusal, and circuit breakers. So a u
 hang or who is told to slow down makes nobody else wait.
 """
 
-import asyncio
 import base64
 import hashlib
 import hmac
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +21,8 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from modules.exchange.bitget_turns import ADDRESS, AddressLine, Crowd, UserTurns
 from modules.exchange.breaker import Breakers
-from modules.exchange.budget import Ticket
-from modules.exchange.lanes import Lane
-from modules.exchange.limiter import Limiter, Shed
 from modules.exchange.link import Link
 from modules.exchange.page import Page
 from modules.exchange.wire import Endpoint, Shared, Wire
@@ -35,16 +30,6 @@ from modules.exchange.wire import Endpoint, Shared, Wire
 SITE = "https://api.bitget.com"
 #: cells of a page for one user's breakers (`breaker.Circuit` names the places)
 BREAKER_CELLS = 32
-#: what all calls of this address are counted for
-ADDRESS = "address"
-#: so many users refused within two seconds: it is the address that is too fast, not one of them
-CROWD, CROWD_S = 3, 2.0
-DEFAULT_REST_S = 2.0
-#: calls a second of one account where the venue's table says less or more than 10
-RATES = {"order/fills": 10, "position/all-position": 5, "account/set-leverage": 5, "account/set-margin-mode": 5,
-         "account/set-position-mode": 5}
-RATE = 10
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BitgetKey:
@@ -114,71 +99,12 @@ def _body(params: dict[str, Any]) -> str:
                                 for name, value in params.items()}).decode()
 
 
-class Crowd:
-    """Who of this address was told to slow down lately."""
-
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._told: dict[int, float] = {}
-
-    def told(self, user: int) -> bool:
-        """One more refusal; True where so many users were refused that it must be the address."""
-        now = self._monotonic()
-        self._told = {one: at for one, at in self._told.items() if now - at < CROWD_S} | {user: now}
-        return len(self._told) >= CROWD
-
-
-class UserTurns(Limiter):
-    """One user's turns: his account's rates for each endpoint, then the address's in the lanes of all."""
-
-    def __init__(self, address: Limiter, crowd: Crowd, speed: Callable[[], float],
-                 monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._address, self._crowd, self._speed, self._now = address, crowd, speed, monotonic
-        self._sent: dict[str, deque[float]] = {}
-        self._rest_until = 0.0
-
-    async def take(self, key: str, weight: int, lane: Lane, patience_s: float, lease_s: float) -> Ticket | None:
-        """Wait for the turn. Raises Shed where it comes too late."""
-        deadline = self._now() + patience_s
-        while (wait_s := self._wait_s(key, lane)) > 0:
-            if self._now() + wait_s > deadline:
-                raise Shed(lane, wait_s)
-            await asyncio.sleep(wait_s)
-        self._sent[key].append(self._now())
-        return await self._address.take(ADDRESS, 1, lane, max(deadline - self._now(), 0.0), lease_s)
-
-    def _wait_s(self, key: str, lane: Lane) -> float:
-        now, second = self._now(), 1.02 / self._speed()
-        sent = self._sent.setdefault(key, deque())
-        while sent and now - sent[0] >= second:
-            sent.popleft()
-        # Entries and data leave a tenth of the rate to what gets out.
-        rate = RATES.get(key, RATE) - (1 if lane >= Lane.ENTRY else 0)
-        wait_s = second - (now - sent[-rate]) if len(sent) >= rate else 0.0
-        return max(wait_s, self._rest_until - now if lane >= Lane.ENTRY else 0.0)
-
-    def done(self, ticket: Ticket | None) -> None:
-        """The answer to this request came, or none will."""
-        self._address.done(ticket)
-
-    def refused(self, key: str, retry_after_s: float | None, *, banned: bool) -> None:
-        """This user was told to slow down: he rests. Where many are, the address rests."""
-        seconds = min(max(retry_after_s or DEFAULT_REST_S, 0.1), 300.0)
-        self._rest_until = max(self._rest_until, self._now() + seconds)
-        if self._crowd.told(id(self)):
-            self._address.refused(ADDRESS, retry_after_s, banned=banned)
-
-    @property
-    def paused_s(self) -> float:
-        """Seconds that entries and data have to rest still."""
-        return max(self._rest_until - self._now(), self._address.paused_s)
-
-
 class BitgetLink(Link):
     """`Link` for Bitget: public calls counted for the address, and wires for users."""
 
     connections = 1024
     _crowd: Crowd | None = None
+    _line: AddressLine | None = None
 
     def wire(self, api_key: str, secret: str) -> Wire:
         """Public requests; users' wires come from `user_wire`. Raises ValueError for a key."""
@@ -189,10 +115,17 @@ class BitgetLink(Link):
     def user_wire(self, key: BitgetKey) -> Wire:
         """Requests of one user, with breakers and rates of his own."""
         self._crowd = self._crowd or Crowd()
+        self._line = self._line or AddressLine(self.limiter)
         shared = self._shared
-        turns = UserTurns(self.limiter, self._crowd, lambda: self.clock.speed)
+        turns = UserTurns(self.limiter, self._line, self._crowd, lambda: self.clock.speed)
         return Wire(self._caller(key), Shared(shared.clock, turns, Breakers(Page(BREAKER_CELLS)), shared.codes,
                                               shared.lease_s))
+
+    async def close(self) -> None:
+        """Release connections. May be called twice."""
+        if self._line is not None:
+            self._line.close()
+        await super().close()
 
     def _caller(self, key: BitgetKey | None) -> BitgetCaller:
         settings = self.settings

@@ -10,7 +10,8 @@ from modules.exchange import bitget_public as public
 from modules.exchange.api import MarketClock
 from modules.exchange.bitget_codes import BITGET
 from modules.exchange.bitget_settings import BitgetSettings
-from modules.exchange.bitget_wire import ADDRESS, BitgetLink, endpoint
+from modules.exchange.bitget_turns import ADDRESS
+from modules.exchange.bitget_wire import BitgetLink, endpoint
 from modules.exchange.ccxt_lite import load_class
 from modules.exchange.futures_types import Bracket, FuturesMarket, Mark
 from modules.exchange.link import Venue

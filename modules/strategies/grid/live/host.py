@@ -329,11 +329,9 @@ class Host:
             self.memory.fills_ms = self.memory.bills_ms = self.memory.started_ms = self.now_ms
         self.market.watch(self.symbol, self.book.settings.timeframe)
         self.candles_changed()
-        self.readings.ask(ev.What.BALANCE, urgent=True)
-        self.readings.ask(ev.What.POSITIONS, urgent=True)
+        self.readings.start()
         for order in self.state.pending:
             self.begin(f"look {order.slot}", self._follow(order.slot, order.generation))
-        self.stops.start()
 
     def candles_changed(self) -> None:
         """A candle of this contract and timeframe has closed."""

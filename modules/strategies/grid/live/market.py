@@ -16,6 +16,7 @@ from modules.exchange.api import MarketClock
 from modules.exchange.bitget_public import Touch
 from modules.exchange.futures_types import Bracket as VenueBracket
 from modules.exchange.futures_types import FuturesMarket
+from modules.exchange.lanes import Lane, in_lane
 from modules.exchange.types import Candles, Unavailable
 from modules.strategies.grid.settings import INTERVAL_MS
 from modules.strategies.grid.signals import FILL, Candle
@@ -100,7 +101,8 @@ class SharedMarket:
         if not self._symbols:
             return
         try:
-            self.touches.update(await self.source.touches(frozenset(self._symbols)))
+            with in_lane(Lane.EXIT):  # exits of all users hang on this one call
+                self.touches.update(await self.source.touches(frozenset(self._symbols)))
             self.problem = ""
         except Unavailable as problem:
             self.problem = str(problem)

@@ -36,19 +36,20 @@ class Pacer:
     """Routine readings of all hosts of a worker, in order of asking, `width` at a time."""
 
     def __init__(self, width: int = 24) -> None:
+        self._first: deque[tuple[Readings, ev.What]] = deque()
         self._waiting: deque[tuple[Readings, ev.What]] = deque()
         self._width = width
         self._event = asyncio.Event()
 
-    def put(self, readings: "Readings", what: ev.What) -> None:
-        """One more."""
-        self._waiting.append((readings, what))
+    def put(self, readings: "Readings", what: ev.What, *, first: bool = False) -> None:
+        """One more; `first`: of a session that starts, before the routine of the others."""
+        (self._first if first else self._waiting).append((readings, what))
         self._event.set()
 
     @property
     def length(self) -> int:
         """How many wait."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._first)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -58,11 +59,12 @@ class Pacer:
 
     async def _one(self) -> None:
         while True:
-            while not self._waiting:
+            while not (self._first or self._waiting):
                 self._event.clear()
                 await self._event.wait()
-            readings, what = self._waiting.popleft()
-            await readings.routine(what)
+            lane = Lane.EXIT if self._first else Lane.DATA
+            readings, what = (self._first or self._waiting).popleft()
+            await readings.routine(what, lane)
 
 
 class Readings:
@@ -83,6 +85,8 @@ class Readings:
         """A reading is wanted; one of a kind at a time."""
         if self.host.silent:
             return
+        if what in self._queued and not self.host.state.started:
+            return  # its turn comes
         if urgent or self.pacer is None:
             self._begin(what, Lane.EXIT)
         elif what not in self._queued:
@@ -93,12 +97,21 @@ class Readings:
         work = self._balance(lane) if what is ev.What.BALANCE else self._positions(lane)
         return self.host.begin(f"read {what}", work)
 
-    async def routine(self, what: ev.What) -> None:
+    def start(self) -> None:
+        """Everything that must be known before the first order (X16)."""
+        for what in (ev.What.BALANCE, ev.What.POSITIONS):
+            if self.pacer is None:
+                self._begin(what, Lane.EXIT)
+            elif what not in self._queued:
+                self._queued.add(what)
+                self.pacer.put(self, what, first=True)
+
+    async def routine(self, what: ev.What, lane: Lane) -> None:
         """A reading whose turn has come. A user whose calls hang holds a place of the line for `PLACE_S`, no longer:
         his reading goes on alone, and he gets no other place before it is over."""
         self._queued.discard(what)
         if not self.host.lost:
-            task = self._begin(what, Lane.DATA)
+            task = self._begin(what, lane)
             if task is not None:
                 await asyncio.wait({task}, timeout=PLACE_S)
 
@@ -137,6 +150,7 @@ class Readings:
                     continue
                 self._liquidations(rows)
                 host.tell(ev.Positions(host.now_ms, *legs))
+                host.stops.start()
                 break
             await self._funding()
         except Unavailable:

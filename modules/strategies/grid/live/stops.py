@@ -48,6 +48,7 @@ class Stops:
         self.host = host
         self.retired: list[Stop] = []
         self._checked_tick = 0
+        self._started = False
 
     @property
     def wanted(self) -> dict[int, tuple[Decimal, Decimal]]:
@@ -59,7 +60,10 @@ class Stops:
         self.host.begin("stops", self._keep())
 
     def start(self) -> None:
-        """After a restart: what stands, against what is wanted."""
+        """After a restart: what stands, against what is wanted; once."""
+        if self._started:
+            return
+        self._started = True
         if self.host.memory.stops or any(quantity for _, quantity in self.wanted.values()):
             self.host.begin("stops", self._verify())
 
