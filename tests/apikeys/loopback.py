@@ -59,7 +59,8 @@ class Providers:
         if now < quota.rests_until:
             self.violations.append(f"{key} at {now}, rests until {quota.rests_until}")
             return 429, {"Retry-After": str(round(quota.rests_until - now + 1))}
-        quota.calls = [at for at in quota.calls if now - at < 86_400]
+        kept_s = 86_400 if quota.rpd else 60
+        quota.calls = [at for at in quota.calls if now - at < kept_s]
         minute = [at for at in quota.calls if now - at < 60]
         if quota.rpd and len(quota.calls) >= quota.rpd:
             quota.rests_until = now + 3600

@@ -35,12 +35,12 @@ def opened(home: Path, clock: Clock, *limits: str) -> ApiManager:
 
 
 def test_a_day_with_quotas_that_run_out_in_turn(tmp_path: Path) -> None:
-    """20,000 calls of a market day over two managers: what is limited rests, the others serve, no key is asked early."""
+    """8,000 calls over two managers: what is limited rests, the others serve, no key is asked early."""
     clock, draw = Clock(), random.Random(7)
     loopback = Providers(clock, dict(OWNERS), {"o0": Quota(rpm=20), "o1": Quota(rpm=8), "o2": Quota(rpm=30)})
     managers = [opened(tmp_path, clock, "openai rpm=0") for _ in range(2)]
     served, waits = 0, []
-    for _ in range(20_000):
+    for _ in range(8_000):
         manager = draw.choice(managers)
         lease = manager.take("openai")
         if isinstance(lease, Tired):
@@ -53,7 +53,7 @@ def test_a_day_with_quotas_that_run_out_in_turn(tmp_path: Path) -> None:
         served += status == 200
         clock.ms += draw.randrange(0, 4_000)
     assert not loopback.violations
-    assert served > 15_000 and len(waits) < 3_000 and max(waits, default=0) <= 61_000
+    assert served > 5_000 and len(waits) < 2_000 and max(waits, default=0) <= 61_000
     assert {OWNERS[key] for key in loopback.asked} == {"o0", "o1", "o2"}
     for manager in managers:
         manager.close()
@@ -63,7 +63,7 @@ def test_limits_of_our_own_keep_a_server_from_ever_refusing(tmp_path: Path) -> N
     clock = Clock()
     loopback = Providers(clock, dict(OWNERS), {f"o{n}": Quota(rpm=10) for n in range(3)})
     manager = opened(tmp_path, clock, "openai rpm=10")
-    for _ in range(5_000):
+    for _ in range(2_000):
         lease = manager.take("openai")
         if isinstance(lease, Lease):
             status, headers = loopback.admit(lease.key.secret)
