@@ -157,7 +157,11 @@ async def measure(options: argparse.Namespace, port: int, home: Path) -> dict[st
             feed.look()
         frames, spent = feed.engine.counts.frames - frames, sum(me.cpu_times()[:2]) - spent
         took = time.monotonic() - began
-        percentiles, missed, stale = await asyncio.to_thread(answer.get)
+        told = asyncio.create_task(asyncio.to_thread(answer.get))
+        while not told.done():  # who reads began later: the feed lives until it has its answer
+            await asyncio.sleep(0.25)
+            feed.look()
+        percentiles, missed, stale = told.result()
         follower.join()
         result = {"symbols": options.symbols, "frames_per_s": round(frames / took), "cpu_share": round(spent / took, 3),
                   "frames_per_cpu_s": round(frames / spent), "ms_venue_to_reader_p50_p99_p999": percentiles,
