@@ -94,12 +94,14 @@ class Watch:
 
 
 class World:
-    """A home, a venue, at most one trader. Use as a context."""
+    """A home, a venue, at most one trader. Use as a context. `system` and `program` name who trades."""
+
+    system, program = SYSTEM, "benchmarks.futures_trader"
 
     def __init__(self, home: Path, *, seed: int = 3, start: str = "2025-03-01T10:00:00", hedge: bool = True,
                  futures: int = 8, look_s: float = 0.05) -> None:
         self.home, self.paths = home, Paths(home).prepare()
-        self.inbox = Inbox(self.paths.inbox, SYSTEM)
+        self.inbox = Inbox(self.paths.inbox, self.system)
         self.trader: subprocess.Popen[bytes] | None = None
         self.hedge, self.armed = hedge, False
         self.environment = {name: value for name, value in os.environ.items()
@@ -167,7 +169,7 @@ class World:
         (self.paths.run / "trader.json").unlink(missing_ok=True)
         environment = {**self.environment, AT: crash_at} if crash_at else self.environment
         with open(self.home / "trader.log", "ab") as log:
-            self.trader = subprocess.Popen([sys.executable, "-m", "benchmarks.futures_trader", *self.symbols],
+            self.trader = subprocess.Popen([sys.executable, "-m", self.program, *self.symbols],
                                            cwd=PROJECT, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
     def kill(self) -> None:
@@ -241,8 +243,9 @@ class World:
     def verdict(self) -> list[str]:
         """Everything in which our files and the venue do not agree."""
         account = self.truth()
-        entries = read_journal(self.paths.data / f"futures_{SYSTEM}_intents.jsonl")
-        books = FuturesBooks(JsonFile(self.paths.data / f"futures_{SYSTEM}.json", FuturesState, FuturesState), "", "")
+        entries = read_journal(self.paths.data / f"futures_{self.system}_intents.jsonl")
+        file = JsonFile(self.paths.data / f"futures_{self.system}.json", FuturesState, FuturesState)
+        books = FuturesBooks(file, "", "")
         books.load()
         known = {entry.intent.id: entry for entry in entries}
         problems = [f"{leg} is NAKED" for leg in naked(account)]

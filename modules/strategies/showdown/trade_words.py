@@ -15,7 +15,7 @@ from modules.supervision.outbox import Level, Outbox
 
 Class = Literal["ERROR", "RISK", "ORDERS"]
 AGAIN_S = 1800.0
-RISKS = ("liquidat", "near ", "bare ", "setup ", "mode")
+RISKS = ("risk ", "liquidat", "near ", "bare ", "setup ", "mode")
 ORDERS = ("exit ", "foreign ")
 KEPT = 500
 
