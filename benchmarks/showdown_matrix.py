@@ -28,6 +28,7 @@ from modules.execution.crashpoints import declared
 
 SYMBOL = "ETHUSDT"
 ALLOWED_S = 3.0
+TRIES = 5
 OWN = ("modules.strategies.showdown.",)
 
 
@@ -59,7 +60,8 @@ def chase(world: ShowdownWorld) -> None:
 def emergency(world: ShowdownWorld) -> None:
     """The quotes are used up, the rest is taken at the market."""
     flat(world)
-    world.decide(SYMBOL, off_pct="-0.3", risk_usdt="80")
+    world.environment["REQUOTES"] = "0"
+    world.decide(SYMBOL, off_pct="0.5")
 
 
 def target(world: ShowdownWorld) -> None:
@@ -104,6 +106,7 @@ def over(world: ShowdownWorld, name: str) -> bool:
 
 def flat(world: ShowdownWorld) -> None:
     """Nothing is held; no trader runs."""
+    world.environment.pop("REQUOTES", None)
     if world.held() or world.trades() or not world.status():
         alive(world)
         world.wait(lambda: not any("entering" in text for text in world.trades().values()), "no entry is under way")
@@ -172,6 +175,9 @@ def matrix(points: list[str], operations: list[str], tell: Callable[[Case], None
             while cells and healthy:
                 point, name = cells.pop(0)
                 case = run_case(world, point, name)
+                for _ in range(0 if point not in PASSES["emergency"] else TRIES):
+                    if not case.struck and not case.problems:  # the quote was filled before: once more
+                        case = run_case(world, point, name)
                 cases.append(case)
                 tell(case)
                 healthy = not case.problems

@@ -2,8 +2,8 @@
 
     FUTURES_BASE_URL=… COXSWAIN_HOME=… python -m benchmarks.showdown_trader SYMBOL [SYMBOL …]
 
-Messages of its inbox: `decision` {a decision as in decision.json} and `close` {symbol}. It trades LIVE on the simulated
-venue; what it knows goes to ``data/run/trader.json`` ten times a second.
+Messages of its inbox: `decision` {a decision as in decision.json}, `close` {symbol}, `release`, `flatten`. It trades
+LIVE on the simulated venue; what it knows goes to ``data/run/trader.json`` ten times a second.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from config.settings import load_settings
 from modules.exchange.futures_gateway import open_futures
-from modules.exchange.types import Mode, Unavailable
+from modules.exchange.types import Mode, PositionSide, Unavailable
+from modules.execution.futures.plan import LegKey
 from modules.execution.mode import TestMode, mode_file
 from modules.strategies.showdown.execution import SYSTEM, Execution
 from modules.strategies.showdown.records import Decision
@@ -55,10 +56,22 @@ class Driver:
                     self.execution.offer(offered)
                     await self._taken(offered)
                     self.last = f"offered {offered.hash[:20]}"
+                elif message.kind == "release":
+                    trader.desk.books.release(LegKey(message.body["symbol"], PositionSide(message.body["side"])))
+                elif message.kind == "flatten":
+                    if await self._flatten():
+                        break  # it stays, and is tried again
                 else:
                     self.last = await self.execution.close_trade(str(message.body["symbol"]), "told to")
                 self.inbox.done(path, message)
             await asyncio.sleep(0.05)
+
+    async def _flatten(self) -> bool:
+        """Whether something is still held."""
+        trader = self.execution.traders[Mode.LIVE]
+        for symbol in list(trader.book.trades.open):
+            await trader.close(symbol, "flatten")
+        return bool(await trader.keeper.flatten("told to", 5.0))
 
     async def _taken(self, decision: Decision) -> None:
         """Until the trader has looked at it: a death before that is a decision that was never heard."""
@@ -99,8 +112,9 @@ async def main(symbols: tuple[str, ...]) -> None:
         "FUTURES_BASE_URL": os.environ["FUTURES_BASE_URL"], "FUTURES_ARRANGE": "true", "FUTURES_RECV_WINDOW_MS": "1000",
         "FUTURES_TIMEOUT_S": "3", "FUTURES_HEDGE": os.environ.get("FUTURES_HEDGE", "1"),
         "SHOWDOWN_SYMBOLS": json.dumps(symbols), "SHOWDOWN_EXECUTE_S": "0.2", "SHOWDOWN_CHASE_REST_S": "1",
-        "SHOWDOWN_CHASE_REQUOTES": "1", "SHOWDOWN_ENTRY_LIVES_S": "600", "SHOWDOWN_EMERGENCY_REWARD": "0",
-        "SHOWDOWN_EMERGENCY_SPREAD_PCT": "1", "SHOWDOWN_EMERGENCY_SLIPPAGE_PCT": "0.5",
+        "SHOWDOWN_CHASE_REQUOTES": os.environ.get("REQUOTES", "1"), "SHOWDOWN_ENTRY_LIVES_S": "600",
+        "SHOWDOWN_EMERGENCY_REWARD": "0", "SHOWDOWN_EMERGENCY_SPREAD_PCT": "1",
+        "SHOWDOWN_EMERGENCY_SLIPPAGE_PCT": "0.5",
         "SHOWDOWN_CHASE_DRIFT_PCT": "30",
         "RISK_DAY_LOSS_PCT": "0", "RISK_WEEK_LOSS_PCT": "0", "RISK_DRAWDOWN_PCT": "0", "RISK_LOSING_STREAK": "0"})
     while True:
