@@ -34,6 +34,7 @@ TASKS = {  # task: module with `async def TASK(paths, exchange, spec) -> dict`
     "key_report": "modules.telegram.ask_exchange",
     "resync_changes": "modules.telegram.ask_exchange",
     "chart": "modules.telegram.chart_candles",
+    "grid": "modules.telegram.chart_grid",
     "signal": "modules.telegram.chart_signal",
     "signal_report": "modules.telegram.chart_signal_report",
     "showdown": "modules.telegram.chart_showdown",

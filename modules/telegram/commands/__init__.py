@@ -10,6 +10,7 @@ from modules.telegram.commands import (
     dashboard,
     data,
     futures,
+    grid,
     help,
     market,
     mode,
@@ -30,7 +31,7 @@ from modules.telegram.commands import (
 
 def all_commands(services: Sequence[str]) -> tuple[Command, ...]:
     """The commands; `services` are the names a person may ask logs of."""
-    return (*crew.COMMANDS, *risk.COMMANDS, *futures.COMMANDS, *positions.COMMANDS, *reconcile.COMMANDS,
+    return (*crew.COMMANDS, *risk.COMMANDS, *futures.COMMANDS, *grid.COMMANDS, *positions.COMMANDS, *reconcile.COMMANDS,
             *reports.COMMANDS,
             *backtest.COMMANDS, *market.COMMANDS, *signals.COMMANDS, *scalper.COMMANDS,
             *apikeys.COMMANDS, *showdown.COMMANDS,
