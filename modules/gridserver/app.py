@@ -1,6 +1,7 @@
 """The application: routes, their OpenAPI, and how refusals are told. No logic: that is `desk.py`'s."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Path, Query, Request
@@ -227,6 +228,10 @@ def _refusals(app: FastAPI, desk: Desk) -> None:
     async def by_status(request: Request, problem: HTTPException) -> JSONResponse:
         return told(problem.status_code, str(problem.detail), headers=dict(problem.headers or {}))
 
+    @app.exception_handler(Exception)
+    async def mistake(request: Request, problem: Exception) -> JSONResponse:
+        return told(500, "The server made a mistake; its log tells more. Nothing is known to have been done.")
+
     for kind, status in ((Taken, 409), (KeyInUse, 409), (NoUser, 404)):
         app.add_exception_handler(kind, _plainly(status))
     app.add_exception_handler(DatabaseAway, _plainly(503, "The database does not answer; nothing was done."))
@@ -243,13 +248,16 @@ def _plainly(status: int, words: str = "") -> Callable[[Request, Exception], JSO
 
 def _openapi(app: FastAPI) -> None:
     """The document at /openapi.json: 422 is a `Problem`, too, not FastAPI's own form."""
-    document = get_openapi(title=app.title, version=app.version, routes=app.routes,
+    @cache
+    def document() -> dict[str, Any]:
+        made = get_openapi(title=app.title, version=app.version, routes=app.routes,
                            description="Hedging grid on Bitget futures for many users. See docs/GRIDSERVER.md.")
-    for gone in ("HTTPValidationError", "ValidationError"):
-        document["components"]["schemas"].pop(gone, None)
+        for gone in ("HTTPValidationError", "ValidationError"):
+            made["components"]["schemas"].pop(gone, None)
+        return made
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Any:
-        return JSONResponse(document)
+        return JSONResponse(document())
 
     app.state.document = document

@@ -4,6 +4,7 @@
 2. The admin's key opens every user's endpoints too; the platform's only adds users and renews tokens.
 3. Who asks too often gets 429; the measure is the key's, so that one user cannot use up another's.
 4. Refusals stand in the audit, at most 30 a minute: whoever guesses shall not fill the disk.
+5. Of several keys in one request each has to be right.
 """
 
 import hmac
@@ -39,9 +40,11 @@ class Door:
     async def platform(self, request: Request, key: str | None = _PLATFORM,
                        admin: str | None = _ADMIN) -> str:
         """The platform or the admin."""
-        if _same(key, self._platform):
-            return self._measured(self._keys, "platform")
-        return await self.admin(request, admin)
+        if key is None:
+            return await self.admin(request, admin)
+        if not _same(key, self._platform):
+            return await self._refuse(request, "")
+        return self._measured(self._keys, "platform")
 
     async def admin(self, request: Request, key: str | None = _ADMIN) -> str:
         """The admin."""
@@ -52,21 +55,24 @@ class Door:
     async def user(self, request: Request, user_id: str = Path(alias="id", pattern=ID, max_length=64),
                    token: Token = _BEARER,
                    admin: str | None = _ADMIN) -> str:
-        """The user that the path names, or the admin."""
-        if admin is not None and _same(admin, self._admin):
+        """The user that the path names, or the admin. Whatever key is shown has to be right (rule 5)."""
+        if token is None and admin is None or admin is not None and not _same(admin, self._admin):
+            return await self._refuse(request, user_id)
+        if token is not None:
+            known = await self.desk.sql(self.desk.store.users.token, user_id)
+            if not hmac.compare_digest(hashed(token.credentials), known or _NOBODY) or known is None:
+                return await self._refuse(request, user_id)
+        if admin is not None:
             return self._measured(self._keys, "admin")
-        if token is None:
-            return await self._refuse(request, user_id)
-        known = await self.desk.sql(self.desk.store.users.token, user_id)
-        if not hmac.compare_digest(hashed(token.credentials), known or _NOBODY) or known is None:
-            return await self._refuse(request, user_id)
         return self._measured(self._users, f"user:{user_id}")
 
     async def owner(self, request: Request, user_id: str = Path(alias="id", pattern=ID, max_length=64),
                     token: Token = _BEARER,
                     key: str | None = _PLATFORM, admin: str | None = _ADMIN) -> str:
         """The user, the platform or the admin: for a new token."""
-        if key is not None and _same(key, self._platform):
+        if key is not None and not _same(key, self._platform):
+            return await self._refuse(request, user_id)
+        if key is not None and token is None:
             return self._measured(self._keys, "platform")
         return await self.user(request, user_id, token, admin)
 

@@ -14,7 +14,7 @@ from modules.exchange.futures_types import MarginMode
 from modules.exchange.lanes import Lane
 from modules.exchange.types import Denied, Unavailable
 from modules.exchange.venue_bitget import BitgetMarket, venue
-from modules.gridserver.venue import KeyRefused, NoContract, SharedPrices, VenueAway
+from modules.gridserver.venue import AccountRefused, KeyRefused, NoContract, SharedPrices, VenueAway
 from modules.strategies.grid.live.accounts import key_gone, open_account
 from modules.strategies.grid.live.market import contract_of
 from modules.strategies.grid.settings import GridSettings
@@ -92,9 +92,7 @@ class BitgetVenue:
         try:
             standing = await account.standing(settings.trading_symbol)
         except Denied as problem:
-            if key_gone(problem):
-                raise KeyRefused(str(problem)) from None
-            raise VenueAway(str(problem)) from None
+            raise (KeyRefused if key_gone(problem) else AccountRefused)(str(problem)) from None
         except Unavailable as problem:
             raise VenueAway(str(problem)) from None
         finally:

@@ -50,7 +50,7 @@ class ExchangeBody(_In):
     apiKey: str = Field(pattern=_PRINTABLE, min_length=1, max_length=256, examples=["bg_1a2b3c"],
                         description="A name that begins with paper: a paper account of this user, nobody's money")
     apiSecret: str = Field(pattern=_PRINTABLE, min_length=1, max_length=256, examples=["secret"])
-    passphrase: str = Field(pattern=r"^[\x20-\x7e]+$", min_length=1, max_length=128, examples=["passphrase"])
+    passphrase: str = Field(pattern=_PRINTABLE, min_length=1, max_length=128, examples=["passphrase"])
     isDemo: bool = Field(description="Bitget's demo trading with a demo key; false: the user's real money")
 
 

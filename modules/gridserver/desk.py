@@ -22,7 +22,7 @@ from modules.gridserver import shown
 from modules.gridserver.bodies import AcknowledgeBody, ExchangeBody, SettingsBody, StartBody, StopBody, UserBody
 from modules.gridserver.checks import WrongBody, all_of, credentials_of, settings_of, webhook_of
 from modules.gridserver.settings import GridServerSettings
-from modules.gridserver.venue import KeyRefused, Look, NoContract, Venue, VenueAway, look
+from modules.gridserver.venue import AccountRefused, KeyRefused, Look, NoContract, Venue, VenueAway, look
 from modules.storage.vault import VaultError
 from modules.strategies.grid.settings import GridSettings
 from modules.strategies.grid.state import SessionState
@@ -189,8 +189,8 @@ class Desk:
                               await self._paper(session, keys, settings))
         except ValidationError:
             raise Refused(409, "The stored settings do not fit this version any more. Give them anew.") from None
-        except NoContract as problem:
-            raise Refused(409, str(problem)) from None
+        except (NoContract, AccountRefused) as problem:
+            raise Refused(409, f"Nothing was started: {problem}") from None
         except KeyRefused as problem:
             await self.sql(self.store.users.key_refused, session.user_id, session.key_version, str(problem))
             raise Refused(409, f"The exchange refuses the key: {problem}. PUT …/keys with another one; the grid "

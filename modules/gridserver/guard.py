@@ -4,7 +4,7 @@
 2. A body is JSON, of at most `body_kb`, nested at most 20 deep, strict (no NaN, no half characters): else 413,
    415, 400.
 3. Every answer carries the security headers and is never cached. Nothing here is for a browser's pages: no CORS.
-4. An error nobody foresaw is a 500 with a short number that stands in the log, and no more.
+4. An error nobody foresaw is a 500 that says no more than that; the log does.
 """
 
 import json
@@ -82,10 +82,9 @@ class Guard:
             await _answer(dressed, refusal.status, refusal.words, refusal.headers)
         except Exception as problem:  # the border of a request: the server lives on
             self.failed += 1
-            number = f"E{self.failed}-{time.monotonic_ns() % 1_000_000:06d}"
-            log.exception("%s %s failed (%s): %s", scope["method"], scope["path"], number, type(problem).__name__)
+            log.exception("%s %s failed: %s", scope["method"], scope["path"][:200], type(problem).__name__)
             if not dressed.begun:
-                await _answer(dressed, 500, f"The server made a mistake; its log tells more under {number}.", {})
+                await _answer(dressed, 500, "The server made a mistake; its log tells more.", {})
 
     async def _admitted(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body of a request that may pass. Raises Refusal."""

@@ -21,6 +21,10 @@ class KeyRefused(Exception):
     """The exchange refuses the user's key. The text is fit for a person, and for the record."""
 
 
+class AccountRefused(Exception):
+    """The exchange refuses what was asked of the account, not the key itself. The text is fit for a person."""
+
+
 class NoContract(Exception):
     """The exchange has no such contract."""
 
@@ -47,7 +51,7 @@ class Venue(Protocol):
         """Its price now. Raises VenueAway, NoContract."""
 
     async def balance(self, user_id: str, keys: Credentials, settings: GridSettings) -> tuple[Decimal, tuple[str, ...]]:
-        """(USDT of the account, what is not as it has to be). Raises VenueAway, KeyRefused."""
+        """(USDT of the account, what is not as it has to be). Raises VenueAway, KeyRefused, AccountRefused."""
 
     async def close(self) -> None:
         """Let go."""
@@ -77,7 +81,7 @@ async def look(venue: Venue, user_id: str, keys: Credentials, settings: GridSett
                paper: Decimal | None = None) -> Look:
     """All that a start needs, asked at once. `paper`: the balance, where the account is a paper one.
 
-    Raises VenueAway (a slow one too), KeyRefused, NoContract.
+    Raises VenueAway (a slow one too), KeyRefused, AccountRefused, NoContract.
     """
     try:
         async with asyncio.timeout(limit_s):

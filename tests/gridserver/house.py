@@ -1,6 +1,7 @@
 """The server without a socket: the application called directly, a venue of fixed figures, and a plain way to ask."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,7 @@ from modules.strategies.grid.units import Contract
 PLATFORM, ADMIN = "platform-key-of-tests", "admin-key-of-the-tests"
 D = Decimal
 BTC = Contract("BTCUSDT", D("0.1"), D("0.001"), D("0.001"), max_leverage=50)
+_DOCUMENT: dict[str, Any] = {}
 SECRETS = ("bg-key-1", "bg-secret-1", "bg-pass-1", "hook-secret-1")
 
 
@@ -100,12 +102,25 @@ class House:
 
         await self.guard(scope, receive, send)
         answer = b"".join(one.get("body", b"") for one in told[1:])
+        self._declared(method, path, told[0]["status"])
         return Answer(told[0]["status"], {k.decode().lower(): v.decode() for k, v in told[0]["headers"]},
                       json.loads(answer) if answer else None)
 
-    async def add(self, number: int = 1, **more: Any) -> Answer:
+    def _declared(self, method: str, path: str, status: int) -> None:
+        """What the OpenAPI document does not tell of may not happen (a mistake, 500, apart)."""
+        for template, methods in self.documented().items():
+            if method.lower() in methods and re.fullmatch(template.replace("{id}", "[^/]*"), path) and status != 500:
+                assert str(status) in methods[method.lower()]["responses"], f"{method} {path}: {status} is not declared"
+
+    def documented(self) -> dict[str, Any]:
+        """The paths of the OpenAPI document; the same in every house, so it is made once."""
+        if not _DOCUMENT:
+            _DOCUMENT.update(self.app.state.document()["paths"])
+        return _DOCUMENT
+
+    async def add(self, number: int = 1, custom: dict[str, Any] | None = None, **more: Any) -> Answer:
         """POST /users of `user-NUMBER`; its token is kept."""
-        answer = await self.ask("POST", "/api/v1/users", person(number, **more), x_platform_key=PLATFORM)
+        answer = await self.ask("POST", "/api/v1/users", person(number, custom, **more), x_platform_key=PLATFORM)
         if answer.status == 201:
             self.tokens[answer.body["userId"]] = answer.body["token"]
         return answer
