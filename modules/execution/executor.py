@@ -78,9 +78,12 @@ class NotPlaced:
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """Nobody knows yet. Nothing else may be ordered for this slot; ask again later."""
+    """Nobody knows yet. Nothing else may be ordered for this slot; ask again later. `executed`: what the ended order
+    itself tells, where only its fills are missing: exact but for the fees; to guard by, not to be recorded.
+    """
 
     reason: str
+    executed: Executed | None = None
 
 
 Result = Filled | NothingFilled | NotPlaced | Unresolved
@@ -243,7 +246,7 @@ class Executor:
                 return Filled(fold(found, state.order_id, intent.fees), tuple(found))
             if time.monotonic() >= give_up:
                 if not self._older(state.updated_ms, self._patience.fills_wait_s):
-                    return Unresolved("it was executed, its fills cannot be read yet")
+                    return Unresolved("it was executed, its fills cannot be read yet", from_order(state, intent.fees))
                 log.error("%s %s: fills incomplete; the order's own figures are taken", intent.symbol, intent.id)
                 return Filled(from_order(state, intent.fees))
             await asyncio.sleep(pause)

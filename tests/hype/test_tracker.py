@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from modules.exchange.types import Mode, OrderType, Side
+from modules.exchange.types import Fill, Mode, OrderType, Side, Unavailable
 from modules.strategies.hype.files import TestMode, mode_file
 from modules.strategies.hype.settings import HypeSettings
 from tests.execution.venue import lost_after, lost_before, never_left, no_market_orders, part, refuse
@@ -44,6 +45,63 @@ async def test_a_proposal_becomes_a_guarded_position_a_trade_and_a_notice(house)
     assert [notice.level for notice in house.notices()] == ["trade"]
     assert house.notices()[0].mode == "TEST" and "AAAUSDT" in house.notices()[0].what
     assert house.run.inbox.waiting() == 0 and house.test.open_entries() == []
+
+
+def without_fills(house: House) -> Callable[[], None]:
+    """The venue tells no fills until the function that is returned is called."""
+    honest = house.account.fills
+
+    async def missing(symbol: str, since_ms: int) -> list[Fill]:
+        raise Unavailable("no fills now")
+
+    house.account.fills = missing  # type: ignore[method-assign]
+    return lambda: setattr(house.account, "fills", honest)
+
+
+async def test_a_purchase_whose_fills_cannot_be_read_is_guarded_at_once_and_recorded_exactly(house):
+    tell, house.account.fee_in_base = without_fills(house), True
+    position = await house.bought()
+    assert position.quantity == 49 and position.sl_price == D("0.9750"), "by its order, fees reckoned on top"
+    assert house.on_disk() == {"AAAUSDT": position} and not house.trades() and house.test.open_entries()
+    assert [notice.level for notice in house.notices()] == ["warning"]
+    house.crash()
+    await house.turn(AAAUSDT="1.001")
+    assert house.test.positions["AAAUSDT"].quantity == 49 and len(house.account.placed) == 1
+    tell()
+    await house.until(lambda: not house.test.open_entries())
+    exact = house.test.positions["AAAUSDT"]
+    assert exact.quantity == exact.initial_quantity == 49 * D("0.999") and exact.cost_usdt == 49 * D("1.0001")
+    assert exact.fees_usdt == 49 * D("1.0001") * D("0.001")
+    assert [(trade.side, trade.quantity, trade.fee_usdt) for trade in house.trades()] == [
+        ("BUY", exact.quantity, exact.fees_usdt)]
+    assert not house.test.books.pending and house.test.books.held("AAAUSDT") == exact.quantity
+
+
+async def test_the_stop_of_a_purchase_without_fills_does_not_wait_for_them(house):
+    tell = without_fills(house)
+    await house.bought()
+    began = asyncio.Event()
+
+    async def never(entry: object) -> object:
+        began.set()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody ends this")
+
+    resume, house.test.executor.resume = house.test.executor.resume, never
+    await house.turn(quiet=False, AAAUSDT="1")
+    await asyncio.wait_for(began.wait(), 30)  # somebody asks for its fills and gets no answer
+    await house.turn(quiet=False, AAAUSDT="0.9")
+    async with asyncio.timeout(30):
+        while len(house.account.placed) < 2:
+            await asyncio.sleep(0.001)
+    assert house.account.placed[1].side is Side.SELL and house.account.placed[1].quantity == 49
+    house.test.executor.resume = resume
+    tell()
+    house.crash()
+    await house.until(lambda: not house.test.positions and not house.test.open_entries())
+    assert sorted((trade.side, trade.quantity, trade.closes) for trade in house.trades()) == [
+        ("BUY", 49, False), ("SELL", 49, True)]
+    assert not house.account.coins.get("AAA")
 
 
 async def test_an_entry_never_pays_more_than_the_slippage_allows(house):

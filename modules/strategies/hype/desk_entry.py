@@ -18,9 +18,10 @@ from modules.execution.controls import Approved, Refusals, approve_entry
 from modules.execution.executor import Filled, NothingFilled, NotPlaced, Result, Unresolved
 from modules.execution.intents import FeeTerms, Intent, client_id
 from modules.execution.limits import EntryCode, EntryRequest, World
+from modules.execution.order_state import Executed
 from modules.strategies.hype import tracker_words
 from modules.strategies.hype.desk import SYSTEM, Desk
-from modules.strategies.hype.positions import Units, buy_record, open_position
+from modules.strategies.hype.positions import Units, buy_record, corrected, open_position
 from modules.strategies.hype.records import Proposal
 from modules.strategies.hype.sizing import exact, limits_of, trade_size
 from modules.strategies.hype.trade_book import day_start
@@ -192,21 +193,39 @@ async def after_entry(desk: Desk, intent: Intent, market: Market, result: Result
             return Entered(False, EntryCode.SLIPPAGE.value, "the offer was gone before the order arrived")
         case NotPlaced(code, text):
             return Entered(False, f"VENUE_{code}", text)
+        case Unresolved(reason, executed) if executed is not None:
+            await hold(desk, intent, executed, market, reason)
+            return Entered(True, "BOUGHT", f"{executed.quantity.normalize():f} at {executed.price:.10g}; {reason}")
         case Unresolved(reason):
             desk.say(f"It is not known whether {intent.symbol} was bought", level="alert", why=reason,
                      todo="I keep asking the exchange; nothing is ordered again.", key=f"unresolved-{intent.id}")
             return Entered(False, EntryCode.UNRESOLVED.value, reason)
 
 
+async def hold(desk: Desk, intent: Intent, executed: Executed, market: Market, reason: str) -> None:
+    """Guard a purchase by its order's own figures at once (rule 3). It is recorded, and made exact, with its fills."""
+    if intent.symbol in desk.positions or desk.trades.closed(intent.id):
+        return
+    desk.books.owe(intent.id, intent.symbol)  # until then nobody can say how many coins an exit may sell at most
+    proposal = msgspec.json.decode(intent.note["proposal"], type=Proposal)
+    position = open_position(intent, executed, proposal, market, desk.mode, desk.house.rules)
+    desk.decisions.opened(position, Units.of(market), desk.house.rules, executed, proposal)
+    desk.put(position)
+    desk.say(f"{intent.symbol}: bought and guarded, not on record yet", level="warning", why=reason,
+             todo="Nothing: the trade is told when the exchange shows its fills.", key=f"provisional-{intent.id}")
+    await desk.flush()
+
+
 async def book_entry(desk: Desk, intent: Intent, done: Filled, market: Market) -> None:
     """Make the position once, write it, tell it (rule 3)."""
     executed = done.executed
     desk.count(intent, done, market)
-    if desk.trades.closed(intent.id):  # booked, sold and closed before a crash took the mark that says so
-        desk.stage(None, intent.id)
+    proposal = msgspec.json.decode(intent.note["proposal"], type=Proposal)
+    if desk.trades.closed(intent.id):  # sold and closed before its fills were told, or before a crash took the mark
+        sold = open_position(intent, executed, proposal, market, desk.mode, desk.house.rules)
+        desk.stage(buy_record(sold, executed, intent.reason), intent.id)  # once: the history knows its id
         await desk.flush()
         return
-    proposal = msgspec.json.decode(intent.note["proposal"], type=Proposal)
     known = desk.positions.get(intent.symbol)
     if known is None:
         known = open_position(intent, executed, proposal, market, desk.mode, desk.house.rules)
@@ -219,6 +238,9 @@ async def book_entry(desk: Desk, intent: Intent, done: Filled, market: Market) -
         desk.stage(None, intent.id)
         await desk.flush()
         return
+    else:
+        known = corrected(known, executed, intent.fees)
+        desk.put(known)
     words = {**tracker_words.bought(known), "key": intent.id}
     desk.stage(buy_record(known, executed, intent.reason), intent.id, words)
     await desk.flush()

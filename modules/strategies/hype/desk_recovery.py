@@ -45,8 +45,11 @@ def resolve_open(desk: Desk, markets: dict[str, Market]) -> None:
     if desk.executor is None:
         return
     for entry in desk.open_entries():
-        if entry.intent.symbol not in desk.busy:
-            desk.run(entry.intent.symbol, resolve(desk, entry, markets.get(entry.intent.symbol)))
+        symbol, held = entry.intent.symbol, desk.positions.get(entry.intent.symbol)
+        # A purchase that is guarded already and waits for its fills alone must not keep its exits waiting.
+        name = f"{symbol} fills" if held is not None and held.id == entry.intent.id else symbol
+        if name not in desk.busy and (name != symbol or symbol not in desk.busy):
+            desk.run(name, resolve(desk, entry, markets.get(symbol)))
 
 
 async def resolve(desk: Desk, entry: Entry, market: Market | None) -> None:

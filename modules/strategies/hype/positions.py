@@ -13,7 +13,7 @@ from decimal import Decimal
 import msgspec
 
 from modules.exchange.types import Market, Mode
-from modules.execution.intents import Intent
+from modules.execution.intents import FeeTerms, Intent
 from modules.execution.order_state import Executed
 from modules.strategies.hype import exits
 from modules.strategies.hype.exit_rules import ppm, strategy_index
@@ -153,6 +153,18 @@ def sale_record(position: Position, intent: Intent, executed: Executed, sold: De
         fee_usdt=executed.fee_usdt, strategy=position.strategy, confidence=position.confidence, reason=intent.reason,
         pnl_usdt=pnl, pnl_pct=float(pnl / cost * 100) if cost else None, closes=closes, opened_ms=position.opened_ms,
     )
+
+
+def corrected(position: Position, executed: Executed, fees: FeeTerms) -> Position:
+    """A position that was made from its order's own figures, by the fills themselves; what was sold stays sold."""
+    if (position.initial_quantity, position.cost_usdt) == (executed.received, executed.cost):
+        return position
+    gone = position.initial_quantity - position.quantity
+    left = max(ZERO, executed.received - gone)
+    return msgspec.structs.replace(
+        position, entry_price=executed.price, initial_quantity=executed.received, quantity=left,
+        cost_usdt=executed.cost, owed=min(position.owed, left),
+        fees_usdt=position.fees_usdt + executed.fee_usdt - executed.quote * fees.taker)
 
 
 def buy_record(position: Position, executed: Executed, reason: str) -> Trade:
