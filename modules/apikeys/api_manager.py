@@ -131,6 +131,11 @@ class ApiManager:
         with self._guard:
             return health(self._keys, self._settings, self._page, self._now)
 
+    def put_first(self, key: Key) -> None:
+        """Let a key that has a setting of its own serve before the others of its provider."""
+        known = self._keys.get(key.provider, [])
+        self._keys[key.provider] = [key, *(other for other in known if other.mark != key.mark)]
+
     def close(self) -> None:
         """Give page and files back."""
         self._page.close()

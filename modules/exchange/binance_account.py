@@ -6,6 +6,7 @@ An order is built from named fields and nothing else, so that nothing can travel
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
+from modules.apikeys.api_manager import ApiManager
 from modules.exchange import binance_parse as parse
 from modules.exchange.binance_codes import ORDER_WEIGHT, ORDERS, USED_WEIGHT
 from modules.exchange.classify import Answer
@@ -21,6 +22,7 @@ from modules.exchange.futures_types import (
     TriggerState,
     Wallet,
 )
+from modules.exchange.keyed import wire_of
 from modules.exchange.lanes import Lane
 from modules.exchange.link import Link
 from modules.exchange.parsing import unique as unique_rows
@@ -130,9 +132,9 @@ class BinanceAccount:
 
     mode = Mode.LIVE
 
-    def __init__(self, link: Link, api_key: str, secret: str) -> None:
+    def __init__(self, link: Link, api_key: str, secret: str, keys: ApiManager | None = None) -> None:
         self.link = link
-        self._wire = link.wire(api_key, secret)
+        self._wire = wire_of(link, "binance", api_key, secret, keys)
 
     async def _ask(self, endpoint: Endpoint, params: Params, lane: Lane) -> str:
         return await self.link.ask(self._wire, endpoint, params, lane)

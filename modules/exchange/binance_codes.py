@@ -146,4 +146,5 @@ ORDER_WEIGHT = 8
 BINANCE = CodeTable(
     "Binance", REFUSED, ABSENT, CLOCK, LIMITED, UNKNOWN, success=frozenset({"0", "200"}),
     used_header="x-mbx-used-weight-1m", used_bucket=USED_WEIGHT,
-    orders_headers={"x-mbx-order-count-10s": float(ORDER_WEIGHT), "x-mbx-order-count-1m": 2.0}, orders_bucket=ORDERS)
+    orders_headers={"x-mbx-order-count-10s": float(ORDER_WEIGHT), "x-mbx-order-count-1m": 2.0}, orders_bucket=ORDERS,
+    key_refused=frozenset({"-2014", "-2015"}))

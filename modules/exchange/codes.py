@@ -34,6 +34,8 @@ class CodeTable:
     success: frozenset[str]
     code_names: tuple[str, ...] = ("code",)
     text_names: tuple[str, ...] = ("msg", "message")
+    # Codes, out of `refused`, that speak of the key and not of the request: another key of the account may do.
+    key_refused: frozenset[str] = frozenset()
     # HTTP status of a ban of this address, and of too many requests.
     banned_status: int = 418
     limited_status: int = 429

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from modules.apikeys.api_manager import ApiManager
 from modules.exchange.address import Address, Resolve, resolver
 from modules.exchange.binance_account import BinanceAccount
 from modules.exchange.breaker import Episode
@@ -46,10 +47,11 @@ async def open_futures(settings: FuturesSettings, paths: Paths, *, lane: Lane = 
 
 
 async def open_futures_account(mode: Mode, settings: FuturesSettings, paths: Paths,
-                               market: FuturesMarketData, system: str = "") -> FuturesAccount:
+                               market: FuturesMarketData, system: str = "",
+                               keys: ApiManager | None = None) -> FuturesAccount:
     """The paper account of `system` (TEST) or the venue's (LIVE) over an open market; close it before the market.
 
-    Raises Unavailable.
+    `keys`: further keys of the account (`keyed`). Raises Unavailable.
     """
     if mode is Mode.TEST:
         return await FuturesPaper.open(market, settings, paths, system)
@@ -63,7 +65,7 @@ async def open_futures_account(mode: Mode, settings: FuturesSettings, paths: Pat
                           "(a key that can trade futures and cannot withdraw), or stay in TEST.")
     if (key, secret) != SIMULATED_KEY:
         register_secrets([key, secret])
-    return BinanceAccount(market.link, key, secret)
+    return BinanceAccount(market.link, key, secret, keys)
 
 
 def streams(settings: FuturesSettings, market: BinanceMarket) -> Streams:

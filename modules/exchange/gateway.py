@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from modules.apikeys.api_manager import ApiManager
 from modules.exchange.address import resolver
 from modules.exchange.api import Account, MarketData
 from modules.exchange.breaker import Episode
@@ -49,17 +50,18 @@ def _page(settings: ExchangeSettings, paths: Paths) -> Page:
         return Page(PAGE_SIZE)
 
 
-async def open_account(mode: Mode, settings: ExchangeSettings, paths: Paths, market: MarketData) -> Account:
+async def open_account(mode: Mode, settings: ExchangeSettings, paths: Paths, market: MarketData,
+                       keys: ApiManager | None = None) -> Account:
     """The paper account (TEST) or the venue's (LIVE) over an open market. Raises Unavailable.
 
-    The account uses the market's connection: close the account first.
+    The account uses the market's connection: close the account first. `keys`: further keys of the account (`keyed`).
     """
     if mode is Mode.TEST:
         return await PaperAccount.open(market, settings, paths)
-    return _live(settings, market)
+    return _live(settings, market, keys)
 
 
-def _live(settings: ExchangeSettings, market: MarketData) -> MexcAccount:
+def _live(settings: ExchangeSettings, market: MarketData, keys: ApiManager | None = None) -> MexcAccount:
     if not isinstance(market, MexcMarket):
         raise Unavailable("Live trading needs the exchange's own market data.")
     key, secret = settings.api_key.get_secret_value(), settings.api_secret.get_secret_value()
@@ -72,7 +74,7 @@ def _live(settings: ExchangeSettings, market: MarketData) -> MexcAccount:
         )
     if (key, secret) != SIMULATED_KEY:
         register_secrets([key, secret])
-    return MexcAccount(market.link, key, secret)
+    return MexcAccount(market.link, key, secret, keys)
 
 
 async def check_key(settings: ExchangeSettings, paths: Paths) -> KeyReport:

@@ -105,4 +105,5 @@ UNKNOWN: dict[str, str] = {
     "730000": "the exchange failed inside",
 }
 
-MEXC = CodeTable("MEXC", REFUSED, ABSENT, CLOCK, LIMITED, UNKNOWN, success=frozenset({"0", "200"}))
+MEXC = CodeTable("MEXC", REFUSED, ABSENT, CLOCK, LIMITED, UNKNOWN, success=frozenset({"0", "200"}),
+                 key_refused=frozenset({"10072", "700001", "700006"}))

@@ -9,10 +9,12 @@ from decimal import Decimal
 
 import numpy as np
 
+from modules.apikeys.api_manager import ApiManager
 from modules.exchange import mexc_parse as parse
 from modules.exchange.api import MarketClock
 from modules.exchange.classify import Answer
 from modules.exchange.codes import Kind
+from modules.exchange.keyed import wire_of
 from modules.exchange.lanes import Lane
 from modules.exchange.link import Link
 from modules.exchange.parsing import unique as unique_rows
@@ -152,9 +154,9 @@ class MexcAccount:
 
     mode = Mode.LIVE
 
-    def __init__(self, link: Link, api_key: str, secret: str) -> None:
+    def __init__(self, link: Link, api_key: str, secret: str, keys: ApiManager | None = None) -> None:
         self._link = link
-        self._wire = link.wire(api_key, secret)
+        self._wire = wire_of(link, "mexc", api_key, secret, keys)
 
     async def _ask(self, endpoint: Endpoint, params: Mapping[str, str | int], lane: Lane) -> str:
         return await self._link.ask(self._wire, endpoint, params, lane)
