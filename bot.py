@@ -62,7 +62,7 @@ def arguments() -> argparse.ArgumentParser:
                         help="run this command first, or hand it to the one that runs, e.g. --send /startbot")
     parts = parser.add_subparsers(dest="part", metavar="PART", title="parts (none: the command process)")
     run = parts.add_parser("run", help="run one service in the foreground")
-    run.add_argument("service", metavar="SERVICE", help="simulator, tracker, scanner or trainer")
+    run.add_argument("service", metavar="SERVICE", help="its name; bot.py run list tells all of them")
     run.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
     parts.add_parser("stop", help="stop the running program and its services in good order")
     for name, (_, text) in _OWN_ARGUMENTS.items():
@@ -133,6 +133,8 @@ def run(name: str, settings: "Settings", paths: Paths, supervised: bool) -> int:
     """``run SERVICE``."""
     from config.crew import CREW
     from modules.supervision.runner import run_service
+    if name == "list":
+        return _say("\n".join(f"{known.name:<12}{known.help}" for known in CREW))
     service = next((known for known in CREW if known.name == name), None)
     if service is None:
         _fail(f"There is no service {name}. There are: {', '.join(known.name for known in CREW)}.")

@@ -8,6 +8,7 @@ Exit codes: 0 done, 1 the candles cannot be used, 2 wrong arguments or settings.
 
 import argparse
 import difflib
+import importlib
 import json
 import sys
 import time
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from modules.backtest import progress
-from modules.backtest.prepare import compiled
+from modules.backtest.prepare import compiled, fresh
 from modules.backtest.settings import BacktestSettings
 from modules.backtest.strategies import STRATEGIES
 from utils.files import write_atomic
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from modules.backtest.report import Report
 
 OK, FAILED, WRONG = 0, 1, 2
+ON_TICKS = ("imbalance", "signals")  # need --ticks; ticks/cli.py has them
 
 
 class Wrong(Exception):
@@ -69,25 +71,22 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
     """Returns the exit code."""
-    if argv[:1] == ["grid"]:
-        from modules.backtest import grid_cli
-        return grid_cli.main(argv[1:], settings, paths)
-    if argv[:1] == ["showdown-meta"]:
-        from modules.backtest import showdown_meta
-        return showdown_meta.main(argv[1:], settings, paths)
-    if argv[:1] == ["showdown"]:
-        from modules.backtest import showdown_cli
-        return showdown_cli.main(argv[1:], settings, paths)
-    if "--ticks" in argv:
-        from modules.backtest.ticks import cli as ticks
-        return ticks.main(argv, settings, paths)
+    other = _elsewhere(argv)
+    if other:
+        return int(importlib.import_module(other).main(argv if "--ticks" in argv else argv[1:], settings, paths))
+    if argv and argv[0] in ON_TICKS and not {"-h", "--help"} & set(argv):
+        _tell(f"{argv[0]} runs on recorded frames: bot.py backtest {argv[0]} --ticks FILES (recordings lie in "
+              "data/recordings)")
+        return WRONG
     chosen = arguments().parse_args(argv)
     changes = [*chosen.changes, *([f"backtest.models={chosen.models}"] if chosen.models else [])]
     if chosen.progress:
         progress.to_stderr()
-    plain = compiled(paths.data / "cache")
-    if plain:
-        _tell(f"Runs as plain Python, about a hundred times slower: {plain}.")
+    code, problem = checked(chosen, changes, settings, paths)
+    if problem:
+        _tell(problem)
+        return code
+    _compile(chosen, paths)
     from modules.backtest.frames import DataError
     from modules.backtest.pipeline import MoneyFault
     try:
@@ -103,6 +102,54 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
         _tell("Stopped. Nothing was written.")
         return FAILED
     return OK
+
+
+def _elsewhere(argv: list[str]) -> str:
+    """The module that reads these arguments; "" for this one."""
+    others = {"grid": "grid_cli", "showdown": "showdown_cli", "showdown-meta": "showdown_meta"}
+    own = others.get(argv[0]) if argv else None
+    return f"modules.backtest.{own}" if own else "modules.backtest.ticks.cli" if "--ticks" in argv else ""
+
+
+def _compile(chosen: argparse.Namespace, paths: Paths) -> None:
+    """Have the rules compiled, and say so: the first time takes its time."""
+    if fresh(paths.data / "cache"):
+        progress.step(0.0, "compiling the rules, once")
+        if not chosen.progress:
+            _tell("The rules are compiled first: about half a minute, once.")
+    plain = compiled(paths.data / "cache")
+    if plain:
+        _tell(f"Runs as plain Python, about a hundred times slower: {plain}.")
+
+
+def checked(chosen: argparse.Namespace, changes: Sequence[str], settings: "Settings", paths: Paths) -> tuple[int, str]:
+    """(exit code, what is wrong) before anything heavy is loaded: arguments and settings first, then files."""
+    try:
+        span_of(chosen.since, chosen.until)
+        groups_of((*STRATEGIES[chosen.strategy].groups, "backtest", "hype"), changes, settings)
+    except Wrong as problem:
+        return WRONG, str(problem)
+    if folder := a_folder(chosen):
+        return WRONG, folder
+    lacking = missing(chosen, paths)
+    return FAILED, f"No backtest: {lacking}" if lacking else ""
+
+
+def a_folder(chosen: argparse.Namespace) -> str:
+    """Which result would be written over a folder; "" if none."""
+    return next((f"{name} {path}: is a folder; name a file in it"
+                 for name, path in (("--out", chosen.out), ("--html", chosen.html)) if path and path.is_dir()), "")
+
+
+def missing(chosen: argparse.Namespace, paths: Paths) -> str:
+    """Which files are not there, with the way out; "" if none."""
+    gone = [str(path) for path in (*(chosen.candles or []), *chosen.finer) if not path.exists()]
+    if gone:
+        return f"{', '.join(gone)}: there is no such file or folder"
+    if not chosen.candles and not any(paths.market_data.glob("*.csv")):
+        return (f"no candles lie in {paths.market_data}. Fetch some with: bot.py data download --top 50, or give files "
+                "with --candles FILE")
+    return ""
 
 
 def _run(chosen: argparse.Namespace, settings: "Chosen", paths: Paths) -> "Report":

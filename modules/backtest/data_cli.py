@@ -92,17 +92,21 @@ def _check(chosen: argparse.Namespace, paths: Paths) -> int:
 
 
 def _convert(chosen: argparse.Namespace) -> int:
+    from modules.backtest.data_check import examine
     from modules.backtest.data_files import Token, is_folder, write
     from modules.backtest.frames import cleaned
     from modules.backtest.load import NUMBERS, files_of, tokens
     target: Path = chosen.to
     counted: Counter[str] = Counter()
+    unusable = 0
     found: list[Token] = []
     for path in files_of(chosen.files):
         for symbol, columns in tokens(path):
             if chosen.clean:
                 frame = cleaned(symbol, columns, counted)
                 columns = {"time": frame.time, **{name: getattr(frame, name) for name in NUMBERS}}
+            else:
+                unusable += examine(path.name, symbol, columns).unusable
             found.append((symbol, columns))
     names = [symbol for symbol, _ in found]
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
@@ -117,6 +121,9 @@ def _convert(chosen: argparse.Namespace) -> int:
     count = write(target, found)
     kept = ", ".join(f"{number:,} × {what}" for what, number in sorted(counted.items()) if number)
     _say(f"{count:,} rows of {len(found)} symbols written to {target}." + (f" Counted: {kept}." if kept else ""))
+    if unusable:
+        _tell(f"{unusable:,} of these rows cannot be used (missing or impossible numbers) and were written as they "
+              "stand; --clean leaves them out, data check counts them.")
     return OK
 
 

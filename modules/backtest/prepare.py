@@ -50,6 +50,12 @@ def compiled(cache: Path) -> str:
     return ""
 
 
+def fresh(cache: Path) -> bool:
+    """Whether `compiled` will have to compile everything first: about half a minute, once."""
+    return (importlib.util.find_spec("numba") is not None and "NUMBA_CACHE_DIR" not in os.environ
+            and os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0") and not (cache / f"compiled-{digest()}").exists())
+
+
 def _fill(folder: Path) -> None:
     """Compile into an empty cache in a process of its own (warm.py); where that fails, it is done in this one."""
     try:

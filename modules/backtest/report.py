@@ -169,7 +169,8 @@ def _finite(value: float) -> float | int | None:
 
 def figure(metric: Metric) -> str:
     """A ratio's value: counts without decimals."""
-    return f"{metric.value:,.0f}" if isinstance(metric.value, int) else f"{metric.value:,.2f}"
+    text = f"{metric.value:,.0f}" if isinstance(metric.value, int) else f"{metric.value:,.2f}"
+    return text.removeprefix("-") if not text.strip("-0.") else text  # nothing has no sign
 
 
 def short_text(report: Report) -> str:

@@ -3,7 +3,7 @@
     bot.py recording check data/recordings --json
     bot.py recording check btcusdt_20240808.gz BTCUSDT-aggTrades-2024-10-27.zip --timeframes 1m 5m 1h
 
-Exit codes: 0 checked (whatever was found), 1 a file cannot be read, or holds nothing, 2 wrong arguments.
+Exit codes: 0 checked, 1 a file cannot be read, is torn or damaged, or holds nothing, 2 wrong arguments.
 """
 
 import argparse
@@ -39,9 +39,14 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
     try:
         told = examine(chosen.files or [paths.data / "recordings"], tuple(chosen.timeframes))
     except CaptureError as problem:
-        sys.stderr.write(f"Not checked: {problem}\n")
+        advice = ("" if chosen.files else " The feed records what it hears while it runs (/startsignals, or bot.py run "
+                  "feed); recorder.on has to be true.")
+        sys.stderr.write(f"Not checked: {problem}{advice}\n")
         return 1
     sys.stdout.write((json.dumps(told) if chosen.json else _text(told)) + "\n")
+    if told["damaged_blocks"] or told["torn_bytes"] or told["lost_bytes"]:
+        sys.stderr.write("Torn or damaged: what is whole was checked, the rest is lost; a backtest leaves it out.\n")
+        return 1
     return 0
 
 

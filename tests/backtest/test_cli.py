@@ -82,10 +82,31 @@ def test_only_some_days(capsys):
     (("hype", "--since", "2030-01-01"), 1, "no candle lies between the days"),
     (("hype", "--candles", "nowhere.csv"), 1, "there is no such file"),
     (("hype", "--symbols", "XYZUSDT"), 1, "none of XYZUSDT"),
+    (("hype", "--html", "."), 2, "--html .: is a folder"),
+    (("imbalance",), 2, "backtest imbalance --ticks FILES"),
+    (("signals", "--json"), 2, "backtest signals --ticks FILES"),
+    (("signals", "--ticks", "nowhere.cxr"), 1, "there is no nowhere.cxr"),
 ])
 def test_what_cannot_be_is_said(capsys, argv, code, told):
     found, _, error = run(capsys, *argv)
     assert found == code and told in error
+
+
+def test_arguments_are_looked_at_before_candles_and_the_way_out_is_named(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("COXSWAIN_HOME", str(tmp_path / "fresh"))
+    code, _, error = run(capsys, "hype", "--set", "nonsense=1")
+    assert code == 2 and "there is no such setting" in error
+    code, _, error = run(capsys, "hype")
+    assert code == 1 and "bot.py data download --top 50" in error and error.count("No backtest") == 1
+    assert not list((tmp_path / "fresh" / "data").glob("cache/compiled-*")), "nothing was compiled for that"
+
+
+def test_nothing_has_no_sign():
+    from modules.backtest.metrics import Metric
+    from modules.backtest.report import figure
+
+    assert [figure(Metric("x", value, "", "")) for value in (-0.0, -0.001, -0.01, -3, 0)] == [
+        "0.00", "0.00", "-0.01", "-3", "0"]
 
 
 def test_the_program_itself_compiled(home, compiled_cache):

@@ -148,6 +148,12 @@ def test_the_command(tmp_path, capsys) -> None:
     assert main(["check", str(path)], Settings(), paths) == 0
     assert "sequence breaks" in capsys.readouterr().out
     assert main(["check"], Settings(), paths) == 1
+    assert "bot.py run feed" in capsys.readouterr().err, "what to do where nothing was recorded"
+    torn = lines(tmp_path / "torn.gz", [trade(n, "5", "1", n) for n in range(1, 20_001)])
+    torn.write_bytes(torn.read_bytes()[:-200])
+    assert main(["check", str(torn)], Settings(), paths) == 1
+    said = capsys.readouterr()
+    assert "sequence breaks" in said.out and "Torn or damaged" in said.err
     with pytest.raises(SystemExit) as ended:
         main(["chek"], Settings(), paths)
     assert ended.value.code == 2

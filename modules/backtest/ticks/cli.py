@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modules.backtest.cli import FAILED, OK, WRONG, Wrong, groups_of, write
+from modules.backtest.cli import FAILED, OK, WRONG, Wrong, a_folder, groups_of, write
 from modules.backtest.prepare import compiled, digest
 from utils.paths import Paths
 
@@ -54,6 +54,9 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
         return WRONG
     if chosen.candles and chosen.strategy not in MANY:
         sys.stderr.write(f"--candles: {chosen.strategy} looks at no candles; leave it out\n")
+        return WRONG
+    if folder := a_folder(chosen):
+        sys.stderr.write(f"{folder}\n")
         return WRONG
     if missing := [str(path) for path in (*chosen.ticks, *chosen.candles) if not path.exists()]:
         sys.stderr.write(f"No backtest: there is no {', '.join(missing)}\n")
