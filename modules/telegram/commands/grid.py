@@ -17,7 +17,7 @@ from modules.strategies.grid.store.store import GridStore
 from modules.strategies.grid.worst_case import End, WorstCase
 from modules.telegram.command import Answer, Arg, Button, Command, Group, Preview, Refusal, Request, Role
 from modules.telegram.commands.crew import troubles
-from modules.telegram.context import Context
+from modules.telegram.context import SIMULATOR, Context
 from modules.telegram.markup import b, esc, lines, pre
 from utils.figures import duration, money, plural, price
 
@@ -96,7 +96,11 @@ def _chosen(context: Context, request: Request) -> GridSettings:
 
 
 async def _proposal(context: Context, request: Request, accept: str = "") -> standalone.Proposal:
-    chosen = _chosen(context, request)
+    chosen, bitget = _chosen(context, request), context.settings.bitget
+    if bitget.name == "simulated" and not bitget.base_url and not context.running(SIMULATOR):
+        trouble = troubles(await context.crew.start(SIMULATOR))
+        if trouble:
+            raise Refusal(trouble)
     try:
         return await standalone.propose(context.settings, context.paths, context.mode(), chosen, accept)
     except Unavailable as problem:
