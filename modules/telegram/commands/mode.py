@@ -4,7 +4,7 @@ from modules.exchange.types import Mode
 from modules.strategies.hype.files import TestMode, mode_file
 from modules.telegram.command import Answer, Command, Group, Preview, Request, Role
 from modules.telegram.commands.crew import exposure_lines, open_positions, stake, venue
-from modules.telegram.context import SCANNER, TRACKER, Context
+from modules.telegram.context import SCANNER, SHOWDOWN, TRACKER, Context
 from modules.telegram.markup import b, code, esc, lines
 from utils.figures import money, plural
 
@@ -54,9 +54,24 @@ async def testmode_off_preview(context: Context, request: Request) -> Preview | 
                  f"A trade: {size}", f"At once: {plural(hype.max_open_trades, 'trade')}, "
                  f"together at most {money(hype.max_exposure_usdt)} USDT",
                  f"A day: at most {plural(hype.max_trades_per_day, 'entry', 'entries')}", esc(running),
+                 _system_c(context),
                  *exposure_lines(held), "Test positions stay guarded on paper." if held[Mode.TEST] else None)
-    mark = f"{size} {hype.max_open_trades} {hype.max_exposure_usdt} {context.running(SCANNER)} {stopped}"
+    mark = (f"{size} {hype.max_open_trades} {hype.max_exposure_usdt} {context.running(SCANNER)} {stopped} "
+            f"{context.running(SHOWDOWN)}")
     return Preview(text, mark, "Yes, trade LIVE")
+
+
+def _system_c(context: Context) -> str | None:
+    """What the switch means for system C; None where it does not trade."""
+    own, futures = context.settings.showdown, context.settings.futures
+    if not own.trade:
+        return None
+    when = "at once" if context.running(SHOWDOWN) else "once it is started"
+    keys = futures.api_key.get_secret_value() and futures.api_secret.get_secret_value()
+    if futures.name != "simulated" and not keys:
+        return "System C opens nothing LIVE: BINANCE_API_KEY and BINANCE_API_SECRET are not set."
+    return (f"System C trades {esc(', '.join(own.symbols))} on the futures account {when}: {own.risk_pct:g}% risk a "
+            f"trade, at most {money(own.max_position_usdt)} USDT a position.")
 
 
 async def testmode_off(context: Context, request: Request) -> Answer:
