@@ -100,7 +100,7 @@ def over(world: ShowdownWorld, name: str) -> bool:
     if not world.at_rest() or any("entering" in text for text in trades.values()):
         return False
     if name == "target":
-        return not trades or all("part True" in text for text in trades.values())
+        return not trades or all("even True" in text for text in trades.values())
     return name not in ("close", "stopped") or not trades
 
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from decimal import Decimal
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,7 +50,7 @@ class ShowdownStorm(Storm):
                          off_pct=self.rng.choice(("0.4", "0.1", "-0.2", "-0.6")),
                          confidence=self.rng.choice((0.9, 0.3)))
             self.deeds.count["wish decide"] += 1
-        except (OSError, ValueError, KeyError):  # the venue is away, or spoils this answer
+        except (OSError, HTTPException, ValueError, KeyError):  # the venue is away, or spoils this answer
             self.deeds.count["wish without a price"] += 1
 
 

@@ -94,7 +94,7 @@ class Driver:
                 "plans": {str(leg): plan.closing for leg, plan in desk.books.plans.items()},
                 "bare": [str(leg) for leg in desk.bare_since], "waiting": self.inbox.waiting(), "last": self.last,
                 "trades": {symbol: f"{'entering' if one.entering else 'held'} part {one.part_done} stop {one.stop} "
-                                   f"of {one.sl} closing {bool(one.closing)}"
+                                   f"of {one.sl} even {one.stop != one.sl}"
                            for symbol, one in trader.book.trades.open.items()},
                 "loop_ms": trader.loop_ms(), "clean": report.clean if report else None,
                 "checks": [str(check) for check in report.checks if check.ok is False] if report else [],
