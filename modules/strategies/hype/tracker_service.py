@@ -4,6 +4,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from modules.apikeys.api_manager import ApiManager
 from modules.exchange.api import Account, MarketData
 from modules.exchange.gateway import may_trade_live, open_account, open_market
 from modules.exchange.lanes import Lane
@@ -31,8 +32,10 @@ async def main(run: ServiceRun, settings: "Settings") -> None:
     if market is None:
         return
 
+    keys = ApiManager.open(settings.apikeys, run.paths)
+
     async def account(mode: Mode) -> Account:
-        return await open_account(mode, settings.exchange, run.paths, market)
+        return await open_account(mode, settings.exchange, run.paths, market, keys)
 
     patience = Patience(window_s=settings.exchange.recv_window_ms / 1000)
     tracker = Tracker(run, settings.hype, market, account, {Mode.TEST: always, Mode.LIVE: KeyCheck().ask}, patience,
@@ -48,6 +51,7 @@ async def main(run: ServiceRun, settings: "Settings") -> None:
         await tracker.finish()
     finally:
         await tracker.close()
+        keys.close()
 
 
 async def connect(run: ServiceRun, settings: "Settings") -> MarketData | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from modules.apikeys.api_manager import ApiManager
 from modules.exchange.futures_api import FuturesAccount
 from modules.exchange.futures_gateway import open_futures_account, streams
 from modules.exchange.types import Mode
@@ -67,7 +68,8 @@ async def open_mode(mode: Mode, run: ServiceRun, settings: "Settings", market: B
                     lines: TradeLog) -> Running:
     """Open a mode: positions are guarded first, then it may trade (X16). Raises Unavailable, StateError, OSError."""
     symbols = tuple(dict.fromkeys((*settings.scalper.symbols,)))
-    account = await open_futures_account(mode, settings.futures, run.paths, market, SYSTEM)
+    keys = ApiManager.open(settings.apikeys, run.paths) if mode is Mode.LIVE else None
+    account = await open_futures_account(mode, settings.futures, run.paths, market, SYSTEM, keys)
 
     def say(word: Word) -> None:
         run.outbox.say(word.what, mode=str(mode), why=word.why, todo=word.todo,
