@@ -29,6 +29,7 @@ from modules.execution.crashpoints import declared
 SYMBOL = "ETHUSDT"
 ALLOWED_S = 3.0
 TRIES = 5
+SETTLE_S = 2.0
 OWN = ("modules.strategies.showdown.",)
 
 
@@ -142,6 +143,7 @@ def run_case(world: ShowdownWorld, point: str, name: str) -> Case:
         world.start(crash_at=f"{point}:1")
         world.wait(lambda: world.crashed or (over(world, name) and world.status().get("trades") is not None),
                    f"{name} with {point}")
+        time.sleep(SETTLE_S)  # a step may be written before it is carried out
         case.struck = world.crashed
         if case.struck:
             start = time.monotonic()
