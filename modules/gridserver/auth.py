@@ -56,7 +56,8 @@ class Door:
                    token: Token = _BEARER,
                    admin: str | None = _ADMIN) -> str:
         """The user that the path names, or the admin. Whatever key is shown has to be right (rule 5)."""
-        if token is None and admin is None or admin is not None and not _same(admin, self._admin):
+        odd = token is None and "authorization" in request.headers  # another scheme than Bearer
+        if odd or token is None and admin is None or admin is not None and not _same(admin, self._admin):
             return await self._refuse(request, user_id)
         if token is not None:
             known = await self.desk.sql(self.desk.store.users.token, user_id)
@@ -72,7 +73,7 @@ class Door:
         """The user, the platform or the admin: for a new token."""
         if key is not None and not _same(key, self._platform):
             return await self._refuse(request, user_id)
-        if key is not None and token is None:
+        if key is not None and admin is None and "authorization" not in request.headers:
             return self._measured(self._keys, "platform")
         return await self.user(request, user_id, token, admin)
 
