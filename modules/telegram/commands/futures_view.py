@@ -76,7 +76,7 @@ class FuturesScope:
         rows = [f"{verb} {leg.key} {plain(abs(leg.quantity))}, average {plain(round(leg.average, 8))}"
                 for leg in self.legs]
         state = self.state
-        if rows and isinstance(state, RiskState) and state.equity is not None:
+        if rows and isinstance(state, RiskState) and state.equity is not None and state.exposure:
             rows.append(f"Margin in positions {money(state.exposure)} of {money(state.equity)} USDT")
         return rows or ["No position of this system is open"]
 
