@@ -79,6 +79,7 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
               "data/recordings)")
         return WRONG
     chosen = arguments().parse_args(argv)
+    results_of(chosen, paths)
     changes = [*chosen.changes, *([f"backtest.models={chosen.models}"] if chosen.models else [])]
     if chosen.progress:
         progress.to_stderr()
@@ -150,6 +151,12 @@ def missing(chosen: argparse.Namespace, paths: Paths) -> str:
         return (f"no candles lie in {paths.market_data}. Fetch some with: bot.py data download --top 50, or give files "
                 "with --candles FILE")
     return ""
+
+
+def results_of(chosen: argparse.Namespace, paths: Paths) -> None:
+    """The scalper's trades and totals go to ``data/results.csv`` where no other file is named (B7)."""
+    if chosen.strategy == "scalper" and chosen.out is None:
+        chosen.out = paths.data / "results.csv"
 
 
 def _run(chosen: argparse.Namespace, settings: "Chosen", paths: Paths) -> "Report":

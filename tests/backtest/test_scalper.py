@@ -87,3 +87,15 @@ def test_live_context_is_that_of_the_last_candle(tmp_path: Path) -> None:
     keep = indicators.warm_up(settings)
     last = indicators.latest(frame.high[-keep:], frame.low[-keep:], frame.close[-keep:], settings)
     assert last == pytest.approx(every[-1], abs=1e-4)
+
+
+def test_results_go_to_their_file_where_no_other_is_named(tmp_path: Path) -> None:
+    from argparse import Namespace
+
+    from modules.backtest.cli import results_of
+    from utils.paths import Paths
+    plain, named, other = (Namespace(strategy="scalper", out=None), Namespace(strategy="scalper", out=tmp_path / "x"),
+                           Namespace(strategy="rsi", out=None))
+    for each in (plain, named, other):
+        results_of(each, Paths(tmp_path))
+    assert (plain.out, named.out, other.out) == (tmp_path / "data" / "results.csv", tmp_path / "x", None)

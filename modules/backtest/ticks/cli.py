@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modules.backtest.cli import FAILED, OK, WRONG, Wrong, a_folder, groups_of, write
+from modules.backtest.cli import FAILED, OK, WRONG, Wrong, a_folder, groups_of, results_of, write
 from modules.backtest.prepare import compiled, digest
 from utils.paths import Paths
 
@@ -49,6 +49,7 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
     """Returns the exit code."""
     chosen = arguments().parse_args(argv)
+    results_of(chosen, paths)
     if len(chosen.symbols) > 1 and chosen.strategy not in MANY:
         sys.stderr.write("--symbols: one symbol at a time; run it once for each\n")
         return WRONG

@@ -219,11 +219,11 @@ async def _needed(context: Context) -> dict[str, Any]:
 
 
 COMMANDS = (
-    Command("startscalper", "Start the scalper (futures; test or live as /mode says)", Group.CREW, startscalper,
+    Command("startscalper", "Start the scalper (futures)", Group.CREW, startscalper,
             money=True),
-    Command("stopscalper", "Stop the scalper; close: its positions first", Group.CREW, stopscalper, money=True,
+    Command("stopscalper", "Stop the scalper", Group.CREW, stopscalper, money=True,
             preview=stop_preview, args=(Arg("what", "choice", "close: sell and buy back everything it holds at market",
                                             choices=("close",)),)),
-    Command("scalper", "Scalper: state, last signals, trades, order flow, PnL", Group.SIGNALS, scalper,
+    Command("scalper", "Scalper: state, signals, PnL", Group.SIGNALS, scalper,
             role=Role.VIEWER, args=(Arg("show", "choice", "What to show", choices=PAGES),)),
 )

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from modules.strategies.scalper import flow as fl
@@ -11,6 +11,8 @@ from modules.strategies.scalper.settings import ScalperSettings
 from modules.strategies.scalper.terms import Terms, terms_of
 
 TERMS = terms_of(ScalperSettings(flow_s=2, fast_s=0.5, large_trade_usdt=5000.0), 0)
+#: a loaded machine is no failure, and a failure is the same everywhere
+CALM = settings(deadline=None, max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 MIRROR = 20_000  # prices are mirrored at half of this
 
 tick = st.builds(Tick, st.integers(-40, 900), st.integers(9_950, 10_050), st.integers(1, 3), st.booleans())
@@ -57,6 +59,7 @@ def incremental(steps: list[Tick | Best], levels: fl.Ints, terms: Terms, size: i
     return made, out
 
 
+@CALM
 @given(events, sizes, sizes)
 def test_incremental_equals_batch(steps: list[Tick | Best], bids: list[int], asks: list[int]) -> None:
     ticks, books, newest = timed(steps)
@@ -66,6 +69,7 @@ def test_incremental_equals_batch(steps: list[Tick | Best], bids: list[int], ask
     assert {name: out[at] for at, name in enumerate(fl.NAMES)} == expected
 
 
+@CALM
 @given(events, sizes, sizes)
 def test_swapped_sides_turn_every_sign_and_nothing_else(steps: list[Tick | Best], bids: list[int], asks: list[int]
                                                         ) -> None:
@@ -90,6 +94,7 @@ def test_swapped_sides_turn_every_sign_and_nothing_else(steps: list[Tick | Best]
     assert two[fl.VOLATILITY_BPS] * two[fl.MID2] == pytest.approx(one[fl.VOLATILITY_BPS] * one[fl.MID2])
 
 
+@CALM
 @given(events)
 def test_sums_return_to_zero_once_all_is_old(steps: list[Tick | Best]) -> None:
     made, _ = incremental(steps, np.ones((4, fl.DEPTH), np.int64), TERMS)

@@ -4,7 +4,7 @@ from decimal import Decimal as D
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from modules.strategies.scalper import flow as fl
@@ -16,6 +16,8 @@ from tests.execution.futures.house import contract
 
 SETTINGS = ScalperSettings()
 TERMS = terms_of(SETTINGS)
+#: a loaded machine is no failure, and a failure is the same everywhere
+CALM = settings(deadline=None, max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 share = st.floats(-1, 1)
 
 
@@ -48,6 +50,7 @@ def test_codes_of_the_kernels_are_those_of_the_words() -> None:
     assert set(WORDS) == set(Code)
 
 
+@CALM
 @given(st.lists(share, min_size=fl.FEATURES, max_size=fl.FEATURES), share, share, share, st.none() | share)
 def test_contributions_sum_to_the_score_and_swapped_sides_turn_it(figures: list[float], rsi: float, macd: float,
                                                                   bollinger: float, mood: float | None) -> None:
@@ -107,6 +110,7 @@ def test_exits(side: int, price: float, now: int, found: float, expected: int) -
     assert rules.exit_of(-side, 200 - stop, 200 - take, 50, 200 - price, now, -found, TERMS) == expected
 
 
+@CALM
 @given(st.sampled_from([1, -1]), st.integers(50_000, 400_000), st.floats(1, 500), st.floats(0.5, 4))
 def test_levels_lie_on_the_grid_and_never_nearer_than_the_rule(side: int, ticks: int, bps: float, r: float) -> None:
     price, tick = D(ticks) / 100, D("0.01")
