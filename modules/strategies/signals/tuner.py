@@ -64,7 +64,7 @@ class Tuner:
         if days < LEAST_DAYS:
             self._outbox.say(
                 f"Signals: no tuning in {month}", key=f"signal-tuning-{month}",
-                why=f"The recordings span {days:.1f} market days; {LEAST_DAYS:.0f} are needed to fit and to judge.",
+                why=f"The recordings cover {days:.1f} market days; {LEAST_DAYS:.0f} are needed to fit and to judge.",
                 todo="Give them room: RECORDER_ON, RECORDER_MOST_MB, RECORDER_KEEP_DAYS.")
             return False
         own = self._settings
@@ -78,10 +78,6 @@ class Tuner:
 
 
 def market_days(files: Sequence[Path], speed: float) -> float:
-    """How many days of market time lie between the first and the last recorded frame."""
-    if not files:
-        return 0.0
-    heads, tails = index(files[0]), index(files[-1])
-    if not heads or not tails:
-        return 0.0
-    return max(0.0, (tails[-1].last_ns - heads[0].first_ns) / 1e9 * speed / DAY_S)
+    """How many days of market time the recordings cover, gaps between the files left out."""
+    spans = [blocks[-1].last_ns - blocks[0].first_ns for path in files if (blocks := index(path))]
+    return max(0.0, sum(spans) / 1e9 * speed / DAY_S)

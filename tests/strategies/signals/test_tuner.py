@@ -17,10 +17,12 @@ DECEMBER = NOVEMBER + 35 * DAY_MS
 
 
 def recorded(paths: Paths, days: float) -> None:
-    for name, ns in (("a", 10**18), ("b", 10**18 + int(days * DAY_MS * 1e6))):
+    """Two files of half the days each, months apart, and one that has only just begun."""
+    half = int(days / 2 * DAY_MS * 1e6)
+    for name, times in (("a", (10**18, 10**18 + half)), ("b", (2 * 10**18, 2 * 10**18 + half)), ("c", ())):
         path = paths.data / "recordings" / "binance_usdm" / name / f"{name}.cxr"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(pack([(ns, 0, Kind.NOTE, b"{}")], {0: "recorder"}))
+        path.write_bytes(b"".join(pack([(ns, 0, Kind.NOTE, b"{}")], {0: "recorder"}) for ns in times))
 
 
 class House:
