@@ -9,6 +9,7 @@
 
 import os
 import stat
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -122,7 +123,7 @@ def write_keys(file: Path, keys: Sequence[str], fresh: bool = False) -> None:
     Raises OSError; FileExistsError where a fresh one is not.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    aside = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     aside.unlink(missing_ok=True)
     handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as opened:

@@ -66,7 +66,7 @@ async def test_nothing_else_is_open(house: House, method: str, path: str) -> Non
         {"x_admin_key": "", "x_platform_key": "", "authorization": "Bearer "},
         {"x_admin_key": "x", "authorization": f"Bearer {house.tokens['user-1']}"}]
     if "users/" in path:
-        keys += [{"x_admin_key": ADMIN, "authorization": "Bearer x"}, {"x_admin_key": ADMIN, "authorization": "Basic x"}]
+        keys += [{"x_admin_key": ADMIN, "authorization": wrong} for wrong in ("Bearer x", "Basic x", "x")]
     for wrong in keys:
         answer = await house.ask(method, path, body, **wrong)
         if answer.status == 422:  # the body is missing: asked with one, below
