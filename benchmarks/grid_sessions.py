@@ -1,13 +1,16 @@
 """Sessions of the grid over the simulated Bitget: CPU, memory, price → order sent, restart to all reconciled.
 
-``python -m benchmarks.grid_sessions --users 500 [--seconds 60] [--calls 90]``. The simulator (and a webhook receiver)
-runs pinned to the last core, the worker to the first; orders flow because levels are narrow. Nothing here is asserted.
+``python -m benchmarks.grid_sessions --users 500 [--seconds 60] [--calls 90] [--instant]``. The simulator runs pinned to
+the last core, the worker to the first; orders flow because levels are narrow. With ``--instant`` accounts answer at
+once in this process (the tests' small exchange, its price on a random walk): what is measured then is the worker alone,
+with its commits, without an exchange's limits. Nothing here is asserted.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import random
 import re
 import resource
 import statistics
@@ -15,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +29,14 @@ from modules.exchange.bitget_settings import BitgetSettings
 from modules.storage.sql.database import Database
 from modules.storage.sql.migrate import upgrade
 from modules.storage.vault import Vault, new_key
+from modules.strategies.grid.live.accounts import open_account
 from modules.strategies.grid.live.service import open_bitget
 from modules.strategies.grid.live.settings import GridLiveSettings
 from modules.strategies.grid.live.worker import Worker
 from modules.strategies.grid.settings import GridSettings
 from modules.strategies.grid.store.records import Credentials, NewUser, Wanted, Webhook
 from modules.strategies.grid.store.store import GridStore
+from tests.strategies.grid.live.world import World
 from utils.paths import Paths
 
 NARROW = {"open_on_new_candle": False, "space_percent": 0.05, "space1_percent": 0.1, "space2_percent": 0.15,
@@ -99,9 +105,19 @@ async def measured(worker: Worker, seconds: float) -> dict[str, Any]:
         "problems": len([1 for host in worker.hosts.values() if host.problem])}
 
 
-async def main(users: int, seconds: float, calls: float) -> None:
+async def wander(world: World) -> None:
+    """A price that moves 0.03 % a second, up and down."""
+    dice = random.Random(1)
+    while True:
+        world.market.set(round(world.market.price * Decimal(1 + dice.gauss(0, 0.0003)), 1), 1000)
+        await asyncio.sleep(1.0)
+
+
+async def main(users: int, seconds: float, calls: float, instant: bool) -> None:
     """Measure and print."""
-    process, url = simulator(users)
+    process, url = (None, "") if instant else simulator(users)
+    world = World()
+    walking = asyncio.create_task(wander(world))
     try:
         with tempfile.TemporaryDirectory() as folder:
             paths = Paths(Path(folder)).prepare()
@@ -111,27 +127,31 @@ async def main(users: int, seconds: float, calls: float) -> None:
             fill(store, users)
             bitget = BitgetSettings(base_url=url, calls_a_second=calls)
             live = GridLiveSettings(sessions=users, save_s=10)
-            found: dict[str, Any] = {"users": users, "load": os.getloadavg()[0]}
+            found: dict[str, Any] = {"users": users, "instant": instant, "load": os.getloadavg()[0]}
             empty = psutil.Process().memory_info().rss
             for life in ("first", "restart"):
-                market = await open_bitget(bitget, paths)
-                worker = Worker(store, market, live, life, paths, lambda host, notice: None, status_s=60)
+                market: Any = world.market if instant else await open_bitget(bitget, paths)
+                worker = Worker(store, market, live, life, paths, lambda host, notice: None, status_s=60,
+                                open_account=world.open if instant else open_account)
                 stop = asyncio.Event()
                 task = asyncio.create_task(worker.run(stop))
                 found[f"{life}_reconciled_s"] = round(await until_all(worker, users, 600), 2)
                 if life == "first":
-                    await asyncio.sleep(min(60.0, users * 6 / calls))  # the burst of first orders
+                    await asyncio.sleep(10.0 if instant else min(90.0, users * 6 / calls))  # the burst of first orders
                     found |= await measured(worker, seconds)
                     found["kb_a_session"] = round((psutil.Process().memory_info().rss - empty) / users / 1024, 1)
                 stop.set()
                 await task
-                await market.close()
+                if not instant:
+                    await market.close()
             found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
             print(json.dumps(found))
             store.close()
     finally:
-        process.terminate()
-        process.wait(20)
+        walking.cancel()
+        if process is not None:
+            process.terminate()
+            process.wait(20)
 
 
 if __name__ == "__main__":
@@ -139,6 +159,7 @@ if __name__ == "__main__":
     parser.add_argument("--users", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--calls", type=float, default=90.0, help="calls a second of this address (Bitget: 100)")
+    parser.add_argument("--instant", action="store_true", help="accounts that answer at once, no simulator")
     given = parser.parse_args()
     os.sched_setaffinity(0, {0})
-    asyncio.run(main(given.users, given.seconds, given.calls))
+    asyncio.run(main(given.users, given.seconds, given.calls, given.instant))

@@ -14,7 +14,7 @@ from modules.strategies.grid.store.sessions import Sessions
 
 log = logging.getLogger(__name__)
 
-BATCH = 200
+BATCH = 1000
 
 
 class Saver:

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 CLAIM_AT_ONCE = 50
 CLAIM_EVERY_S = 1.0
+SOON_S = 0.05  # while more are free
 SHORTEST_TICK_S = 0.1
 YIELD_EVERY = 50
 _WORDS = {Wanted.RUNNING: ev.Word.RESUME, Wanted.PAUSED: ev.Word.PAUSE, Wanted.DRAINING: ev.Word.DRAIN,
@@ -126,10 +127,11 @@ class Worker:
                 if now - renewed >= self.live.lease_s / 3:
                     renewed = now
                     await self._renew()
-                await self._claim()
+                more = await self._claim() == CLAIM_AT_ONCE
             except DatabaseAway as problem:
                 log.error("leases cannot be renewed: %s", problem)
-            await asyncio.sleep(min(CLAIM_EVERY_S, self.live.lease_s / 6))
+                more = False
+            await asyncio.sleep(SOON_S if more else min(CLAIM_EVERY_S, self.live.lease_s / 6))
 
     async def _renew(self) -> None:
         found: Renewal = await asyncio.to_thread(self.store.sessions.renew, self.holder, self.live.lease_s)
@@ -219,16 +221,18 @@ class Worker:
         self._drop(host)
         await asyncio.to_thread(self.store.sessions.release, [host.lease])
 
-    async def _claim(self) -> None:
+    async def _claim(self) -> int:
+        """Take what is wanted and free; how many."""
         room = self.live.sessions - len(self.hosts)
         if room <= 0:
-            return
+            return 0
         asked = time.monotonic()
         found: list[Held] = await asyncio.to_thread(
             self.store.sessions.claim, self.holder, self.live.lease_s, min(room, CLAIM_AT_ONCE))
         if found and self.until_s < asked:
             self.until_s = asked + self.live.lease_s
         await asyncio.gather(*(self._take(held) for held in found))
+        return len(found)
 
     async def _take(self, held: Held) -> None:
         """Begin a claimed session; what is wrong with it is its own trouble."""

@@ -268,7 +268,7 @@ class Account:
 
     async def standing(self, symbol: str, lane: Lane = Lane.EXIT) -> Standing:
         await self._call("standing")
-        used = sum(self.cost.values()) / self.leverage
+        used = sum(self.cost.values(), ZERO) / self.leverage
         wallet = Wallet(self.balance, self.balance, self.balance - used, ZERO)
         return Standing(wallet, self.hedge, self.margin, self.leverage)
 
