@@ -17,6 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def trade(home: str, port: int, begun: float, speed: float, calls: int, number: 
             while made < calls and clock() < START + DAY_MS:
                 lease = manager.take("openai")
                 if not isinstance(lease, Lease):
-                    rows.append(("tired", 0, "", "", clock(), lease.until_ms))
+                    rows.append(("tired", 0, lease.why, "", clock(), lease.until_ms))
                     await asyncio.sleep(0.001)
                     continue
                 made += 1
@@ -190,7 +191,8 @@ def judge(rows: list[Any], processes: int) -> None:
     print(f"market day: {processes} processes, {sum(row[0] == 'take' for row in rows):,} calls over HTTP, "
           f"{len(good):,} good, {sum(row[0] == 'rest' for row in rows):,} rests of owners, {early} calls on a resting "
           f"key; {(good[-1] - good[0]) / 3_600_000:.1f} market h, longest time without an answer "
-          f"{gaps[0] / 1000:.0f} market s; all keys tired {sum(row[0] == 'tired' for row in rows)} times", flush=True)
+          f"{gaps[0] / 1000:.0f} market s; no key at once: {dict(Counter(row[2] for row in rows if row[0] == 'tired'))}",
+          flush=True)
     if early:
         raise SystemExit("a resting key was handed out")
 
