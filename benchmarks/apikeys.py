@@ -188,11 +188,11 @@ def judge(rows: list[Any], processes: int) -> None:
             early += 1
     good = sorted(row[4] for row in rows if row[0] == "good")
     gaps = sorted((b - a for a, b in zip(good, good[1:], strict=False)), reverse=True)
+    none = dict(Counter(row[2] for row in rows if row[0] == "tired"))
     print(f"market day: {processes} processes, {sum(row[0] == 'take' for row in rows):,} calls over HTTP, "
           f"{len(good):,} good, {sum(row[0] == 'rest' for row in rows):,} rests of owners, {early} calls on a resting "
           f"key; {(good[-1] - good[0]) / 3_600_000:.1f} market h, longest time without an answer "
-          f"{gaps[0] / 1000:.0f} market s; no key at once: {dict(Counter(row[2] for row in rows if row[0] == 'tired'))}",
-          flush=True)
+          f"{gaps[0] / 1000:.0f} market s; no key at once: {none}", flush=True)
     if early:
         raise SystemExit("a resting key was handed out")
 
