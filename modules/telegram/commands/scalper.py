@@ -26,6 +26,8 @@ async def startscalper(context: Context, request: Request) -> Answer:
     trouble = troubles(await context.crew.start(SERVICE))
     if trouble:
         raise Refusal(trouble)
+    if own.w_sentiment:  # it trades without as well; what is not known counts for nothing
+        await context.crew.start("sentiment")
     return Answer(lines(
         b(f"[{mode}] Scalper is running: {stake(context, mode)}."),
         f"It trades {esc(', '.join(own.symbols))}: at most {money(own.max_position_usdt)} USDT a position, "
