@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from modules.gridserver import shown
 from modules.gridserver.auth import Door, address
@@ -226,7 +227,12 @@ def _refusals(app: FastAPI, desk: Desk) -> None:
 
     @app.exception_handler(HTTPException)
     async def by_status(request: Request, problem: HTTPException) -> JSONResponse:
-        return told(problem.status_code, str(problem.detail), headers=dict(problem.headers or {}))
+        headers = dict(problem.headers or {})
+        if problem.status_code == 405:  # Starlette names the methods of the first route of a path only
+            found = {method for route in app.routes if isinstance(route, Route)
+                     and route.path_regex.match(request.url.path) for method in route.methods or ()}
+            headers["Allow"] = ", ".join(sorted(found))
+        return told(problem.status_code, str(problem.detail), headers=headers)
 
     @app.exception_handler(Exception)
     async def mistake(request: Request, problem: Exception) -> JSONResponse:

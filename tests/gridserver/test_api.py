@@ -222,6 +222,7 @@ async def test_every_answer_has_its_headers_and_no_page_is_found(house: House) -
         assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert (await house.ask("GET", "/docs")).status == 404
     assert (await house.ask("DELETE", "/health")).headers["allow"] == "GET"
+    assert (await house.ask("OPTIONS", "/api/v1/users/user-1")).headers["allow"] == "DELETE, GET"
 
 
 async def test_a_key_is_replaced_while_the_grid_goes_on(house: House) -> None:

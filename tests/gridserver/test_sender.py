@@ -145,6 +145,15 @@ async def test_retry_after_is_obeyed_up_to_a_measure(light: GridStore, platform:
     assert 115_000 < row.due_ms - row.created_ms < 250_000 and row.tries == 1 and "429" in row.error
 
 
+def test_a_mended_address_is_tried_at_once(light: GridStore) -> None:
+    add(light, "a", "https://gone.example.org")
+    light.events.put("a", Event("one", LIMIT, {}))
+    light.events.failed(light.events.due(1, 60)[0], "no answer", 600)
+    assert light.events.due(1, 60) == []
+    light.users.replace_webhook("a", Webhook("https://here.example.org", "s"), "user:a")
+    assert [(one.uid, one.url) for one in light.events.due(1, 60)] == [("one", "https://here.example.org")]
+
+
 async def test_a_user_whose_address_hangs_holds_up_nobody(light: GridStore, platform: tuple[Platform, str]) -> None:
     got, url = platform
     async with Hanging() as nowhere:

@@ -120,9 +120,12 @@ class Users(Part):
         return Webhook(row.webhook_url, self.vault.open(row.webhook_secret))
 
     def replace_webhook(self, user_id: str, given: Webhook, who: str, address: str = "") -> None:
-        """Another place for the events. Raises NoUser."""
+        """Another place for the events; those that wait are due at once. Raises NoUser."""
         self._change(user_id, "webhook replaced", who, address, webhook_url=given.url,
                      webhook_secret=self.vault.seal(given.secret))
+        with self.database.begin(alone=True) as connection:
+            connection.execute(update(grid_events).where(
+                grid_events.c.user_id == user_id, grid_events.c.state == "queued").values(due_ms=clock_ms(connection)))
 
     def _change(self, user_id: str, what: str, who: str, address: str, **values: Any) -> None:
         with self.database.begin(alone=True) as connection:
