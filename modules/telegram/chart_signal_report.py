@@ -67,7 +67,7 @@ def _curve(axis: Axes, spec: dict[str, Any]) -> None:
     axis.axhline(0, color=DIM, linewidth=1.2, zorder=1)
     axis.margins(y=0.15)
     end = min(spec["end_ms"], max([spec["begin_ms"] + 3_600_000, *(at for at, _ in [*own, *control])]))
-    axis.set_xlim(spec["begin_ms"], end)
+    axis.set_xlim(spec["begin_ms"], end + (end - spec["begin_ms"]) * 0.02)  # the last step is seen
     step = next((step for step in STEPS_MS if (end - spec["begin_ms"]) / step <= TICKS), STEPS_MS[-1])
     places = np.arange(spec["begin_ms"] + step, end - step / 3, step)  # whole hours and days, none at the edges
     form = "%a %d" if spec["kind"] == "week" and step >= STEPS_MS[-2] else "%H:%M"

@@ -6,11 +6,15 @@ import matplotlib.image
 import msgspec
 import pytest
 
+from modules.strategies.signals import report, report_words
 from modules.strategies.signals.board import FILE, statistics
+from modules.strategies.signals.report import Row
+from modules.strategies.signals.reporter import FILE as REPORT_FILE
 from modules.strategies.signals.stats import Done
 from modules.telegram.chart_signal import draw
+from modules.telegram.chart_signal_report import draw as draw_report
 from modules.telegram.chart_style import DOWN, STOP, TARGET, UP
-from modules.telegram.commands.signals import VIEW
+from modules.telegram.commands.signals import REPORT, VIEW
 from tests.telegram.house import NOW_MS, House
 from tests.telegram.test_charts import candles, share
 from utils.paths import Paths
@@ -78,3 +82,32 @@ def test_the_chart_shows_levels_book_and_flow(tmp_path: Path, long: bool, sample
     assert matplotlib.image.imread(picture).shape[:2] == (1000, 1125)
     assert share(picture, TARGET) > 0.001 and share(picture, STOP) > 0.001
     assert (share(picture, UP) > share(picture, DOWN)) == long
+
+
+def reported(count: int) -> dict[str, object]:
+    """A day's report as the signal bot keeps it."""
+    span = report.period("day", NOW_MS, "UTC")
+    rows = [Row(f"{'ABC'[n % 3]}USDT", "HIGH", control, span.begin_ms + n * 60_000, 80, True,
+                span.begin_ms + (n + 9) * 60_000, "TP2" if n % 2 else "SL", "", 1.2 if n % 2 else -1.0,
+                0.6 if n % 2 else -0.5, 0.7) for n in range(count) for control in (False, True)]
+    found = report.build(span, rows, {"HELD_BACK": 2}, NOW_MS, "UTC")
+    return {**found, "lived": True, "headline": report_words.headline(found), "lines": report_words.lines(found, "")}
+
+
+async def test_the_report_of_a_day_in_words(tmp_path: Path) -> None:
+    assert REPORT == REPORT_FILE, "written and read under one name"
+    house = House(tmp_path)
+    assert "/startsignals" in await house.ask("/signalreport")
+    kept = {"ms": NOW_MS, "day": reported(0), "day1": reported(0), "week": reported(0), "week1": reported(0)}
+    (house.context.paths.data / REPORT).write_bytes(msgspec.json.encode(kept))
+    for which in ("", " yesterday", " week", " lastweek"):
+        told = await house.ask(f"/signalreport{which}")
+        assert "none ended" in told and "held back after a loss 2" in told and "does not run" in told
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_the_report_of_a_day_as_a_picture(tmp_path: Path, count: int) -> None:
+    paths = Paths(tmp_path).prepare()
+    picture = paths.data / draw_report(paths, reported(count))
+    assert picture.stat().st_size > 20_000
+    assert (share(picture, UP) > share(picture, DOWN)) is (count > 1), "gain and loss are told apart"
