@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-OURS = ("BACKTEST_", "COXSWAIN_", "DECISIONS_", "EXCHANGE", "HEARTBEAT_", "HYPE_", "LEARNING_", "REPORT_", "RISK_",
-        "RSI_", "SIMULATOR_", "SUPERVISION_", "TELEGRAM_")
+OURS = ("APIKEYS_", "BACKTEST_", "COXSWAIN_", "DECISIONS_", "EXCHANGE", "HEARTBEAT_", "HYPE_", "LEARNING_", "REPORT_",
+        "RISK_", "RSI_", "SENTIMENT_", "SIMULATOR_", "SUPERVISION_", "TELEGRAM_")
 PATIENCE_S = 90.0  # long: the machine may be busy; a wait ends as soon as it may
 
 
