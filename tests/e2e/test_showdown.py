@@ -33,6 +33,12 @@ def stops(coxswain: Program, symbol: str) -> list[str]:
             if one["symbol"] == symbol and one["kind"] == "STOP_MARKET" and one["status"] == "WAITING"]
 
 
+def guarded(coxswain: Program) -> bool:
+    """Whether the service says that its positions are under guard."""
+    beat = coxswain.beat("showdown") or {"info": {}}
+    return bool(beat["info"].get("accounts", {}).get("TEST", {}).get("guarded"))
+
+
 def ended(coxswain: Program) -> dict[str, Any]:
     return {one["id"]: one for one in coxswain.json("test_showdown_history.json") or []}
 
@@ -48,7 +54,7 @@ def test_a_position_survives_a_kill_and_is_closed_by_command(program: StartProgr
 
     psutil.Process(first).kill()
     coxswain.wait_ready("showdown", other_than=first)
-    wait_until(lambda: (coxswain.beat("showdown") or {"info": {}})["info"].get("test_guarded"), "under guard again")
+    wait_until(lambda: guarded(coxswain), "under guard again")
     assert held(coxswain)[symbol]["id"] == trade["id"] and len(stops(coxswain, symbol)) == 1
     coxswain.ask("/stopbtc", r"keeps running: it holds")
 

@@ -229,12 +229,12 @@ class Execution:
         return trader is not None and symbol in trader.book.trades.open
 
     def told(self) -> dict[str, Any]:
-        """Facts for /status."""
-        out: dict[str, Any] = {"mode": str(self.mode)}
+        """Facts for /status; `accounts` by mode is for /btc and for whoever looks closer."""
+        accounts, held, closed = {}, 0, ""
         for mode, trader in self.traders.items():
             loop = trader.loop_ms()
-            out |= {f"{mode.lower()}_trades": len(trader.book.trades.open), f"{mode.lower()}_loop_ms": loop[0],
-                    f"{mode.lower()}_loop_max_ms": loop[1], f"{mode.lower()}_guarded": trader.keeper.guarded.is_set(),
-                    f"{mode.lower()}_closed": trader.desk.closed, f"{mode.lower()}_bare": len(trader.desk.bare_since),
-                    f"{mode.lower()}_held": trader.held()}
-        return out
+            held += len(trader.book.trades.open)
+            closed = closed or (f"{mode}: {trader.desk.closed}" if trader.desk.closed else "")
+            accounts[str(mode)] = {"loop_ms": loop[0], "loop_max_ms": loop[1], "held": trader.held(),
+                                   "guarded": trader.keeper.guarded.is_set(), "bare": len(trader.desk.bare_since)}
+        return {"mode": str(self.mode), "trades": held, "entries_stopped": closed, "accounts": accounts}

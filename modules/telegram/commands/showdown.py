@@ -97,8 +97,8 @@ def _held_now(context: Context) -> dict[tuple[str, str], str]:
     """What the running service says of its positions, by mode and contract."""
     service = context.service(SERVICE)
     info = service.info if service is not None else {}
-    return {(str(mode), row["symbol"]): words.held_line(row)
-            for mode in Mode for row in info.get(f"{mode.lower()}_held", ())}
+    return {(mode, row["symbol"]): words.held_line(row)
+            for mode, account in info.get("accounts", {}).items() for row in account["held"]}
 
 
 async def btc(context: Context, request: Request) -> Answer:
