@@ -17,8 +17,8 @@ from tests.backtest.ticks.frames import depth, snapshot, trade, write
 
 EAGER: dict[str, Any] = {"flow_s": 1, "fast_s": 0.5, "buy_score": 0.3, "cost_factor": 0, "min_trades": 1,
                          "min_speed": 0, "max_spread_bps": 50, "max_volatility_bps": 5000, "min_stop_bps": 300,
-                         "max_stop_bps": 300, "hold_s": 1, "flip": False, "cooldown_s": 3600, "cooldown_loss_s": 3600, "wait_s": 0.2,
-                         "max_chase_bps": 50, "max_position_usdt": 300.0, "risk_pct": 5}
+                         "max_stop_bps": 300, "hold_s": 1, "flip": False, "cooldown_s": 3600, "cooldown_loss_s": 3600,
+                         "wait_s": 0.2, "max_chase_bps": 50, "max_position_usdt": 300.0, "risk_pct": 5}
 
 
 def leaning(side: int, seconds: int = 5) -> list[dict[str, Any]]:
