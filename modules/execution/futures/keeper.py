@@ -2,7 +2,8 @@
 
 1. Order of the start (X16, X18): cover positions, then read everything, then entries. What fails is tried again after
    `RETRY_S`; nothing is opened meanwhile.
-2. Truth is REST: a look at positions and conditional orders every `look_s`, a whole pass every `pass_s` (X21). The
+2. Truth is REST: a look at positions and conditional orders every `look_s`, a whole pass every `pass_s` (X21), sooner
+   after trouble but not more often than every `PASS_APART_S`: a stream of garbage must not use up the weight. The
    account's stream only makes both come sooner; its silence loses nothing (X29).
 3. While looks fail the account's figures are old and entries are closed; they open again with the next whole pass.
 """
@@ -114,7 +115,8 @@ class Keeper:
             self._soon.clear()
             now = time.monotonic()
             try:
-                if self._whole or now - passed >= self.rhythm.pass_s:
+                since = now - passed
+                if since >= self.rhythm.pass_s or (self._whole and since >= PASS_APART_S):
                     self._whole = False
                     await self._pass()
                     passed = time.monotonic()

@@ -98,6 +98,7 @@ class FuturesRisk:
         if self.problem:
             return (f"the risk state cannot be written: {self.problem}",)
         now_ms = self._now()
+        self._start(now_ms)
         self.feed(DataSeen(now_ms, now_ms))
         self._see(wallet, positions)
         found = risk.may_enter(self.state, now_ms, self.settings)
@@ -158,9 +159,7 @@ class FuturesRisk:
         if not self.desk.read_at or isinstance(self.state, Unreadable):
             return
         now_ms = self._now()
-        if not self._started:
-            self._started = True
-            self.feed(Started(now_ms))
+        self._start(now_ms)
         if time.monotonic() - self.desk.read_at < FRESH_S:
             self.feed(DataSeen(now_ms, now_ms))
         self._count(now_ms)
@@ -174,6 +173,12 @@ class FuturesRisk:
         finally:
             if self._write_due():
                 await self.save()
+
+    def _start(self, now_ms: int) -> None:
+        """Before anything is told: what was seen before the start does not count any more."""
+        if not self._started:
+            self._started = True
+            self.feed(Started(now_ms))
 
     def _count(self, now_ms: int) -> None:
         """Rule 3. Transfers go first: equity must not be judged without them."""

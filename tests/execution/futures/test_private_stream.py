@@ -101,7 +101,8 @@ class Kept:
 @pytest.fixture
 async def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kept]:
     monkeypatch.setattr(keepers, "SILENT_S", 1.5)
-    simulator = Simulator(SimulatorSettings(tokens=2, futures=3, start=datetime(2026, 2, 3, 11, tzinfo=UTC)))
+    simulator = Simulator(SimulatorSettings(  # fast: the weight of its minute must not end before the test does
+        tokens=2, futures=3, start=datetime(2026, 2, 3, 11, tzinfo=UTC), speed=6))
     runner = web.AppRunner(simulator.app(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -196,6 +196,14 @@ async def test_equity_that_was_never_read_refuses(make: Make) -> None:
     assert isinstance(refused, PerpRefusals) and "equity is not known yet" in refused.text()
 
 
+async def test_an_entry_before_the_first_turn_does_not_shut_out_the_next_one(make: Make) -> None:
+    house = await make()
+    one = Watched(house, LIMITS)
+    assert isinstance(await house.desk.enter(house.ask("0.1"), "a"), Filled)
+    await one.risk.turn()
+    assert isinstance(await house.desk.enter(house.ask("0.1"), "b"), Filled), "equity was seen for the first one"
+
+
 async def test_flatten_cancels_entries_first_closes_and_confirms_flat(watched: Watched) -> None:
     house = watched.house
     await house.desk.enter(house.ask(), "s")
