@@ -21,6 +21,7 @@ from modules.storage.settings import RecorderSettings
 from modules.storage.sql.database import Database
 from modules.storage.sql.tables import refusals as refusals_table
 from modules.storage.sql.tables import signals as signals_table
+from modules.storage.sql.writer import Writer
 from modules.strategies.signals import crew, follow
 from modules.strategies.signals import service as signal_service
 from modules.strategies.signals.follow import Rules
@@ -63,6 +64,9 @@ class Crew:
         for run in self.runs:
             run.stop.set()
         await asyncio.gather(*self._tasks)
+        writer = Writer.open("signals", self.settings.db, self.paths)  # what a slow machine left in the spool
+        assert await asyncio.to_thread(writer.drain, PATIENCE_S)
+        writer.close()
 
     def rows(self) -> list[Any]:
         database = Database.of(self.settings.db, self.paths)
