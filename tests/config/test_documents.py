@@ -9,7 +9,8 @@ from config.crew import CREW
 from modules.telegram.commands import all_commands
 from utils.paths import PROJECT
 
-MADE_LATER = {"config/.env", "config/config.local.yaml", "config/state.json"}
+MADE_LATER = {"config/.env", "config/config.local.yaml", "config/state.json",
+               "config/apikeys.enc", "config/vault.key", "config/grid.key"}
 PAGES = sorted([PROJECT / "README.md", PROJECT / "CHANGELOG.md", *(PROJECT / "docs").glob("*.md")])
 ROOMS = "docs|scripts|benchmarks|modules|tests|config|deploy|utils"
 
