@@ -24,7 +24,8 @@ SPEC_A = (
 ACTS = {"startbot", "stopbot", "testmode_on", "logs", "settings", "backup"}
 DESTROYS_OR_SPENDS = {"closebtc", "stopall", "sell", "sellall", "testmode_off", "clearmodels", "cleartestdata",
                       "cleartracked", "resync", "cleanup", "quit", "pause", "resume", "drain", "flatten", "kill",
-                      "shutdown", "optimize", "service", "dashboardpassword", "release", "closeleg", "stopscalper"}
+                      "shutdown", "optimize", "service", "dashboardpassword", "release", "closeleg", "stopscalper",
+                      "startgrid", "stopgrid", "gridack"}
 
 
 def live(house: House) -> None:

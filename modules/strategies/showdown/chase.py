@@ -95,10 +95,16 @@ class Chase:
         ask = PerpAsk(trade.symbol, trade.long, quote.quantity, kind, quote.price, trade.stop, trade.tp2)
         rest_s = max(LEAST_REST_S, self._settings.chase_rest_s / self._desk.market.clock.speed)
         what = "emergency fill" if quote.emergency else "quote"
-        crash_point("emergency.due" if quote.emergency else "chase.due")
+        if quote.emergency:
+            crash_point("emergency.due")
+        else:
+            crash_point("chase.due")
         result = await self._desk.enter(ask, trade.id, trade.id, f"{what}: {trade.reason}",
                                         0.0 if quote.emergency else rest_s)
-        crash_point("emergency.done" if quote.emergency else "chase.quoted")
+        if quote.emergency:
+            crash_point("emergency.done")
+        else:
+            crash_point("chase.quoted")
         if isinstance(result, PerpRefusals):
             return result
         log.info("%s: %s of %s at %s: %s", trade.symbol, what, quote.quantity, quote.price, type(result).__name__)
