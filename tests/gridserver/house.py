@@ -11,8 +11,11 @@ from modules.gridserver.desk import Desk
 from modules.gridserver.guard import Buckets, Guard
 from modules.gridserver.settings import GridServerSettings
 from modules.gridserver.venue import KeyRefused, NoContract, VenueAway
+from modules.strategies.grid.events import Quote
+from modules.strategies.grid.ledger import Entry, LegLedger
 from modules.strategies.grid.settings import GridSettings
-from modules.strategies.grid.store.records import Credentials
+from modules.strategies.grid.state import SessionState, saved
+from modules.strategies.grid.store.records import Credentials, Event, Save
 from modules.strategies.grid.store.store import GridStore
 from modules.strategies.grid.units import Contract
 
@@ -146,3 +149,15 @@ def server(**more: Any) -> GridServerSettings:
     return GridServerSettings.model_validate(
         {"platform_key": PLATFORM, "admin_key": ADMIN, "requests_s": 10_000, "burst": 10_000,
          "address_s": 10_000} | more)
+
+
+OPEN = SessionState(
+    buy=LegLedger(1, (Entry("B1", 1, D("0.001"), D("41.5"), 1), Entry("B2", 1, D("0.002"), D("82"), 2))),
+    quote=Quote(3, 3, D("41000"), D("41001")), balance=D("900"), tick=7,
+    protected=((D("30000"), D("0.003")), (D(0), D(0))))
+
+
+def hold(house: House, state: SessionState = OPEN, *events: Event) -> None:
+    """A worker runs the session of user-1 and has saved this state."""
+    held = house.store.sessions.claim("worker-1", 60, 1)[0]
+    house.store.sessions.save([Save(held.lease, saved(state), {"host": {"started_ms": 5}}, events)])
