@@ -35,6 +35,7 @@ declare(__name__, "trade.written", "part.written", "part.reduced", "part.done", 
 
 FRESH_S = 15.0  # figures of the account older than this move nothing
 LOOPS_KEPT = 600
+STOP_S = 3.0
 
 
 class Trader:
@@ -79,11 +80,11 @@ class Trader:
     async def stop(self) -> None:
         """Take back what would still open something; positions stay guarded on the exchange (X36)."""
         self.stopping = True
-        for trade in self.book.trades.open.values():
-            await self._cancel(trade)
-        waiting = [task for task in self._busy.values() if not task.done()]
-        if waiting:
-            await asyncio.wait(waiting, timeout=3.0)
+        end = time.monotonic() + STOP_S
+        while (waiting := [task for task in self._busy.values() if not task.done()]) and time.monotonic() < end:
+            for trade in self.book.trades.open.values():  # again and again: an order may have been on its way
+                await self._cancel(trade)
+            await asyncio.wait(waiting, timeout=0.3)
         for task in self._busy.values():
             task.cancel()
         await asyncio.gather(*self._busy.values(), return_exceptions=True)

@@ -1,6 +1,7 @@
 """Decisions carried out on a venue in memory: entry, first target, break-even, exits, refusals, deaths, bad input."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from decimal import Decimal as D
 from pathlib import Path
@@ -101,12 +102,11 @@ async def test_a_market_that_runs_away_is_chased_to_the_drift_and_no_further(tra
 async def test_the_rest_is_taken_in_an_emergency_once(trading):
     trading.trader.offer(decision(trading.venue))
     trading.venue.price[SYMBOL] = D("2000.5")
-    for _ in range(400):
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not (trading.trades and not trading.trades[0].entering):
         await trading.house.desk.look()
         await trading.trader.turn()
         await asyncio.sleep(0.005)
-        if trading.trades and not trading.trades[0].entering:
-            break
     kinds = [str(one.type) for one in trading.house.account.orders_of("entry")]
     assert kinds.count("IOC") <= 1
     assert await trading.held() > 0
@@ -228,15 +228,15 @@ async def test_rows_tell_the_chain_from_decision_to_cost(trading):
     assert trading.sql.follow() == 0 and len(trading.rows) == before
 
 
-async def test_a_stop_of_the_service_takes_back_the_quote_and_keeps_the_guards(trading):
+async def test_a_stop_of_the_service_takes_back_the_quote_and_keeps_the_guards(trading, monkeypatch):
     trading.trader.settings = OWN.model_copy(update={"chase_rest_s": 30})
     trading.venue.depth = D("0.3")
     trading.trader.offer(decision(trading.venue))
-    for _ in range(200):
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not await trading.house.account.open_orders():
         await trading.trader.turn()
         await asyncio.sleep(0.005)
-        if await trading.house.account.open_orders():
-            break
+    monkeypatch.setattr(trader, "STOP_S", 60.0)
     await trading.trader.stop()
     await trading.house.desk.shut()
     assert not await trading.house.account.open_orders()
