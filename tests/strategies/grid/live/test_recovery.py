@@ -89,7 +89,7 @@ async def test_fills_that_were_not_saved_are_booked_once(house: House) -> None:
     rewrite(house, pending=(pending(house),), generations={"b1": 1, "b2": 1})
     place_at_venue(house, host)
     for name in ("second", "third"):
-        async with house.running(house.worker(name), orderly=name == "third") as worker:
+        async with house.running(house.worker(name, lease_s=1.5), orderly=name == "third") as worker:
             host = await house.host(worker, "ann")
             await until(lambda host=host: len(host.state.buy.entries) == 2, "booked", 60)
             await host.readings.sync_fills()
