@@ -39,7 +39,7 @@ def proven(house: House, monkeypatch: pytest.MonkeyPatch) -> dict[str, Decimal]:
         raise Unavailable("no exchange here")
 
     monkeypatch.setattr(standalone, "propose", propose)
-    monkeypatch.setattr("modules.telegram.commands.grid.open_bitget", nowhere)
+    monkeypatch.setattr("modules.strategies.grid.live.service.open_bitget", nowhere)
     return world
 
 

@@ -1,14 +1,12 @@
 """System E: /startgrid with its worst case, /stopgrid, /grid with a picture, /gridack (E13, X36, X38)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from modules.exchange.types import Mode, Unavailable
 from modules.storage.sql.database import DatabaseAway
 from modules.storage.vault import VaultError
-from modules.strategies.grid.live import standalone
-from modules.strategies.grid.live.service import open_bitget
 from modules.strategies.grid.live.view import SideView, View, state_of, view
 from modules.strategies.grid.settings import GridSettings
 from modules.strategies.grid.state import SessionState
@@ -20,6 +18,9 @@ from modules.telegram.commands.crew import troubles
 from modules.telegram.context import SIMULATOR, Context
 from modules.telegram.markup import b, esc, lines, pre
 from utils.figures import duration, money, plural, price
+
+if TYPE_CHECKING:
+    from modules.strategies.grid.live import standalone
 
 SERVICE = "grid"
 BARS = 72
@@ -52,6 +53,7 @@ async def _with_store(context: Context, work: Any) -> Any:
 
 
 async def _known(context: Context) -> Known | None:
+    from modules.strategies.grid.live import standalone  # with what it loads: only when it is needed
     user = context.settings.gridlive.user
     found: Known | None = await _with_store(context, lambda store: standalone.standing(store, user))
     return found
@@ -95,7 +97,8 @@ def _chosen(context: Context, request: Request) -> GridSettings:
         raise Refusal(lines(b("These settings make no grid."), *map(esc, told))) from None
 
 
-async def _proposal(context: Context, request: Request, accept: str = "") -> standalone.Proposal:
+async def _proposal(context: Context, request: Request, accept: str = "") -> "standalone.Proposal":
+    from modules.strategies.grid.live import standalone  # with what it loads: only when it is needed
     chosen, bitget = _chosen(context, request), context.settings.bitget
     if bitget.name == "simulated" and not bitget.base_url and not context.running(SIMULATOR):
         trouble = troubles(await context.crew.start(SIMULATOR))
@@ -150,6 +153,7 @@ async def _again(context: Context, session: Session) -> Answer:
 
 
 async def startgrid(context: Context, request: Request) -> Answer:
+    from modules.strategies.grid.live import standalone  # with what it loads: only when it is needed
     known, mode = await _known(context), context.mode()
     who = request.sender.name or request.sender.channel
     user = context.settings.gridlive.user
@@ -265,6 +269,7 @@ def _warnings(context: Context, session: Session, seen: View) -> list[str]:
 
 async def _picture_spec(context: Context, seen: View) -> dict[str, Any]:
     """What the picture shows; without candles where the exchange gives none now."""
+    from modules.strategies.grid.live.service import open_bitget
     candles: list[list[float]] = []
     try:
         market = await open_bitget(context.settings.bitget, context.paths)
