@@ -1,5 +1,6 @@
 """The table of cases after a restart (`live/memory.py`): a worker dies at a point, the next one makes it good."""
 
+import dataclasses
 from decimal import Decimal
 from typing import Any
 
@@ -91,7 +92,7 @@ async def test_fills_that_were_not_saved_are_booked_once(house: House) -> None:
     for name in ("second", "third"):
         async with house.running(house.worker(name, lease_s=1.5), orderly=name == "third") as worker:
             host = await house.host(worker, "ann")
-            await until(lambda host=host: len(host.state.buy.entries) == 2, "booked", 60)
+            await until(lambda host=host: len(host.state.buy.entries) == 2, "booked", 60)  # type: ignore[misc]
             await host.readings.sync_fills()
             assert host.state.buy.quantity == D("0.025") == house.world.account("ann").held[LONG]
 
@@ -146,8 +147,7 @@ async def test_of_two_stops_the_wanted_one_stays(house: House) -> None:
     old = client_id("grid", "ann", "BTCUSDT", "stop", "1", first.memory.generation + 1)
     foreign = "by-a-person"
     for name in (old, foreign):
-        account.plans[name] = type(wanted)(name, "p9", *[getattr(wanted, field) for field in (
-            "symbol", "side", "position_side", "kind", "status")], D(50_000), D("0.01"), wanted.source, "", 0, 0)
+        account.plans[name] = dataclasses.replace(wanted, client_id=name, trigger_id="p9", trigger=D(50_000))
     async with house.running(house.worker("second")) as worker:
         await house.host(worker, "ann")
         await until(lambda: {one.client_id for one in account.waiting()} == {wanted.client_id, foreign}, "one", 60)

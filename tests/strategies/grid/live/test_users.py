@@ -33,10 +33,10 @@ async def test_a_user_whose_calls_all_hang_delays_nobody(house: House) -> None:
     async with house.running(house.worker()) as worker:
         await until(lambda: "slow" in worker.hosts, "claimed", 60)
         for name in ("ann", "bob"):
-            await until(lambda name=name: len(house.world.account(name).waiting()) == 1, f"{name} is protected", 60)
+            await until(lambda name=name: len(house.world.account(name).waiting()) == 1, f"{name} is protected", 60)  # type: ignore[misc]
         house.world.market.set("59600")
         for name in ("ann", "bob"):
-            await until(lambda name=name: house.world.account(name).held[LONG] == D("0.025"), f"{name} goes on", 60)
+            await until(lambda name=name: house.world.account(name).held[LONG] == D("0.025"), f"{name} goes on", 60)  # type: ignore[misc]
         assert not house.world.account("slow").sent and not worker.hosts["slow"].state.started
 
 
