@@ -39,7 +39,8 @@ def test_a_model_that_knows_speaks_and_is_kept(tmp_path):
     assert model is not None and not why and not model.scaler.aside
     worse, _ = showdown_meta.judge(trades(700, 0.0))
     assert "stays" in showdown_meta.keep(worse, trades(700, 0.0), tmp_path)
-    assert meta.load(tmp_path)[0].manifest.generation == model.manifest.generation
+    kept, _ = meta.load(tmp_path)
+    assert kept is not None and kept.manifest.generation == model.manifest.generation
     assert "SPEAKS" in showdown_meta.text(told)
 
 
@@ -47,7 +48,8 @@ def test_noise_stands_aside(tmp_path):
     fitted, told = showdown_meta.judge(trades(700, 0.0))
     assert not told["speaks"] and "does not beat" in told["why"]
     assert "stands aside" in showdown_meta.keep(fitted, trades(700, 0.0), tmp_path)
-    assert meta.load(tmp_path)[0].scaler.aside
+    kept, _ = meta.load(tmp_path)
+    assert kept is not None and kept.scaler.aside
     assert "STANDS ASIDE" in showdown_meta.text(told)
 
 

@@ -13,7 +13,7 @@ from modules.strategies.grid.reconcile import VenueLeg
 from modules.strategies.grid.session import step
 from modules.strategies.grid.settings import GridSettings
 from modules.strategies.grid.state import SessionState, rulebook, saved
-from modules.strategies.grid.store.records import Order, Save, Wanted
+from modules.strategies.grid.store.records import Order, Save, StoreError, Wanted
 from modules.strategies.grid.store.store import GridStore
 from modules.strategies.grid.units import Contract
 from modules.strategies.grid.worst_case import may_start
@@ -151,7 +151,7 @@ async def test_another_account_is_not_taken_while_positions_are_held(house: Hous
     position(store)
     await house.confirm("/stopgrid")
     found = await standalone.propose(house.settings, house.paths, Mode.LIVE, house.settings.grid)
-    with pytest.raises(standalone.StoreError, match="still holds positions"):
+    with pytest.raises(StoreError, match="still holds positions"):
         standalone.begin(store, house.settings, Mode.LIVE, found, "test")
     with pytest.raises(Unavailable, match="BITGET_API_KEY"):
         standalone.credentials(house.settings.bitget.model_copy(update={"name": "bitget"}), Mode.LIVE)

@@ -95,6 +95,7 @@ async def test_a_refused_key_rests_and_a_limit_is_kept():
     async with chat_server(sends(http(429, b"", "Retry-After: 500\r\n"))) as server:
         adviser = Adviser(settings(server.url))
         first, second = await adviser.opinion(QUESTION, LONG), await adviser.opinion(QUESTION, LONG)
+        assert first is not None and second is not None
         assert "limited" in first.said and "rests for" in second.said and len(server.asked) == 1
 
 
@@ -102,9 +103,10 @@ async def test_the_days_budget_is_kept_and_comes_back():
     async with chat_server(says(json.dumps(GOOD))) as server:
         adviser = Adviser(settings(server.url, per_day=2))
         said = [await adviser.opinion(QUESTION, LONG) for _ in range(3)]
-        assert [one.verdict for one in said] == ["take", "take", "absent"]
+        assert [one.verdict for one in said if one is not None] == ["take", "take", "absent"]
         tomorrow = msgspec.structs.replace(LONG, ms=LONG.ms + 86_400_000)
-        assert (await adviser.opinion(QUESTION, tomorrow)).verdict == "take"
+        again = await adviser.opinion(QUESTION, tomorrow)
+        assert again is not None and again.verdict == "take"
 
 
 async def test_words_of_people_do_not_reach_it():

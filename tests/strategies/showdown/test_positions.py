@@ -26,7 +26,10 @@ def trade(side: int = 1, **changes: object) -> Trade:
     return msgspec.structs.replace(found, **changes)
 
 
-def book(one: Trade, at: D, spread: str = "0.1", much: str = "50"):
+Side = list[tuple[D, D]]
+
+
+def book(one: Trade, at: D, spread: str = "0.1", much: str = "50") -> tuple[Side, Side]:
     """Bids and asks with our own side's best at `at`."""
     gap, size = D(spread), D(much)
     if one.long:
@@ -56,14 +59,19 @@ def test_what_is_not_followed_says_why(changes, late_ms, code):
     assert isinstance(found, Refusal) and found.code == code and found.said
 
 
+def quote(found: Quote | Stop) -> Quote:
+    assert isinstance(found, Quote), found
+    return found
+
+
 @pytest.mark.parametrize("side", [1, -1])
 def test_quotes_stay_at_the_market_and_drift_no_further_than_allowed(side):
     one = trade(side)
     inside = one.worst - side * D(5)
-    first = positions.next_order(one, Sent(), *book(one, inside), NOW, UNITS, OWN)
+    first = quote(positions.next_order(one, Sent(), *book(one, inside), NOW, UNITS, OWN))
     assert first == Quote(inside, first.quantity) and first.quantity <= one.quantity
     far = one.worst + side * D(50)
-    prices = [positions.next_order(one, Sent(quotes), *book(one, far), NOW, UNITS, OWN).price
+    prices = [quote(positions.next_order(one, Sent(quotes), *book(one, far), NOW, UNITS, OWN)).price
               for quotes in range(OWN.chase_requotes + 1)]
     assert prices[0] == one.worst and prices == sorted(prices, reverse=side < 0) and prices[-1] != prices[0]
     assert abs(prices[-1] - one.worst) <= abs(one.worst - one.sl) * D(str(OWN.chase_drift_pct)) / 100
@@ -94,7 +102,8 @@ def test_an_entry_ends_where_it_makes_no_sense_any_more():
     assert "beyond the stop" in why(one.sl - 1)
     assert "too old" in why(one.worst, now=NOW + 301_000)
     assert why(one.worst, Sent(1, 0, one.quantity, one.worst)) == "filled"
-    assert "empty" in positions.next_order(one, Sent(), [], [], NOW, UNITS, OWN).why
+    nothing = positions.next_order(one, Sent(), [], [], NOW, UNITS, OWN)
+    assert isinstance(nothing, Stop) and "empty" in nothing.why
 
 
 LAST = Sent(quotes=OWN.chase_requotes + 1)

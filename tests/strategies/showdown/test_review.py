@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from modules.strategies.showdown import review, stages
 from modules.strategies.showdown.decision import encoded
-from modules.strategies.showdown.records import Decision, Opinion
+from modules.strategies.showdown.records import Decision, Opinion, Review
 from modules.strategies.showdown.settings import ShowdownSettings
 from tests.strategies.showdown.market import CONTRACT, inputs
 
@@ -22,6 +22,11 @@ def opinion(verdict, scale=1.0, by="meta"):
     return Opinion(by=by, id=f"{by}-1", verdict=verdict, scale=scale, said="because")
 
 
+def told(decision: Decision) -> Review:
+    assert isinstance(decision.review, Review)
+    return decision.review
+
+
 def test_without_opinions_nothing_changes_not_even_a_byte():
     assert review.apply(LONG, (), CONTRACT) is LONG
     assert b'"review"' not in encoded(LONG)
@@ -30,7 +35,7 @@ def test_without_opinions_nothing_changes_not_even_a_byte():
 @pytest.mark.parametrize("verdict", ["take", "aside", "absent"])
 def test_who_agrees_or_is_silent_changes_nothing_of_the_trade(verdict):
     found = review.apply(LONG, (opinion(verdict),), CONTRACT)
-    assert found.review.outcome == "unchanged"
+    assert told(found).outcome == "unchanged"
     assert msgspec.structs.replace(found, review=msgspec.UNSET) == LONG
 
 
@@ -40,7 +45,7 @@ def test_who_stops_makes_it_flat_and_says_what_was_wanted(verdict, by, outcome, 
     found = review.apply(LONG, (opinion("scale", 0.5), opinion(verdict, by=by)), CONTRACT)
     assert (found.action, found.reason, found.quantity, found.position_size_usdt) == ("flat", reason, "0", "0")
     assert found.entry_zone is None and found.sl is None and found.tp1 is None
-    assert (found.review.outcome, found.review.action, found.review.quantity) == (outcome, "long", LONG.quantity)
+    assert (told(found).outcome, told(found).action, told(found).quantity) == (outcome, "long", LONG.quantity)
     assert found.reasons[0] == f"{by}: because" and LONG.reason in found.reasons[1]
 
 
@@ -50,6 +55,7 @@ def test_the_smallest_scale_counts_on_whole_steps(before):
     quantity = Decimal(found.quantity)
     assert quantity % Decimal(CONTRACT.step) == 0
     assert Decimal(before.quantity) / 2 - Decimal(CONTRACT.step) < quantity <= Decimal(before.quantity) / 2
+    assert before.entry_zone is not None
     worst = Decimal(before.entry_zone[1] if before is LONG else before.entry_zone[0])
     assert Decimal(found.position_size_usdt) == quantity * worst
     assert Decimal(found.risk_usdt) <= Decimal(before.risk_usdt) / 2
@@ -58,7 +64,7 @@ def test_the_smallest_scale_counts_on_whole_steps(before):
 
 def test_what_falls_under_the_venues_least_is_skipped():
     found = review.apply(LONG, (opinion("scale", 0.001),), CONTRACT)
-    assert (found.action, found.reason, found.review.outcome) == ("flat", "flat_size_too_small", "skipped")
+    assert (found.action, found.reason, told(found).outcome) == ("flat", "flat_size_too_small", "skipped")
     assert "least of 100" in found.reasons[0]
 
 

@@ -1,6 +1,7 @@
 """The picture of a reviewed trade: every level is named beside its line, the reviewers' words stand below."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,8 +17,13 @@ from utils.paths import Paths
 def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opinions: tuple[Opinion, ...]):
     outcome = stages.run(inputs(), ShowdownSettings())
     decision = review.apply(outcome.decision, opinions, CONTRACT)
-    kept = []
-    monkeypatch.setattr(chart_showdown, "save", lambda figure, paths, name: kept.append(figure) or name)
+    kept: list[Any] = []
+
+    def save(figure: Any, paths: Paths, name: str) -> str:
+        kept.append(figure)
+        return name
+
+    monkeypatch.setattr(chart_showdown, "save", save)
     frame = outcome.snapshot.timeframes["15m"]
     chart_showdown.draw(Paths(tmp_path), {
         "symbol": "BTCUSDT", "interval": "15m", "zone": "UTC", "candles": outcome.snapshot.candles["15m"],
