@@ -22,6 +22,7 @@ from modules.dashboard.sessions import OWNER, VIEWER
 from modules.supervision.messages import Message
 from modules.supervision.registry import Service
 from modules.supervision.service import ServiceRun
+from utils.listening import listening
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -94,8 +95,7 @@ def one_arena() -> None:
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises AddressInUse with the mend."""
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET,
-                                    backlog=128)
+        return listening(host, port, 128)
     except OSError as problem:
         raise AddressInUse(f"The dashboard cannot listen on {host} port {port}: {problem.strerror}. Set DASHBOARD_PORT "
                            "to a free port (0: any), or DASHBOARD_HOST to an address of this machine.") from None

@@ -22,6 +22,7 @@ from modules.gridserver.venue import Venue
 from modules.storage.sql.database import DatabaseAway
 from modules.strategies.grid.store.store import GridStore
 from modules.supervision.service import ServiceRun
+from utils.listening import listening
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -129,8 +130,7 @@ async def _facts(run: ServiceRun, parts: Parts) -> None:
 def listen(server: GridServerSettings) -> socket.socket:
     """A listening socket. Raises AddressInUse with the mend."""
     try:
-        return socket.create_server((server.host, server.port), backlog=512,
-                                    family=socket.AF_INET6 if ":" in server.host else socket.AF_INET)
+        return listening(server.host, server.port, 512)
     except OSError as problem:
         raise AddressInUse(f"The grid server cannot listen on {server.host} port {server.port}: {problem.strerror}. "
                            "Set SERVER_PORT to a free port (0: any), or GRIDSERVER_HOST to an address of this machine."
