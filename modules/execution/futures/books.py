@@ -157,12 +157,15 @@ class FuturesBooks:
         """
         return max(self.read_ms.get(symbol, 0) - OVERLAP_MS, self.cash.opening_ms if self.cash else 0)
 
-    def was_read(self, symbol: str, fills: Iterable[Fill]) -> None:
-        """The venue told all fills of a symbol from `since_ms` on: these. Its own times count, no clock of ours."""
-        newest = max((fill.market_ms for fill in fills), default=0)
-        if newest > self.read_ms.get(symbol, 0):
-            self.read_ms[symbol] = newest
-            self._dirty = True
+    def was_read(self, lists: Mapping[str, Iterable[Fill]]) -> None:
+        """The venue's fills of these symbols from `since_ms` on, after which books and account agree: only then is what
+        lies before them never asked for again. The venue's times count, no clock of ours.
+        """
+        for symbol, fills in lists.items():
+            newest = max((fill.market_ms for fill in fills), default=0)
+            if newest > self.read_ms.get(symbol, 0):
+                self.read_ms[symbol] = newest
+                self._dirty = True
 
     def symbols(self) -> set[str]:
         """Every symbol with a plan, or with something held by our fills."""

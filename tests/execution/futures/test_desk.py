@@ -1,13 +1,14 @@
 """The desk over a paper venue: covered from the first fill, out until flat, exact to the cent, whatever gets lost."""
 
 import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
 
 from modules.exchange import paper_depth
 from modules.exchange.futures_types import MarginMode
-from modules.exchange.types import Accepted, OrderRequest, OrderType, PositionSide, Side
+from modules.exchange.types import Accepted, Fill, OrderRequest, OrderType, PositionSide, Side
 from modules.execution.controls import PerpRefusals
 from modules.execution.executor import Filled, NothingFilled, NotPlaced
 from modules.execution.futures import books
@@ -272,3 +273,32 @@ async def test_a_fill_by_hand_is_not_lost_behind_a_later_one_of_ours(make: Make,
     assert house.books.wallet() == (await house.account.wallet()).balance
     await house.attach()
     assert house.books.since_ms(SYMBOL) > then, "and it is not read from the beginning every time"
+
+
+async def test_a_fill_that_a_list_left_out_is_found_when_the_books_do_not_agree(make: Make,
+                                                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(books, "OVERLAP_MS", 0)
+    house = await make()
+    await house.desk.enter(house.ask(), "s")
+    await house.settle()
+    read = house.account.fills
+    hidden: list[Fill] = []
+
+    async def without_the_hand(symbol: str, since_ms: int) -> Sequence[Fill]:
+        found = await read(symbol, since_ms)
+        hidden.extend(one for one in found if one.side is Side.SELL)
+        return [one for one in found if one.side is not Side.SELL]
+
+    monkeypatch.setattr(house.account, "fills", without_the_hand)
+    by_hand = OrderRequest("hand", SYMBOL, Side.SELL, OrderType.MARKET, D("0.4"), position_side=PositionSide.LONG)
+    assert isinstance(await house.account.place(by_hand), Accepted)
+    then = house.venue.clock.now_ms()
+    while house.venue.clock.now_ms() < then + 2:
+        await asyncio.sleep(0.001)
+    assert isinstance(await house.desk.enter(house.ask("0.3"), "t"), Filled)  # newer, and in the list
+    await house.reconciler.pass_()
+    assert hidden and house.books.held(house.leg) == D("1.3")
+    monkeypatch.setattr(house.account, "fills", read)
+    assert (await house.settle()).checks
+    assert house.books.held(house.leg) == D("0.9")
+    assert house.books.wallet() == (await house.account.wallet()).balance
