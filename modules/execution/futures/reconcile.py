@@ -214,8 +214,8 @@ class Reconciler:
         return all(self._seen.get(name, 0) >= BELIEVED for name in gaps)
 
     def _doubted(self, checks: Iterable[Check]) -> bool:
-        """Whether a quantity is not what fills make it, and not for long: a list may have left one out, so they are asked
-        for from as far back again."""
+        """Whether a quantity is not what fills make it, and not for long: a list may have left one out, so the next
+        pass asks from as far back again."""
         return any(check.rule is Rule.QUANTITY and check.ok is False
                    and self._seen.get(f"gap {check.rule} {check.subject}", 0) < BELIEVED for check in checks)
 
