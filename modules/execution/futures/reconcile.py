@@ -54,6 +54,7 @@ class Reconciler:
         self._seen: dict[str, int] = {}
         self._one = asyncio.Lock()
         self._lists: dict[str, list[Fill]] = {}
+        self._owed: set[str] = set()
         self.agreed: Decimal | None = None
 
     async def open(self, symbols: Iterable[str]) -> None:
@@ -94,6 +95,7 @@ class Reconciler:
                 self.agreed = wallet.balance
                 if not self._doubted(checks):
                     desk.books.was_read(self._lists)
+                    self._owed.clear()
             now_ms = desk.market.clock.now_ms()
             await desk.books.flush(now_ms)
             open_ = desk.journal.open_entries(desk.who.system, desk.who.account)
@@ -115,9 +117,12 @@ class Reconciler:
     async def _fills(self, rows: Iterable[Income]) -> list[str]:
         desk = self._desk
         contracts = await desk.market.contracts()
-        named = {row.symbol for row in rows if row.kind in ("REALIZED_PNL", "COMMISSION") and row.symbol}
+        self._owed |= {row.symbol for row in rows if row.kind in ("REALIZED_PNL", "COMMISSION") and row.symbol}
+        self._owed |= {leg.symbol for leg in desk.positions}  # one opened by hand may be held by no books yet
+        if any(name.startswith("gap ") for name in self._seen):
+            self._owed |= desk.books.read_ms.keys()
         under_way = {entry.intent.symbol for entry in desk.journal.open_entries(desk.who.system, desk.who.account)}
-        symbols = sorted((desk.books.symbols() | named | under_way) & contracts.keys())
+        symbols = sorted((desk.books.symbols() | self._owed | under_way) & contracts.keys())
         found = await asyncio.gather(*(desk.account.fills(one, desk.books.since_ms(one)) for one in symbols))
         new = desk.books.take([fill for fills in found for fill in fills], contracts)
         self._lists |= dict(zip(symbols, map(list, found), strict=True))

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from modules.exchange import paper_depth
-from modules.exchange.futures_types import MarginMode
+from modules.exchange.futures_types import Income, MarginMode
 from modules.exchange.types import Accepted, Fill, OrderRequest, OrderType, PositionSide, Side
 from modules.execution.controls import PerpRefusals
 from modules.execution.executor import Filled, NothingFilled, NotPlaced
@@ -301,4 +301,21 @@ async def test_a_fill_that_a_list_left_out_is_found_when_the_books_do_not_agree(
     monkeypatch.setattr(house.account, "fills", read)
     assert (await house.settle()).checks
     assert house.books.held(house.leg) == D("0.9")
+    assert house.books.wallet() == (await house.account.wallet()).balance
+
+
+async def test_what_was_opened_by_hand_is_read_though_its_income_is_named_no_more(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of its fills was a moment old when its income was named; meanwhile the income's window moved on."""
+    house = await make()
+
+    async def nothing(since_ms: int) -> Sequence[Income]:
+        return []
+
+    monkeypatch.setattr(house.account, "incomes", nothing)
+    by_hand = OrderRequest("hand", SYMBOL, Side.BUY, OrderType.MARKET, D("0.4"), position_side=PositionSide.LONG)
+    assert isinstance(await house.account.place(by_hand), Accepted)
+    await house.settle(10)
+    assert house.books.held(house.leg) == D("0.4")
     assert house.books.wallet() == (await house.account.wallet()).balance
