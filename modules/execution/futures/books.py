@@ -1,12 +1,14 @@
 """The books of one futures account: fills folded by leg, money that moved besides, plans; one file, one writer.
 
 1. A fill counts once (symbol, leg, trade id), whoever told of it first; each leg has its average-cost fold (X11, X19).
+   A trade of the account with itself (the owner closes into our resting order) has one id and two halves, both count.
 2. Money (X20): wallet = opening + Σ realised − Σ fees + Σ other income (funding, transfers, insurance), exactly but for
    the venue's rounding of each realised result to eight decimals.
 3. Income is counted once by (kind, id, symbol). Realised results and commissions are left out: fills tell those.
 """
 
 import asyncio
+import dataclasses
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
@@ -120,7 +122,10 @@ class FuturesBooks:
         """Count fills (rule 1); returns those that were new."""
         new = []
         for fill in fills:
-            taken = self.ledgers[fill.position_side].take(fill, markets.get(fill.symbol))
+            ledger = self.ledgers[fill.position_side]
+            taken = ledger.take(fill, markets.get(fill.symbol))
+            if taken is Taken.CONFLICT and _other_half(ledger, fill):
+                taken = ledger.take(dataclasses.replace(fill, id=f"{fill.id} {fill.side}"), None)
             if taken is Taken.NEW:
                 new.append(fill)
                 self._dirty = True
@@ -260,3 +265,9 @@ class FuturesBooks:
                 self._dirty = True
                 raise
             crash_point("perp.books.written")
+
+
+def _other_half(ledger: Ledger, fill: Fill) -> bool:
+    """Whether the fill known by this id is the other side of the same trade."""
+    return any(one.id == fill.id and one.side is not fill.side and one.quantity == fill.quantity
+               and one.price == fill.price for one in ledger.fills(fill.symbol))

@@ -1,6 +1,7 @@
 """The desk over a paper venue: covered from the first fill, out until flat, exact to the cent, whatever gets lost."""
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -319,3 +320,21 @@ async def test_what_was_opened_by_hand_is_read_though_its_income_is_named_no_mor
     await house.settle(10)
     assert house.books.held(house.leg) == D("0.4")
     assert house.books.wallet() == (await house.account.wallet()).balance
+
+
+async def test_both_halves_of_a_trade_with_oneself_count_once_each(make: Make) -> None:
+    """The owner closes by hand into our resting order: one trade id, two fills on the same leg."""
+    house = await make()
+    await house.desk.enter(house.ask(), "s")
+    await house.settle()
+    markets, now = await house.venue.contracts(), house.venue.clock.now_ms()
+    buy = Fill("77", SYMBOL, "1001", "a", Side.BUY, D(2000), D("0.2"), D("0.1"), "USDT", now, True, PositionSide.LONG)
+    sell = dataclasses.replace(buy, order_id="1002", client_id="hand", side=Side.SELL, maker=False)
+    assert house.books.take([buy, sell], markets) == [buy, sell]
+    assert house.books.take([sell, buy], markets) == [] and house.books.take([buy, sell], markets) == []
+    assert house.books.held(house.leg) == 1 and not house.books.conflicts
+    wrong = dataclasses.replace(buy, price=D(2001))
+    assert house.books.take([wrong], markets) == [] and house.books.conflicts == [wrong]
+    await house.books.flush()
+    await house.attach()
+    assert house.books.take([sell, buy], markets) == []
