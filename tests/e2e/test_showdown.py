@@ -56,6 +56,7 @@ def test_a_position_survives_a_kill_and_is_closed_by_command(program: StartProgr
     coxswain.wait_ready("showdown", other_than=first)
     wait_until(lambda: guarded(coxswain), "under guard again")
     assert held(coxswain)[symbol]["id"] == trade["id"] and len(stops(coxswain, symbol)) == 1
+    coxswain.expect(r"Showdown works again", 120)  # commands go by what the supervisor has seen
     coxswain.ask("/stopbtc", r"keeps running: it holds")
 
     coxswain.ask(f"/closebtc {symbol}", r"Close at the market\?")
