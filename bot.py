@@ -20,6 +20,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from modules.supervision.lifetime import EXIT_FAILED, EXIT_OK, EXIT_RESTART, EXIT_SETTINGS
+from utils import environment
 from utils.paths import PROJECT, Paths, default_paths
 
 if TYPE_CHECKING:
@@ -239,4 +240,5 @@ def _fail(text: str) -> int:
 
 
 if __name__ == "__main__":
+    environment.enter()
     sys.exit(main(sys.argv[1:]))

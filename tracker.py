@@ -6,6 +6,8 @@ The same as ``python bot.py run tracker``.
 import sys
 
 from bot import main
+from utils import environment
 
 if __name__ == "__main__":
+    environment.enter()
     sys.exit(main(["run", "tracker", *sys.argv[1:]]))

@@ -11,18 +11,19 @@ disk, or no longer dies.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import modules.strategies.hype.tracker_service  # noqa: F401  all points of the tracker's process are declared with it
-from benchmarks.crash_world import CrashWorldError, World
+from benchmarks.crash_world import World
+from benchmarks.killed_world import WorldError
+from benchmarks.matrix import Case as AnyCase
+from benchmarks.matrix import Matrix, Options, through
 from benchmarks.venue_books import Books
 from modules.execution.crashpoints import declared
 
@@ -30,16 +31,10 @@ MOST_PASSINGS = 3
 
 
 @dataclass
-class Case:
-    """One death and what came of it. `struck`: it died there; `landed`: with the operation's intent on disk."""
+class Case(AnyCase):
+    """`landed`: it died with the operation's intent on disk."""
 
-    point: str
-    operation: str
-    passing: int
-    struck: bool = False
     landed: bool = False
-    seconds: float = 0.0
-    problems: list[str] = field(default_factory=list)
 
 
 class Operation:
@@ -134,7 +129,7 @@ def points() -> list[str]:
 
 
 def die(world: World, point: str) -> None:
-    """A tracker that dies at `point`. Raises CrashWorldError where it lives on."""
+    """A tracker that dies at `point`. Raises WorldError where it lives on."""
     world.start(crash_at=point)
     world.wait(lambda: world.crashed, f"the tracker dies at {point}")
 
@@ -149,7 +144,7 @@ def prepared(world: World, name: str) -> Operation:
     operation = OPERATIONS[name](world)
     try:
         operation.prepare()
-    except CrashWorldError:
+    except WorldError:
         world.kill()
         for path, message in world.inbox.take():
             world.inbox.done(path, message)
@@ -159,7 +154,7 @@ def prepared(world: World, name: str) -> Operation:
 
 
 def run_case(world: World, point: str, name: str, passing: int) -> Case:
-    """One cell of the matrix, once. What is wrong afterwards is in `problems`. Raises CrashWorldError (preparing)."""
+    """One cell of the matrix, once. What is wrong afterwards is in `problems`. Raises WorldError (preparing)."""
     began = time.monotonic()
     case = Case(point, name, passing)
     operation = prepared(world, name)
@@ -175,7 +170,7 @@ def run_case(world: World, point: str, name: str, passing: int) -> Case:
         world.start()
         world.wait(lambda: world.ready() and at_rest(world, operation), f"{name} after {point}:{passing}")
         world.wait(lambda: not world.verdict().problems, "our books are the venue's", 8.0)
-    except CrashWorldError as problem:
+    except WorldError as problem:
         case.problems = [str(problem).split("\n")[0], *world.verdict().problems]
     case.seconds = round(time.monotonic() - began, 2)
     return case
@@ -190,23 +185,13 @@ def cell(world: World, point: str, name: str) -> Iterator[Case]:
             return
 
 
-def matrix(chosen_points: list[str], chosen: list[str], tell: Callable[[Case], None]) -> list[Case]:
-    """Every cell; a world in which something went wrong is left, so that one failure does not colour the next."""
-    cells = [(point, name) for point in chosen_points for name in chosen]
-    cases: list[Case] = []
-    while cells:
-        with tempfile.TemporaryDirectory(prefix="coxswain-crash-", ignore_cleanup_errors=True) as folder, \
-                World(Path(folder)) as world:
-            healthy = True
-            while cells and healthy:
-                for case in cell(world, *cells.pop(0)):
-                    cases.append(case)
-                    tell(case)
-                    healthy = not case.problems
-    return cases
+def matrix(_: Options, chosen: list[str], names: list[str], told: Callable[[Case], None]) -> list[Case]:
+    """Every cell."""
+    return through([(point, name) for point in chosen for name in names], lambda folder, _: World(folder),
+                   lambda world, one: cell(world, *one), told)
 
 
-def summary(cases: list[Case], chosen_points: list[str]) -> dict[str, object]:
+def summary(cases: list[Case], chosen_points: list[str]) -> dict[str, Any]:
     """The matrix as one object."""
     struck = {(case.point, case.operation) for case in cases if case.struck}
     landed = {(case.point, case.operation) for case in cases if case.landed}
@@ -219,29 +204,8 @@ def summary(cases: list[Case], chosen_points: list[str]) -> dict[str, object]:
             "failed": failed, "slowest_s": max((case.seconds for case in cases), default=0.0)}
 
 
-def main() -> int:
-    """The command line; 1 where a case failed or a point was never reached."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--only", choices=points(), action="append", help="this point (may be repeated)")
-    parser.add_argument("--operation", choices=list(OPERATIONS), action="append", help="this operation")
-    options = parser.parse_args()
-    began = time.monotonic()
-
-    def tell(case: Case) -> None:
-        if not options.json:
-            end = "wrong" if case.problems else "struck" if case.struck else "not passed"
-            print(f"{case.point:>18}:{case.passing} {case.operation:<24} {end:<10} {case.seconds:5.1f} s", flush=True)
-            for problem in case.problems:
-                print(f"      ! {problem}", flush=True)
-
-    chosen = options.only or points()
-    cases = matrix(chosen, options.operation or list(OPERATIONS), tell)
-    found = {**summary(cases, chosen), "seconds": round(time.monotonic() - began)}
-    never = found["never_struck"] if not options.operation else []
-    print(json.dumps(found) if options.json else json.dumps(found, indent=2))
-    return 1 if found["failed"] or never else 0
-
+MATRIX = Matrix(__doc__ or "", list(OPERATIONS), points(), lambda _: points(), matrix, summary,
+                lambda _, found: found["never_struck"])
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(MATRIX.command())

@@ -7,37 +7,25 @@ files, as in life. Between two cases it is killed, too: nothing may depend on a 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import subprocess
-import sys
-import time
-import urllib.request
 import uuid
-from collections.abc import Callable
 from decimal import Decimal
 from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from benchmarks.storm_watch import load
+from benchmarks.killed_world import KilledWorld, WorldError
 from benchmarks.venue_books import TRADER, Books, Verdict, compare
 from modules.exchange.gateway import open_account, open_market
 from modules.exchange.settings import ExchangeSettings
 from modules.exchange.types import Accepted, Mode, OrderType, Side
-from modules.execution.crashpoints import AT, EXIT_CRASHED
 from modules.execution.intents import FeeTerms, Intent, client_id
 from modules.execution.journal import Journal
 from modules.strategies.hype.desk import SYSTEM
 from modules.strategies.hype.files import HypeFiles
 from modules.strategies.hype.records import Position, Proposal, Strategy
 from modules.supervision.messages import Inbox
-from utils.paths import Paths
 
-PROJECT = Path(__file__).resolve().parent.parent
-PATIENCE_S = 60.0
 SPEED = 30
 SETTINGS = {
     "HYPE_MAX_OPEN_TRADES": "50", "HYPE_MAX_EXPOSURE_USDT": "8000", "HYPE_MAX_TRADES_PER_DAY": "100000",
@@ -50,56 +38,23 @@ SETTINGS = {
 OURS = ("COXSWAIN_", "EXCHANGE", "TELEGRAM_", "HYPE_", "SIMULATOR_", "LEARNING_", "REPORT_", "SUPERVISION_", "RISK_")
 
 
-class CrashWorldError(Exception):
-    """The world itself does not work (no simulator, no position to be had); says nothing of the tracker's money."""
-
-
-class World:
+class World(KilledWorld):
     """A home, a simulator, at most one tracker. Use as a context."""
 
+    who = "the tracker"
+    program = ("tracker.py",)
+    patience_s = 60.0
+
     def __init__(self, home: Path, seed: int = 3) -> None:
-        self.home = home
-        self.paths = Paths(home).prepare()
+        super().__init__(home, OURS, SETTINGS, ("--speed", str(SPEED), "--tokens", "80", "--seed", str(seed), "--start",
+                                                "2025-03-01T10:00:00"))
         self.files = HypeFiles(self.paths, Mode.LIVE)
         self.inbox = Inbox(self.paths.inbox, "tracker")
-        self.tracker: subprocess.Popen[bytes] | None = None
         (self.paths.config / "state.json").write_text('{"test_mode": false}\n', encoding="utf-8")
-        self._environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        self._environment |= {"COXSWAIN_HOME": str(home), "PYTHONUNBUFFERED": "1", **SETTINGS}
-        self._simulator = subprocess.Popen(
-            [sys.executable, str(PROJECT / "bot.py"), "simulate", "--port", "0", "--speed", str(SPEED), "--tokens",
-             "80", "--seed", str(seed), "--start", "2025-03-01T10:00:00"],
-            cwd=PROJECT, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            encoding="utf-8")
-        self.url = self._address()
-        self._environment["EXCHANGE_BASE_URL"] = self.url
+        self.environment["EXCHANGE_BASE_URL"] = self.url
         self._symbols = cycle(self._tradable())
 
-    def _address(self) -> str:
-        assert self._simulator.stdout is not None
-        line = self._simulator.stdout.readline()
-        if "http://" not in line:
-            self._simulator.kill()
-            raise CrashWorldError(f"the simulator does not start: {line}")
-        return "http://" + line.split("http://")[1].split()[0].rstrip("/")
-
-    def __enter__(self) -> World:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-        self._simulator.kill()
-        self._simulator.wait(20)
-        assert self._simulator.stdout is not None
-        self._simulator.stdout.close()
-
     # -- the venue
-
-    def ask(self, path: str, body: Any = None) -> Any:
-        """The simulator's answer. Raises OSError."""
-        data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(self.url + path, data=data), timeout=20) as answer:
-            return json.load(answer)
 
     def _tradable(self) -> list[str]:
         rows = {row["symbol"]: float(row["quoteVolume"] or 0) for row in self.ask("/api/v3/ticker/24hr")}
@@ -109,7 +64,7 @@ class World:
                and pair["isSpotTradingAllowed"] and "MARKET" in pair["orderTypes"]]
         best = sorted(fit, key=lambda symbol: -rows[symbol])[:45]
         if len(best) < 10:
-            raise CrashWorldError(f"only {len(best)} pairs can be traded")
+            raise WorldError(f"only {len(best)} pairs can be traded")
         return best
 
     def book(self, symbol: str) -> tuple[Decimal, Decimal]:
@@ -127,46 +82,20 @@ class World:
 
     # -- the tracker
 
-    def start(self, crash_at: str = "") -> None:
-        """A tracker; with `crash_at` one that ends itself there."""
-        self.kill()
-        (self.paths.run / "tracker.beat.json").unlink(missing_ok=True)
-        environment = {**self._environment, AT: crash_at} if crash_at else self._environment
-        self.tracker = subprocess.Popen([sys.executable, str(PROJECT / "tracker.py")], cwd=PROJECT, env=environment,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def kill(self) -> None:
-        """kill -9, if one runs."""
-        if self.tracker is not None:
-            self.tracker.kill()
-            self.tracker.wait(20)
-            self.tracker = None
+    @property
+    def said(self) -> Path:
+        """The tracker's heartbeat."""
+        return self.paths.run / "tracker.beat.json"
 
     @property
-    def crashed(self) -> bool:
-        """Whether the tracker ended itself at its crash point. Raises CrashWorldError for any other end."""
-        code = None if self.tracker is None else self.tracker.poll()
-        if code not in (None, EXIT_CRASHED):
-            raise CrashWorldError(f"the tracker ended with code {code}: {self.log_tail()}")
-        return code == EXIT_CRASHED
+    def log(self) -> Path:
+        """The tracker's log."""
+        return self.paths.logs / "tracker.log"
 
     def ready(self) -> bool:
         """Whether the tracker guards and its entries are open."""
-        beat = load(self.paths.run / "tracker.beat.json")
-        return isinstance(beat, dict) and beat["ready"] and not beat["info"].get("closed_live", "?")
-
-    def wait(self, condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
-        """Until a condition holds. Raises CrashWorldError when it does not in time."""
-        end = time.monotonic() + patience_s
-        while not condition():
-            if time.monotonic() > end:
-                raise CrashWorldError(f"not within {patience_s:.0f} s: {what}; {self.log_tail()}")
-            time.sleep(0.05)
-
-    def log_tail(self) -> str:
-        """The end of the tracker's log."""
-        path = self.paths.logs / "tracker.log"
-        return "\n".join(path.read_text("utf-8", "replace").splitlines()[-12:]) if path.exists() else "no log"
+        beat = self.status()
+        return bool(beat) and beat["ready"] and not beat["info"].get("closed_live", "?")
 
     # -- work for it
 
@@ -196,11 +125,11 @@ class World:
             if held:
                 self.kill()
                 return held[0]
-            if self.tracker is None:
+            if self.process is None:
                 self.start()
             self.propose(self.next_symbol())
             self.wait(lambda: not self.inbox.waiting(), "the proposal is carried out")
-        raise CrashWorldError(f"no position to be had; {self.log_tail()}")
+        raise WorldError(f"no position to be had; {self.log_tail()}")
 
     def bring_to_target(self, position: Position) -> None:
         """As if the price had risen to the first target: targets below the bid, the stop far away."""
@@ -244,5 +173,5 @@ class World:
         finally:
             await market.close()
         if not isinstance(outcome, Accepted):
-            raise CrashWorldError(f"the venue does not take an order that rests: {outcome}")
+            raise WorldError(f"the venue does not take an order that rests: {outcome}")
         return intent.id

@@ -1,6 +1,7 @@
-"""The storm of futures: a trader on the simulated Binance venue while everything goes wrong; the venue's truth judges.
+"""The storm of futures: a trader on the simulated venue while everything goes wrong; the venue's truth judges.
 
-    python -m benchmarks.futures_storm --minutes 5 --seed 1 [--rate 0.05..0.2] [--one-way] [--json] [--home DIR]
+    python -m benchmarks.futures_storm --minutes 5 --seed 1 [--rate 0.05..0.2] [--one-way] [--venue bybit]
+                                       [--json] [--home DIR]
 
 Wishes (enter, enlarge, move, close) go to the trader; 5–20 % of its requests fail, its stream loses, doubles, reorders
 and falls silent; it is killed as with kill -9; the account's owner trades, cancels stops, changes leverage and mode,
@@ -13,10 +14,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import re
 import sys
-import tempfile
 import time
 import urllib.error
 from collections import Counter
@@ -27,10 +26,13 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from benchmarks.futures_world import World, WorldError
+from benchmarks.futures_world import ACCOUNTS, World
+from benchmarks.killed_world import WorldError
+from benchmarks.storms import Deeds, Dice, command
 
 SETTLE_S = 120.0
 LOOK_S = 0.15
+START = "2025-03-01T15:55:00"
 SYMBOLS = ("ETHUSDT", "SOLUSDT", "BTCUSDT")
 STEPS = {"ETHUSDT": Decimal("0.01"), "SOLUSDT": Decimal(1), "BTCUSDT": Decimal("0.001")}
 TICKS = {"ETHUSDT": Decimal("0.1"), "SOLUSDT": Decimal("0.1"), "BTCUSDT": Decimal(1)}
@@ -41,18 +43,10 @@ KINDS = {"doubled": (" times", " orders"), "lost": ("no intent", "books "), "nak
 
 
 @dataclass
-class Deeds:
-    """What the storm did; `log` has what may explain a gap, by the monotonic clock."""
+class FuturesDeeds(Deeds):
+    """Besides: what the trader answered to wishes."""
 
-    count: Counter[str] = field(default_factory=Counter)
-    log: list[tuple[float, str]] = field(default_factory=list)
-    died: list[str] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
-
-    def did(self, what: str) -> None:
-        """One more."""
-        self.count[what] += 1
-        self.log.append((time.monotonic(), what))
 
 
 class Storm:
@@ -60,9 +54,9 @@ class Storm:
 
     def __init__(self, world: World, seed: int, rate: float | None) -> None:
         self.world, self.seed, self.rate = world, seed, rate
-        self.rng = random.Random(seed)
-        self.deeds = Deeds()
-        self._next: dict[str, float] = {}
+        self.dice = Dice(seed)
+        self.rng = self.dice.rng
+        self.deeds = FuturesDeeds()
         self._last = ""
 
     def blow(self, seconds: float) -> None:
@@ -71,10 +65,9 @@ class Storm:
             "faults": (15.0, 30.0, self._faults), "kill": (5.0, 12.0, self._kill), "wish": (0.3, 1.0, self._wish),
             "by hand": (2.0, 6.0, self._by_hand), "key": (25.0, 50.0, self._expire)}
         end = time.monotonic() + seconds
-        while (now := time.monotonic()) < end:
+        while time.monotonic() < end:
             for name, (least, most, deed) in acts.items():
-                if now >= self._next.setdefault(name, now if name == "faults" else now + least):
-                    self._next[name] = now + self.rng.uniform(least, most)
+                if self.dice.due(name, least, most, at_once=name == "faults"):
                     deed()
             self._living()
             time.sleep(0.05)
@@ -82,10 +75,10 @@ class Storm:
     # -- what happens ----------------------------------------------------------------------------------------
 
     def _faults(self) -> None:
-        rate = self.rate if self.rate is not None else self.rng.uniform(0.05, 0.2)
+        rate = self.dice.rate(self.rate)
         streams = [{"kind": kind, "user": True, "probability": round(rate / 3, 3)} for kind in STREAM_FAULTS[:6]]
         streams += [{"kind": kind, "user": True, "probability": 0.01} for kind in STREAM_FAULTS[6:]]
-        self.world.ask("/sim/faults", {"seed": self.rng.randrange(10**6), "rate": round(rate, 3), "streams": streams})
+        self.world.ask("/sim/faults", {"seed": self.rng.randrange(10**6), "rate": rate, "streams": streams})
 
     def _living(self) -> None:
         """A trader that ended by itself is a problem, and is started again."""
@@ -163,7 +156,10 @@ class Storm:
         if act is None:
             return
         try:
-            self.world.ask("/sim/act", act)
+            if "futures" in act:
+                self.world.act(**act)
+            else:
+                self.world.ask("/sim/act", act)
         except urllib.error.HTTPError:
             self.deeds.count["refused to the owner"] += 1
             return
@@ -203,10 +199,14 @@ class Storm:
 
     def _expire(self) -> None:
         try:
-            self.world.ask("/sim/act", {"action": "expire_listen_key"})
+            self.world.ask("/sim/act", {"action": "expire_listen_key", "account": self.world.account})
             self.deeds.did("key expired")
         except urllib.error.HTTPError:
             self.deeds.count["no key to expire"] += 1
+
+    def more(self, told: dict[str, Any]) -> dict[str, Any]:
+        """Figures of the heir's own; `told` is what the trader said last before all was closed."""
+        return {}
 
     # -- afterwards ------------------------------------------------------------------------------------------
 
@@ -228,63 +228,48 @@ class Storm:
         return [*problems, f"did not settle within {SETTLE_S:.0f} s: {self.world.status()}"]
 
 
-def run(minutes: float, seed: int, rate: float | None, hedge: bool, home: Path) -> dict[str, Any]:
-    """A storm and what it left behind, as one object."""
-    began = time.monotonic()
-    with World(home, seed=seed, start="2025-03-01T15:55:00", hedge=hedge, look_s=LOOK_S) as world:
-        storm = Storm(world, seed, rate)
-        world.start()
-        world.wait(lambda: world.status().get("opened"), "the trader begins")
-        storm.blow(minutes * 60)
-        storm.calm()
-        problems = [f"open: {text}" for text in storm.settled(flat=False)]
-        stormy = world.watch.longest()
-        world.inbox.post("flatten", {}, "storm")
-        problems += [f"flat: {text}" for text in storm.settled(flat=True)]
-        problems += [f"the trader died: {text}" for text in storm.deeds.died]
-        account, status = world.truth(), world.ask("/sim/status")
-        if Decimal(account["identity"]):
-            problems.append(f"the venue's own identity is off by {account['identity']}")
-        gaps = sorted(world.watch.gaps, reverse=True)[:6]
-        return {
-            "seed": seed, "minutes": minutes, "mode": "hedge" if hedge else "one-way",
-            "orders": len(account["orders"]), "conditional_orders": len(account["algos"]),
-            "fills": len(account["fills"]), "requests": status["faults"]["requests"],
-            "faults": status["faults"]["injected"] + status["faults"]["in_bursts"],
-            "stream_faults": status["faults"].get("streams", {}).get("by_kind", {}),
-            "kills": storm.deeds.count["kill"],
-            "answers": dict(storm.deeds.answers.most_common()), "deeds": dict(sorted(storm.deeds.count.items())),
-            "funding": account["sums"].get("FUNDING_FEE", "0"),
-            **{name: sum(any(word in text for word in words) for text in problems) for name, words in KINDS.items()},
-            "worst_unguarded_s": round(stormy, 2), "longest_gaps": [_told(gap, storm.deeds, began) for gap in gaps],
-            "load": os.getloadavg()[0], "seconds": round(time.monotonic() - began), "problems": problems}
+def judged(storm: Storm, minutes: float) -> dict[str, Any]:
+    """A whole storm over a world that has just begun, and what it left behind, as one object."""
+    began, world, deeds = time.monotonic(), storm.world, storm.deeds
+    world.start()
+    world.wait(lambda: world.status().get("opened"), "the trader begins")
+    storm.blow(minutes * 60)
+    storm.calm()
+    problems = [f"open: {text}" for text in storm.settled(flat=False)]
+    stormy, told = world.watch.longest(), world.status()
+    world.inbox.post("flatten", {}, "storm")
+    problems += [f"flat: {text}" for text in storm.settled(flat=True)]
+    problems += [f"the trader died: {text}" for text in deeds.died]
+    account, faults = world.truth(), world.ask("/sim/status")["faults"]
+    (world.home / "truth.json").write_text(json.dumps(account), "utf-8")
+    if Decimal(account["identity"]):
+        problems.append(f"the venue's own identity is off by {account['identity']}")
+    gaps = sorted(world.watch.gaps, reverse=True)[:6]
+    return {
+        "seed": storm.seed, "minutes": minutes, "venue": world.venue, "mode": "hedge" if world.hedge else "one-way",
+        "orders": len(account["orders"]), "conditional_orders": len(account["algos"]), "fills": len(account["fills"]),
+        "requests": faults["requests"], "faults": faults["injected"] + faults["in_bursts"],
+        "stream_faults": faults.get("streams", {}).get("by_kind", {}), "kills": deeds.count["kill"],
+        "answers": dict(deeds.answers.most_common()), "deeds": dict(sorted(deeds.count.items())),
+        "funding": account["sums"].get("FUNDING_FEE", "0"), **storm.more(told),
+        **{name: sum(any(word in text for word in words) for text in problems) for name, words in KINDS.items()},
+        "worst_unguarded_s": round(stormy, 2),
+        "longest_gaps": [deeds.around(ended - seconds, ended, began, leg) for seconds, leg, ended in gaps],
+        "load": round(os.getloadavg()[0], 1), "seconds": round(time.monotonic() - began), "problems": problems}
 
 
-def _told(gap: tuple[float, str, float], deeds: Deeds, began: float) -> str:
-    """A gap, when it was, and what happened in it or shortly before."""
-    seconds, leg, ended = gap
-    start = ended - seconds
-    near = [f"{what} {at - start:+.1f}" for at, what in deeds.log if start - 3 < at < ended]
-    return f"{seconds:.2f} s at {start - began:.0f} s, {leg}; {', '.join(near) or 'faults only'}"
-
-
-def main() -> int:
-    """The command line; 1 where an invariant is broken."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rate", type=float, default=None, help="share of requests that fail (default: 0.05 to 0.2)")
+def options(parser: argparse.ArgumentParser) -> None:
+    """Options of a storm of futures."""
     parser.add_argument("--one-way", action="store_true", help="one-way mode instead of hedge mode")
-    parser.add_argument("--home", type=Path, help="state folder to use and keep (default: a temporary one)")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="coxswain-fstorm-", ignore_cleanup_errors=True) as folder:
-        home = options.home or Path(folder)
-        home.mkdir(parents=True, exist_ok=True)
-        found = run(options.minutes, options.seed, options.rate, not options.one_way, home.resolve())
-    print(json.dumps(found, indent=None if options.json else 2))
-    return 1 if found["problems"] else 0
+    parser.add_argument("--venue", choices=list(ACCOUNTS), default="binance", help="whose protocol is spoken")
+
+
+def run(chosen: argparse.Namespace, home: Path) -> dict[str, Any]:
+    """A storm of the generic trader."""
+    with World(home, seed=chosen.seed, start=START, hedge=not chosen.one_way, look_s=LOOK_S,
+               venue=chosen.venue) as world:
+        return judged(Storm(world, chosen.seed, chosen.rate), chosen.minutes)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(__doc__, 5.0, options, run))

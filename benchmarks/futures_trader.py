@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from modules.exchange.futures_gateway import open_futures, open_futures_account, streams
+from modules.exchange.futures_gateway import open_futures_account, open_venue, streams
 from modules.exchange.futures_settings import FuturesSettings
 from modules.exchange.lanes import Lane
 from modules.exchange.types import Mode, OrderType, PositionSide, Unavailable
@@ -119,17 +119,18 @@ async def main(symbols: tuple[str, ...]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     paths = Paths(Path(os.environ["COXSWAIN_HOME"])).prepare()
     variables: dict[str, Any] = {"base_url": os.environ["FUTURES_BASE_URL"], "arrange": True, "recv_window_ms": 1000,
-                                 "timeout_s": 3.0, "hedge": os.environ.get("FUTURES_HEDGE", "1") == "1"}
+                                 "timeout_s": 3.0, "hedge": os.environ.get("FUTURES_HEDGE", "1") == "1",
+                                 "dialect": os.environ.get("FUTURES_DIALECT", "binance")}
     settings = FuturesSettings(**variables)
     heard: list[Word] = []
     while True:
         try:
-            market = await open_futures(settings, paths, lane=Lane.EXIT)
+            market = await open_venue(settings, paths, lane=Lane.EXIT)
             break
         except Unavailable as problem:
             print(problem, flush=True)
             await asyncio.sleep(0.3)
-    account = await open_futures_account(Mode.LIVE, settings, paths, market)
+    account = await open_futures_account(Mode.LIVE, settings, paths, market, symbols=symbols)
     keeper = keep(SYSTEM, Mode.LIVE, settings, paths.data, account, market, symbols, heard.append,
                   Rhythm(look_s=0.4, pass_s=2.0), NO_LIMITS)
     trader = Trader(keeper, paths, heard)

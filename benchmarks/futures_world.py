@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
@@ -17,37 +12,31 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.futures_trader import SYSTEM
+from benchmarks.killed_world import KilledWorld
 from modules.exchange.types import PositionSide
-from modules.execution.crashpoints import AT, EXIT_CRASHED
 from modules.execution.futures.books import FuturesBooks
 from modules.execution.futures.plan import FuturesState, LegKey
 from modules.execution.journal import read_journal
+from modules.simulator.perp.acts import ACTIONS
 from modules.storage.json_state import JsonFile
 from modules.supervision.messages import Inbox
-from utils.paths import Paths
 
-PROJECT = Path(__file__).resolve().parent.parent
-PATIENCE_S = 45.0
 # The venue grants weight by its own minute: a faster market lets a trader start anew every few seconds.
 SPEED = 6
-TRADER = "trader"
+ACCOUNTS = {"binance": "trader", "bybit": "bybit"}  # whose account is behind which wire of the simulated venue
 # Enough margin to take more than the best level offers: only so is an order filled in parts.
 DEPOSIT = "990000"
 STOPS = ("STOP", "STOP_MARKET", "TRAILING_STOP_MARKET")
 
 
-class WorldError(Exception):
-    """The world itself does not work; says nothing of the trader's money."""
-
-
 def naked(account: dict[str, Any]) -> set[str]:
-    """Legs that hold something which no waiting stop of the venue covers."""
+    """Legs that hold something which no waiting stop of the venue covers, nor several of them in parts."""
     covered: dict[tuple[str, str], Decimal] = {}
     for algo in account["algos"]:
         if algo["status"] == "NEW" and algo["kind"] in STOPS:
             leg = (algo["symbol"], algo["leg"])
             much = Decimal("1e30") if algo["close_position"] else Decimal(algo["qty"])
-            covered[leg] = max(covered.get(leg, Decimal(0)), much)
+            covered[leg] = covered.get(leg, Decimal(0)) + much
     return {f"{row['symbol']} {row['leg']}" for row in account["positions"]
             if covered.get((row["symbol"], row["leg"]), Decimal(0)) < abs(Decimal(row["qty"]))}
 
@@ -58,8 +47,8 @@ class Watch:
     `gaps`: (seconds, leg, when it ended by the monotonic clock); `seen`: the account as it was last looked at.
     """
 
-    def __init__(self, ask: Callable[[str], Any], period_s: float = 0.05) -> None:
-        self._ask, self._period_s = ask, period_s
+    def __init__(self, ask: Callable[[str], Any], period_s: float = 0.05, account: str = ACCOUNTS["binance"]) -> None:
+        self._ask, self._period_s, self._account = ask, period_s, account
         self.gaps: list[tuple[float, str, float]] = []
         self.seen: dict[str, Any] = {}
         self._since: dict[str, float] = {}
@@ -71,7 +60,7 @@ class Watch:
         while not self._over.wait(self._period_s):
             try:
                 told = self._ask("/sim/truth")["futures"]
-                account = told["accounts"][TRADER]
+                account = told["accounts"][self._account]
                 self.seen = {**account, "marks": told["marks"]}
                 bare = naked(account)
             except (OSError, ValueError, KeyError, urllib.error.URLError):
@@ -93,63 +82,46 @@ class Watch:
         self._thread.join(5)
 
 
-class World:
-    """A home, a venue, at most one trader. Use as a context. `system` and `program` name who trades."""
+class World(KilledWorld):
+    """A home, a venue, at most one trader. Use as a context. `system` and `module` name who trades."""
 
-    system, program = SYSTEM, "benchmarks.futures_trader"
+    system, module = SYSTEM, "benchmarks.futures_trader"
 
     def __init__(self, home: Path, *, seed: int = 3, start: str = "2025-03-01T10:00:00", hedge: bool = True,
-                 futures: int = 8, look_s: float = 0.05) -> None:
-        self.home, self.paths = home, Paths(home).prepare()
-        self.inbox = Inbox(self.paths.inbox, self.system)
-        self.trader: subprocess.Popen[bytes] | None = None
-        self.hedge, self.armed = hedge, False
-        self.environment = {name: value for name, value in os.environ.items()
-                            if not name.startswith(("COXSWAIN_", "FUTURES_", "BINANCE_", "SIMULATOR_"))}
-        self.environment |= {"COXSWAIN_HOME": str(home), "PYTHONUNBUFFERED": "1", "FUTURES_HEDGE": str(int(hedge))}
-        self._simulator = subprocess.Popen(
-            [sys.executable, str(PROJECT / "bot.py"), "simulate", "--port", "0", "--futures", str(futures), "--tokens",
-             "5", "--seed", str(seed), "--start", start, "--speed", str(SPEED)], cwd=PROJECT, env=self.environment,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8")
-        assert self._simulator.stdout is not None
-        line = self._simulator.stdout.readline()
-        if "http://" not in line:
-            self._simulator.kill()
-            raise WorldError(f"the simulator does not start: {line}")
-        self.url = "http://" + line.split("http://")[1].split()[0].rstrip("/")
-        self.environment["FUTURES_BASE_URL"] = self.url
+                 futures: int = 8, look_s: float = 0.05, venue: str = "binance") -> None:
+        self.hedge, self.venue, self.account = hedge, venue, ACCOUNTS[venue]
         self.symbols = ("ETHUSDT", "SOLUSDT", "BTCUSDT")
+        self.program = ("-m", self.module, *self.symbols)
+        super().__init__(
+            home, ("COXSWAIN_", "FUTURES_", "BINANCE_", "BYBIT_", "SIMULATOR_"),
+            {"FUTURES_HEDGE": str(int(hedge)), "FUTURES_DIALECT": venue},
+            ("--futures", str(futures), "--tokens", "5", "--seed", str(seed), "--start", start, "--speed", str(SPEED)))
+        self.inbox = Inbox(self.paths.inbox, self.system)
+        self.environment["FUTURES_BASE_URL"] = self.url
         self.ask("/fapi/v1/exchangeInfo")  # the futures begin with the first request
         self.act(action="transfer", amount=DEPOSIT)
-        self.watch = Watch(self.ask, look_s)
+        self.watch = Watch(self.ask, look_s, self.account)
 
-    def __enter__(self) -> World:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *what: object) -> None:
         self.watch.close()
-        self.kill()
-        self._simulator.kill()
-        self._simulator.wait(20)
-        assert self._simulator.stdout is not None
-        self._simulator.stdout.close()
+        super().__exit__(*what)
+
+    @property
+    def said(self) -> Path:
+        """The trader's status."""
+        return self.paths.run / "trader.json"
 
     # -- the venue -------------------------------------------------------------------------------------------
 
-    def ask(self, path: str, body: Any = None) -> Any:
-        """The simulator's answer. Raises OSError."""
-        data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(self.url + path, data=data), timeout=20) as answer:
-            return json.load(answer)
-
     def truth(self) -> dict[str, Any]:
         """The account as the venue holds it."""
-        found: dict[str, Any] = self.ask("/sim/truth")["futures"]["accounts"][TRADER]
+        found: dict[str, Any] = self.ask("/sim/truth")["futures"]["accounts"][self.account]
         return found
 
     def act(self, **what: Any) -> None:
         """The owner's or the venue's hand."""
-        self.ask("/sim/act", {"futures": True, **what})
+        whose = {"account": self.account} if "account" in ACTIONS[what["action"]][1] else {}
+        self.ask("/sim/act", {"futures": True, **whose, **what})
 
     def mark(self, symbol: str) -> Decimal:
         """Mark price."""
@@ -162,58 +134,12 @@ class World:
 
     # -- the trader ------------------------------------------------------------------------------------------
 
-    def start(self, crash_at: str = "") -> None:
-        """A trader; with `crash_at` one that ends itself there."""
-        self.kill()
-        self.armed = bool(crash_at)
-        (self.paths.run / "trader.json").unlink(missing_ok=True)
-        environment = {**self.environment, AT: crash_at} if crash_at else self.environment
-        with open(self.home / "trader.log", "ab") as log:
-            self.trader = subprocess.Popen([sys.executable, "-m", self.program, *self.symbols],
-                                           cwd=PROJECT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-
-    def kill(self) -> None:
-        """kill -9, if one runs."""
-        if self.trader is not None:
-            self.trader.kill()
-            self.trader.wait(20)
-            self.trader = None
-
-    @property
-    def crashed(self) -> bool:
-        """Whether it ended itself at its crash point. Raises WorldError for any other end."""
-        code = None if self.trader is None else self.trader.poll()
-        if code not in (None, EXIT_CRASHED):
-            raise WorldError(f"the trader ended with code {code}: {self.log_tail()}")
-        return code == EXIT_CRASHED
-
-    def status(self) -> dict[str, Any]:
-        """What the trader tells; empty before it does."""
-        try:
-            found: dict[str, Any] = json.loads((self.paths.run / "trader.json").read_text("utf-8"))
-            return found
-        except (OSError, ValueError):
-            return {}
-
     def at_rest(self) -> bool:
         """Whether nothing is under way and everything has been read since."""
         told = self.status()
         closing = any(told.get("plans", {"?": "?"}).values())
         return bool(told.get("opened")) and not told["open"] and not told["waiting"] and not told["bare"] \
             and not closing and not self.inbox.waiting() and told["clean"] is True
-
-    def wait(self, condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
-        """Until a condition holds. Raises WorldError when it does not in time."""
-        end = time.monotonic() + patience_s
-        while not condition():
-            if time.monotonic() > end:
-                raise WorldError(f"not within {patience_s:.0f} s: {what}; {self.status()} {self.log_tail()}")
-            time.sleep(0.05)
-
-    def log_tail(self) -> str:
-        """The end of the trader's output."""
-        path = self.home / "trader.log"
-        return "\n".join(path.read_text("utf-8", "replace").splitlines()[-25:]) if path.exists() else "no log"
 
     # -- wishes ------------------------------------------------------------------------------------------------
 
@@ -237,6 +163,10 @@ class World:
         """Positions by the venue."""
         found: list[dict[str, Any]] = self.truth()["positions"]
         return found
+
+    def all_closed(self) -> bool:
+        """Whether nothing is held, nor believed to be."""
+        return not self.held()
 
     # -- the verdict -------------------------------------------------------------------------------------------
 

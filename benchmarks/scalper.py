@@ -1,7 +1,8 @@
 """The scalper's cost: a message's features and signal over the book, and the way from a message to the order's request.
 
-    python -m benchmarks.scalper                    synthetic messages of 24 changes, compiled
-    python -m benchmarks.scalper --orders 200       message → order sent, with the desk's checklist and files
+    python -m benchmarks.scalper                       synthetic messages of 24 changes, compiled
+    python -m benchmarks.scalper latency               message → order sent while 100 contracts change each 100 ms
+    python -m benchmarks.scalper latency --symbols 0   the same without that load
 
 Per message: `copy` + `take_in` as `Eye.look` calls them, timed one by one; the book itself (docs/FEED.md) comes on top.
 """
@@ -18,6 +19,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 
+SLOTS = 1024  # trades of a ring
+
+
 def percentile(values: list[float], share: float) -> float:
     """The value that `share` of all do not exceed."""
     ordered = sorted(values)
@@ -27,18 +31,19 @@ def percentile(values: list[float], share: float) -> float:
 class Memory:
     """A book and a ring as the feed keeps them, changed as its writer would."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, book: Any = None, ring: Any = None) -> None:
+        """`book` and `ring`: memory of another's, e.g. shared."""
         import numpy as np
 
         from modules.exchange.orderbook import layout as at
         from modules.exchange.orderbook import ring as rg
         self.np, self.at, self.rg = np, at, rg
         self.dice = np.random.default_rng(seed)
-        self.book = np.zeros(at.words(2048), np.int64)
-        self.ring = np.zeros(rg.words(8192), np.int64)
+        self.book = np.zeros(at.words(2048), np.int64) if book is None else book
+        self.ring = np.zeros(rg.words(SLOTS), np.int64) if ring is None else ring
         self.book[at.CAPACITY], self.book[at.PRICE_SCALE], self.book[at.QTY_SCALE] = 2048, 1, 3
         self.book[at.BID_EDGE] = self.book[at.ASK_EDGE] = at.EVERYTHING
-        self.ring[rg.SIZE] = 8192
+        self.ring[rg.SIZE] = SLOTS
         self.mid, self.ms, self.trade = 600_000, 1_770_000_000_000, 0
 
     def message(self, trades: int) -> None:
@@ -46,7 +51,7 @@ class Memory:
         at, rg, dice = self.at, self.rg, self.dice
         self.ms += 100
         for _ in range(trades):
-            place = rg.RING_HEADER + self.trade % 8192 * rg.SLOT
+            place = rg.RING_HEADER + self.trade % SLOTS * rg.SLOT
             self.trade += 1
             self.ring[place:place + rg.SLOT] = (self.trade, self.ms, self.mid, dice.integers(1, 3000),
                                                 dice.integers(0, 2), time.monotonic_ns())
@@ -88,71 +93,22 @@ def looks(count: int, trades: int) -> dict[str, float]:
     return {"mean of own time": sum(spent) / len(spent), **shares}
 
 
-async def orders(count: int) -> list[float]:
-    """ms from a message in memory to the order's request, over the futures desk of a paper account: state file, plan
-    and intent on disk, checklist; the venue's answers to the checklist's questions are immediate here."""
-    import tempfile
-
-    from modules.exchange.types import Failed, Mode
-    from modules.execution.futures.keeper import Keeper, Rhythm
-    from modules.storage.json_state import JsonFile
-    from modules.strategies.scalper.eye import Eye, Signal
-    from modules.strategies.scalper.records import State
-    from modules.strategies.scalper.settings import ScalperSettings
-    from modules.strategies.scalper.trade_log import TradeLog
-    from modules.strategies.scalper.trader import Trader
-    from tests.execution.futures.house import House, Venue
-
-    settings = ScalperSettings(symbols=("ETHUSDT",), cooldown_s=0, cooldown_loss_s=0, trades_a_day=10_000, risk_pct=5)
-    with tempfile.TemporaryDirectory() as folder:
-        house = await House(Path(folder) / "house", Venue()).open()
-        await house.start()
-        keeper = Keeper(house.desk, house.reconciler, ("ETHUSDT",), Rhythm(), lambda word: None)
-        keeper.opened.set()
-        keeper.guarded.set()
-        lines = TradeLog(Path(folder) / "logs")
-        eye = Eye("ETHUSDT", settings)
-        trader = Trader(Mode.TEST, settings, keeper, JsonFile(Path(folder) / "state.json", State, State),
-                        {"ETHUSDT": eye}, lines, lambda *said: None)
-        sent: list[int] = []
-
-        async def place(request: Any) -> Failed:
-            sent.append(time.monotonic_ns())
-            return Failed("measured up to here")
-
-        setattr(house.account, "place", place)  # noqa: B010
-        took = []
-        for _ in range(count):
-            now = house.venue.clock.now_ms()
-            signal = Signal("ETHUSDT", 1, 0.6, {}, 1999.99, 2000.0, 0.05, 12.0, now, time.monotonic_ns(), {})
-            trader.state.free_ms.clear()
-            before = len(sent)
-            assert trader.offer(signal).name == "OK", trader.offer(signal).name
-            await next(iter(trader._tasks.values()))
-            if len(sent) > before:
-                took.append((sent[-1] - signal.local_ns) / 1e6)
-            trader.state.open.clear()
-        lines.close()
-        await trader.shut()
-        await house.close()
-    return took
-
-
 def main() -> None:
     """Print figures."""
     parser = argparse.ArgumentParser(description="What the scalper costs.")
     parser.add_argument("--messages", type=int, default=20_000)
-    parser.add_argument("--orders", type=int, default=0)
+    parser.add_argument("part", nargs="?", choices=("looks", "latency"), default="looks")
+    parser.add_argument("--orders", type=int, default=200, help="latency: how many")
+    parser.add_argument("--symbols", type=int, default=100, help="latency: contracts that change")
+    parser.add_argument("--every-ms", type=float, default=100.0, help="latency: how often each of them changes")
     parser.add_argument("--plain", action="store_true", help="without compiled rules")
     chosen = parser.parse_args()
     if not chosen.plain:
         os.environ["COXSWAIN_COMPILED"] = "1"
     print(f"load {os.getloadavg()[0]:.1f}")
-    if chosen.orders:
-        import asyncio
-        took = asyncio.run(orders(chosen.orders))
-        print(f"message → order sent, {len(took)} orders: p50 {percentile(took, 0.5):.1f} ms, "
-              f"p99 {percentile(took, 0.99):.1f} ms")
+    if chosen.part == "latency":
+        from benchmarks.scalper_latency import measure
+        measure(chosen.orders, chosen.symbols, chosen.every_ms)
         return
     for trades in (0, 1, 10):
         told = looks(chosen.messages, trades)

@@ -1,49 +1,33 @@
 """The crash matrix of system C: its execution dies at every step of enter, chase, emergency, target, close.
 
-    python -m benchmarks.showdown_matrix [--json] [--only POINT] [--operation NAME] [--one-way] [--own]
+    python -m benchmarks.showdown_matrix [--json] [--only POINT] [--operation NAME] [--one-way] [--own | --desk]
 
-`--own`: only the points of system C's own steps (those of the desk below are tried by futures_crash_matrix as well).
+`--own`: only the points of system C's own steps; `--desk`: only those of the futures desk below, under this system.
 Each case: prepare, die at the first passing of the point, start again, wait until nothing is under way, compare orders,
-positions, guards, funding, wallet and the trade's record with the venue's truth. A watch measures how long any position
-stood without a stop on the venue, and how long a start takes until positions are under guard.
+positions, guards, funding, wallet and the trade's record with the venue's truth. Funding is settled while a position is
+held: in the preparation, while the process is dead, and once more before the comparison. A watch measures how long any
+position stood without a stop on the venue, and how long a start takes until positions are under guard.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
-import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from benchmarks.futures_world import WorldError
+from benchmarks.futures_matrix import Course, GuardedCase, alive, carry_out, summary
+from benchmarks.matrix import Matrix, Options, through
 from benchmarks.showdown_world import ShowdownWorld
 from modules.execution.crashpoints import declared
 
 SYMBOL = "ETHUSDT"
-ALLOWED_S = 3.0
 TRIES = 5
 SETTLE_S = 2.0
-OWN = ("modules.strategies.showdown.",)
-
-
-@dataclass
-class Case:
-    """One death and what came of it."""
-
-    point: str
-    operation: str
-    struck: bool = False
-    seconds: float = 0.0
-    bare_s: float = 0.0
-    guarded_s: float = 0.0
-    problems: list[str] = field(default_factory=list)
+OWN = [point for point, module in declared().items() if module.startswith("modules.strategies.showdown.")]
 
 
 def enter(world: ShowdownWorld) -> None:
@@ -89,7 +73,8 @@ OPERATIONS: dict[str, Callable[[ShowdownWorld], None]] = {
 
 #: which of system C's own points an operation passes
 PASSES: dict[str, tuple[str, ...]] = {
-    "enter": ("trade.written", "chase.due", "chase.quoted"), "chase": ("chase.quoted", "trade.over"),
+    "enter": ("trade.written", "chase.due", "chase.quoted", "aim.written", "aim.placed"),
+    "chase": ("chase.quoted", "trade.over"),
     "emergency": ("emergency.due", "emergency.done"),
     "target": ("part.written", "part.reduced", "part.done", "even.done"), "close": ("trade.over",),
     "stopped": ("trade.over",)}
@@ -124,100 +109,66 @@ def held(world: ShowdownWorld) -> None:
     world.decide(SYMBOL, off_pct="0.3")
     world.wait(lambda: world.at_rest() and world.held() and "held" in world.trades().get(SYMBOL, ""),
                "a position is held")
+    world.wait(world.aimed, "the first target stands on the exchange")
+    world.settle_funding()
     world.kill()
 
 
-def alive(world: ShowdownWorld) -> None:
-    """A trader in health, with everything read."""
-    if world.trader is None or world.armed or world.crashed:
-        world.start()
-    world.wait(world.at_rest, "a trader in health")
-
-
-def run_case(world: ShowdownWorld, point: str, name: str) -> Case:
+def run_case(world: ShowdownWorld, point: str, name: str) -> GuardedCase:
     """One cell of the matrix."""
-    began, case = time.monotonic(), Case(point, name)
-    try:
-        OPERATIONS[name](world)
-        before = len(world.watch.gaps)
-        world.start(crash_at=f"{point}:1")
-        world.wait(lambda: world.crashed or (over(world, name) and world.status().get("trades") is not None),
-                   f"{name} with {point}")
-        time.sleep(SETTLE_S)  # a step may be written before it is carried out
-        case.struck = world.crashed
-        if case.struck:
-            start = time.monotonic()
-            world.start()
-            world.wait(lambda: world.status().get("guarded"), "positions under guard")
-            case.guarded_s = round(time.monotonic() - start, 2)
-        world.wait(lambda: over(world, name), f"{name} after {point}")
-        end = time.monotonic() + 15
-        while (problems := world.verdict()) and time.monotonic() < end:
-            time.sleep(0.3)
-        case.problems = problems
-        case.bare_s = round(max((gap[0] for gap in world.watch.gaps[before:]), default=0.0), 2)
-    except WorldError as problem:
-        case.problems = [str(problem)[:1500], *world.verdict()]
-    if case.bare_s > ALLOWED_S:
-        case.problems.append(f"a position stood {case.bare_s} s without a stop")
-    case.seconds = round(time.monotonic() - began, 1)
-    return case
+    return carry_out(world, GuardedCase(point, name), Course(
+        lambda: OPERATIONS[name](world), lambda: over(world, name), lambda: over(world, name), world.settle_funding,
+        world.settle_funding, SETTLE_S))
 
 
-def matrix(points: list[str], operations: list[str], tell: Callable[[Case], None], hedge: bool) -> list[Case]:
-    """Every cell but those of own points that the operation never passes; a world that went wrong is left."""
+def tried(world: ShowdownWorld, point: str, name: str) -> Iterator[GuardedCase]:
+    """A cell; once more where the quote was filled before an emergency could be."""
+    case = run_case(world, point, name)
+    for _ in range(TRIES if point in PASSES["emergency"] else 0):
+        if not case.struck and not case.problems:
+            case = run_case(world, point, name)
+    yield case
+
+
+def matrix(options: Options, points: list[str], operations: list[str], told: Callable[[GuardedCase], None],
+           funding: list[tuple[int, Decimal]]) -> list[GuardedCase]:
+    """Every cell but those of own points that the operation never passes. `funding` grows by each world's payments:
+    how many, USDT.
+    """
+    def paid(world: ShowdownWorld) -> None:
+        account = world.truth()
+        funding.append((sum(row["kind"] == "FUNDING_FEE" for row in account["income"]),
+                        Decimal(account["sums"].get("FUNDING_FEE", "0"))))
+
     own = {point for passed in PASSES.values() for point in passed}
     cells = [(point, name) for name in operations for point in points if point not in own or point in PASSES[name]]
-    cases: list[Case] = []
-    while cells:
-        with tempfile.TemporaryDirectory(prefix="coxswain-showdown-", ignore_cleanup_errors=True) as folder, \
-                ShowdownWorld(Path(folder), hedge=hedge) as made:
-            world = cast(ShowdownWorld, made)
-            healthy = True
-            while cells and healthy:
-                point, name = cells.pop(0)
-                case = run_case(world, point, name)
-                for _ in range(0 if point not in PASSES["emergency"] else TRIES):
-                    if not case.struck and not case.problems:  # the quote was filled before: once more
-                        case = run_case(world, point, name)
-                cases.append(case)
-                tell(case)
-                healthy = not case.problems
-    return cases
+    return through(cells, lambda folder, _: ShowdownWorld(folder, hedge=not options.one_way),
+                   lambda world, cell: tried(world, *cell), told, leaving=paid)
+
+
+def chosen(options: Options) -> list[str]:
+    """The points by the options."""
+    return OWN if options.own else [point for point in declared() if not options.desk or point not in OWN]
+
+
+def more(parser: argparse.ArgumentParser) -> None:
+    """Options of this matrix."""
+    parser.add_argument("--own", action="store_true", help="only system C's own points")
+    parser.add_argument("--desk", action="store_true", help="only the points of the desk below")
+    parser.add_argument("--one-way", action="store_true", help="one-way mode instead of hedge mode")
 
 
 def main() -> int:
     """The command line; 1 where a case failed, or a point of system C was never reached."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--own", action="store_true", help="only system C's own points")
-    parser.add_argument("--only", choices=list(declared()), action="append", help="this point (may be repeated)")
-    parser.add_argument("--operation", choices=list(OPERATIONS), action="append", help="this operation")
-    parser.add_argument("--one-way", action="store_true", help="one-way mode instead of hedge mode")
-    options = parser.parse_args()
-    began = time.monotonic()
+    funding: list[tuple[int, Decimal]] = []
 
-    def tell(case: Case) -> None:
-        if not options.json:
-            end = "wrong" if case.problems else "struck" if case.struck else "not passed"
-            print(f"{case.point:>18} {case.operation:<10} {end:<10} {case.seconds:5.1f} s, bare {case.bare_s:.2f} s, "
-                  f"guarded after {case.guarded_s:.2f} s", flush=True)
-            for problem in case.problems:
-                print(f"      ! {problem}", flush=True)
+    def whole(cases: list[GuardedCase], points: list[str]) -> dict[str, Any]:
+        return {**summary(cases, points), "funding_payments": sum(count for count, _ in funding),
+                "funding_usdt": str(sum((much for _, much in funding), Decimal(0)))}
 
-    own = [point for point, module in declared().items() if module.startswith(OWN)]
-    points = options.only or (own if options.own else list(declared()))
-    cases = matrix(points, options.operation or list(OPERATIONS), tell, not options.one_way)
-    struck = [case for case in cases if case.struck]
-    found = {"points": len(points), "cases": len(cases), "deaths": len(struck),
-             "never_struck": [point for point in points if point not in {case.point for case in struck}],
-             "worst_unguarded_s": max((case.bare_s for case in cases), default=0.0),
-             "worst_start_s": max((case.guarded_s for case in cases), default=0.0),
-             "load": round(os.getloadavg()[0], 1), "seconds": round(time.monotonic() - began),
-             "failed": [asdict(case) for case in cases if case.problems]}
-    print(json.dumps(found) if options.json else json.dumps(found, indent=2))
-    missed = [point for point in own if point in found["never_struck"]] if not options.operation else []  # type: ignore[operator]
-    return 1 if found["failed"] or missed else 0
+    return Matrix(__doc__ or "", list(OPERATIONS), list(declared()), chosen,
+                  lambda options, points, names, told: matrix(options, points, names, told, funding), whole,
+                  lambda _, found: [point for point in OWN if point in found["never_struck"]]).command(more)
 
 
 if __name__ == "__main__":

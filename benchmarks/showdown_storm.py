@@ -1,6 +1,6 @@
 """The storm of system C: its execution on the simulated venue while everything goes wrong; the venue's truth judges.
 
-    python -m benchmarks.showdown_storm --minutes 5 --seed 1 [--rate 0.05..0.2] [--one-way] [--json]
+    python -m benchmarks.showdown_storm --minutes 5 --seed 1 [--rate 0.05..0.2] [--one-way] [--home DIR] [--json]
 
 Decisions and closes go to the service's execution; faults, kills and the owner's hand are those of `futures_storm`.
 Then it is calm, books and trades are compared with positions open, and once more when all is closed.
@@ -9,28 +9,38 @@ Then it is calm, books and trades are compared with positions open, and once mor
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
-import tempfile
-import time
-from decimal import Decimal
+from collections import Counter
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, cast
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from benchmarks.futures_storm import KINDS, LOOK_S, SYMBOLS, Storm, _told
+from benchmarks.futures_storm import LOOK_S, START, SYMBOLS, Storm, judged
 from benchmarks.showdown_world import ShowdownWorld
+from benchmarks.storms import command
 
 
 class ShowdownStorm(Storm):
-    """Wishes of system C instead of single orders."""
+    """Wishes of system C instead of single orders; funding falls due every 5 to 12 s, and after each kill."""
+
+    def _by_hand(self) -> None:
+        super()._by_hand()
+        if self.dice.due("funding", 5, 12):
+            self._fund()
+
+    def _fund(self) -> None:
+        try:
+            cast(ShowdownWorld, self.world).settle_funding(self.rng.choice(("0.003", "-0.002", "0.0005")))
+            self.deeds.did("funding settled")
+        except (OSError, HTTPException, ValueError):
+            self.deeds.count["funding not settled"] += 1
 
     def _kill(self) -> None:
         """A trader that is still starting is left: on a busy machine nothing else would ever happen."""
         if self.world.status().get("opened"):
             super()._kill()
+            self._fund()  # while nobody is awake
 
     def _wish(self) -> None:
         world = cast(ShowdownWorld, self.world)
@@ -54,54 +64,24 @@ class ShowdownStorm(Storm):
             self.deeds.count["wish without a price"] += 1
 
 
-def run(minutes: float, seed: int, rate: float | None, hedge: bool, home: Path) -> dict[str, Any]:
-    """A storm and what it left behind, as one object."""
-    began = time.monotonic()
-    with ShowdownWorld(home, seed=seed, start="2025-03-01T15:55:00", hedge=hedge, look_s=LOOK_S) as made:
-        world = cast(ShowdownWorld, made)
-        storm = ShowdownStorm(world, seed, rate)
-        world.start()
-        world.wait(lambda: world.status().get("opened"), "the trader begins")
-        storm.blow(minutes * 60)
-        storm.calm()
-        problems = [f"open: {text}" for text in storm.settled(flat=False)]
-        stormy = world.watch.longest()
-        loops = world.status().get("loop_ms", [0, 0])
-        world.inbox.post("flatten", {}, "storm")
-        problems += [f"flat: {text}" for text in storm.settled(flat=True)]
-        problems += [f"the trader died: {text}" for text in storm.deeds.died]
-        account, status, ended = world.truth(), world.ask("/sim/status"), world.ended()
-        if Decimal(account["identity"]):
-            problems.append(f"the venue's own identity is off by {account['identity']}")
-        gaps = sorted(world.watch.gaps, reverse=True)[:6]
-        return {
-            "seed": seed, "minutes": minutes, "mode": "hedge" if hedge else "one-way", "trades": len(ended),
-            "ended": {one: sum(1 for row in ended if row.ended == one) for one in sorted({row.ended for row in ended})},
-            "emergencies": sum(row.emergencies for row in ended), "orders": len(account["orders"]),
-            "conditional_orders": len(account["algos"]), "fills": len(account["fills"]),
-            "requests": status["faults"]["requests"],
-            "faults": status["faults"]["injected"] + status["faults"]["in_bursts"],
-            "kills": storm.deeds.count["kill"], "deeds": dict(sorted(storm.deeds.count.items())),
-            "funding": account["sums"].get("FUNDING_FEE", "0"), "loop_ms_median_and_longest": loops,
-            **{name: sum(any(word in text for word in words) for text in problems) for name, words in KINDS.items()},
-            "worst_unguarded_s": round(stormy, 2), "longest_gaps": [_told(gap, storm.deeds, began) for gap in gaps],
-            "load": os.getloadavg()[0], "seconds": round(time.monotonic() - began), "problems": problems}
+    def more(self, told: dict[str, Any]) -> dict[str, Any]:
+        """Trades, how they ended, the loop's time."""
+        ended = cast(ShowdownWorld, self.world).ended()
+        return {"trades": len(ended), "ended": dict(Counter(row.ended for row in ended)),
+                "emergencies": sum(row.emergencies for row in ended),
+                "loop_ms_median_and_longest": told.get("loop_ms", [0, 0])}
 
 
-def main() -> int:
-    """The command line; 1 where an invariant is broken."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rate", type=float, default=None, help="share of requests that fail (default: 0.05 to 0.2)")
+def options(parser: argparse.ArgumentParser) -> None:
+    """Options of this storm."""
     parser.add_argument("--one-way", action="store_true", help="one-way mode instead of hedge mode")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="coxswain-cstorm-", ignore_cleanup_errors=True) as folder:
-        found = run(options.minutes, options.seed, options.rate, not options.one_way, Path(folder).resolve())
-    print(json.dumps(found, indent=None if options.json else 2))
-    return 1 if found["problems"] else 0
+
+
+def run(chosen: argparse.Namespace, home: Path) -> dict[str, Any]:
+    """A storm of system C."""
+    with ShowdownWorld(home, seed=chosen.seed, start=START, hedge=not chosen.one_way, look_s=LOOK_S) as world:
+        return judged(ShowdownStorm(world, chosen.seed, chosen.rate), chosen.minutes)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(__doc__, 5.0, options, run))

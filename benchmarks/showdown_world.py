@@ -21,7 +21,7 @@ TICKS = {"ETHUSDT": Decimal("0.1"), "SOLUSDT": Decimal("0.1"), "BTCUSDT": Decima
 class ShowdownWorld(World):
     """A world in which `benchmarks.showdown_trader` trades."""
 
-    system, program = SYSTEM, "benchmarks.showdown_trader"
+    system, module = SYSTEM, "benchmarks.showdown_trader"
 
     def decide(self, symbol: str, long: bool = True, notional: int = 700, stop_pct: str = "4", off_pct: str = "0",
                **changes: Any) -> str:
@@ -43,6 +43,19 @@ class ShowdownWorld(World):
         self.inbox.post("decision", body, "world")
         return str(body["hash"])[:20]
 
+    def aimed(self) -> bool:
+        """Whether each position's first target waits on the venue: a take profit of a fixed quantity."""
+        account = self.truth()
+        aims = {row["symbol"] for row in account["algos"] if row["status"] == "NEW" and not row["close_position"]
+                and row["kind"].startswith("TAKE_PROFIT")}
+        return {row["symbol"] for row in account["positions"]} <= aims
+
+    def settle_funding(self, rate: str = "0.002") -> None:
+        """End the running funding interval now, at a rate that is felt."""
+        for symbol in self.symbols:
+            self.act(action="funding_rate", symbol=symbol, rate=rate)
+        self.act(action="settle_funding")
+
     def trades(self) -> dict[str, str]:
         """What the trader follows, by its status."""
         found: dict[str, str] = self.status().get("trades", {})
@@ -62,6 +75,8 @@ class ShowdownWorld(World):
         held = {row["symbol"] for row in account["positions"]}
         problems += [f"{symbol} is followed and not held" for symbol, one in book.trades.open.items()
                      if symbol not in held and not one.entering]
+        if Decimal(account["identity"]):
+            problems.append(f"the venue's own identity is off by {account['identity']}")
         ids = [one.id for one in self.ended()]
         problems += [f"the trade {one} ended twice" for one in set(ids) if ids.count(one) > 1]
         for one in self.ended():

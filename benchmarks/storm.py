@@ -11,14 +11,11 @@ if anything was doubled, lost, left unresolved, or is off by the last unit, or i
 from __future__ import annotations
 
 import argparse
-import json
-import random
 import sys
-import tempfile
 import time
 import uuid
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +23,8 @@ import msgspec
 import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from benchmarks.storm_watch import Gap, Venue, Watch, load
+from benchmarks.storm_watch import Venue, Watch, load
+from benchmarks.storms import Deeds, Dice, command
 from benchmarks.venue_books import Books, Verdict, compare, same_orders
 from modules.supervision.messages import Inbox
 from tests.e2e.harness import Program, state_files_are_whole
@@ -52,21 +50,11 @@ ENVIRONMENT = {
 
 
 @dataclass
-class Deeds:
-    """What the storm did."""
+class SpotDeeds(Deeds):
+    """Besides: what the exchange's processes counted."""
 
-    kills: Counter[str] = field(default_factory=Counter)
-    killed_at: list[tuple[float, str]] = field(default_factory=list)
-    proposals: int = 0
-    sales: int = 0
-    manual: int = 0
     faults: int = 0
     requests: int = 0
-
-    def killed(self, name: str) -> None:
-        """One more."""
-        self.kills[name] += 1
-        self.killed_at.append((time.monotonic(), name))
 
 
 class Commanded(Program):
@@ -85,17 +73,17 @@ class Storm:
     def __init__(self, home: Path, seed: int, rate: float | None, manual: bool) -> None:
         self.home = home
         self.seed, self.rate, self.manual = seed, rate, manual
-        self.rng = random.Random(seed)
+        self.dice = Dice(seed)
+        self.rng = self.dice.rng
         self.venue = Venue(home)
         self.inbox = Inbox(home / "data" / "inbox", "tracker")
-        self.deeds = Deeds()
+        self.deeds = SpotDeeds()
         self.program = Commanded(home, ("--console",), SIMULATOR_SEED=str(seed), **ENVIRONMENT)
         self.watch = Watch(home)
         self.asks: dict[str, float] = {}
         self._plan: dict[str, Any] = {}
         self._plan_pid: int | None = None
         self._counted: dict[int, tuple[int, int]] = {}
-        self._next = {"kill": 0.0, "propose": 0.0, "sell": 0.0, "rate": 0.0, "manual": 0.0, "prices": 0.0}
 
     # -- start and end
 
@@ -124,28 +112,21 @@ class Storm:
     def blow(self, seconds: float) -> None:
         """The storm itself."""
         end = time.monotonic() + seconds
-        while (now := time.monotonic()) < end:
-            self._now_and_then("rate", now, 20.0, 40.0, self._new_rate)
-            self._now_and_then("prices", now, 2.0, 4.0, self._prices)
-            self._now_and_then("kill", now, 6.0, 16.0, self._kill)
-            self._now_and_then("propose", now, 0.2, 0.5, self._propose)
-            self._now_and_then("sell", now, 0.2, 0.6, self._sell)
-            if self.manual:
-                self._now_and_then("manual", now, 8.0, 20.0, self._by_hand)
+        acts: dict[str, tuple[float, float, Callable[[], None]]] = {
+            "rate": (20.0, 40.0, self._new_rate), "prices": (2.0, 4.0, self._prices), "kill": (6.0, 16.0, self._kill),
+            "propose": (0.2, 0.5, self._propose), "sell": (0.2, 0.6, self._sell)}
+        if self.manual:
+            acts["manual"] = (8.0, 20.0, self._by_hand)
+        while time.monotonic() < end:
+            for name, (least, most, deed) in acts.items():
+                if self.dice.due(name, least, most, at_once=name in ("rate", "prices")):
+                    deed()
             self._renew_faults()
             time.sleep(0.1)
 
-    def _now_and_then(self, name: str, now: float, least_s: float, most_s: float, deed: Any) -> None:
-        if now < self._next[name]:
-            return
-        first = not self._next[name]
-        self._next[name] = now + self.rng.uniform(least_s, most_s)
-        if not first or name in ("rate", "prices"):
-            deed()
-
     def _new_rate(self) -> None:
-        rate = self.rate if self.rate is not None else self.rng.uniform(0.05, 0.2)
-        self._plan = {"seed": self.rng.randrange(10**6), "rate": round(rate, 3)}
+        rate = self.dice.rate(self.rate)
+        self._plan = {"seed": self.rng.randrange(10**6), "rate": rate}
         self._plan_pid = None
 
     def _renew_faults(self) -> None:
@@ -188,7 +169,7 @@ class Storm:
             "confidence": self.rng.choice((0.8, 0.86, 0.92, 0.96)), "probability": 0.4, "price": self.asks[symbol],
             "atr_pct": 1.0, "market_ms": status["market_ms"], "mode": "LIVE", "candidate_id": uuid.uuid4().hex,
         }, "storm")
-        self.deeds.proposals += 1
+        self.deeds.count["proposal"] += 1
 
     def _sell(self) -> None:
         held = load(self.home / "data" / "tracked_tokens.json") or {}
@@ -196,7 +177,7 @@ class Storm:
         if len(wished) < 6 or time.monotonic() % WAVE_S > WAVE_S / 2:
             return
         self.inbox.post("sell", {"symbol": self.rng.choice(wished), "mode": "LIVE"}, "storm")
-        self.deeds.sales += 1
+        self.deeds.count["sale"] += 1
 
     def _by_hand(self) -> None:
         """The account's owner trades on the exchange."""
@@ -207,7 +188,7 @@ class Storm:
             act = {"action": "manual_buy", "symbol": self.rng.choice(sorted(self.asks)), "usdt": "25"}
         else:
             return
-        self.deeds.manual += self.venue.ask("/sim/act", act) is not None
+        self.deeds.count["by hand"] += self.venue.ask("/sim/act", act) is not None
 
     def _kill(self) -> None:
         name = self.rng.choices(SERVICES, WEIGHTS)[0]
@@ -222,12 +203,12 @@ class Storm:
             psutil.Process(pid).kill()
         except psutil.NoSuchProcess:
             return
-        self.deeds.killed(name)
+        self.deeds.did(f"kill {name}")
 
     def _kill_command_process(self) -> None:
         """It is started anew at once, as systemd would; the services live on meanwhile and are adopted."""
         self.program.kill_command()
-        self.deeds.killed("bot")
+        self.deeds.did("kill bot")
         heir = Commanded(self.home, self.program.arguments)
         heir.environment.update(self.program.environment)
         heir.start()
@@ -314,59 +295,36 @@ def run(minutes: float, seed: int, rate: float | None, manual: bool, home: Path)
                 *([f"state: {state}"] if state != "whole" else []),
                 *([f"{left_over} processes left over"] if left_over else [])]
     deeds, watch = storm.deeds, storm.watch
+    kills = {name.removeprefix("kill "): count for name, count in deeds.count.items() if name.startswith("kill ")}
     return {
         "seed": seed, "minutes": minutes, "orders": verdict.orders, "executed": verdict.executed,
-        "kills": sum(deeds.kills.values()), "kills_by_process": dict(deeds.kills), "faults": deeds.faults,
-        "requests": deeds.requests, "proposals": deeds.proposals, "sales_wished": deeds.sales,
+        "kills": sum(kills.values()), "kills_by_process": kills, "faults": deeds.faults, "requests": deeds.requests,
+        "proposals": deeds.count["proposal"], "sales_wished": deeds.count["sale"],
         "manual_trades": verdict.manual, "doubled": len({*open_verdict.doubled, *verdict.doubled}),
         "lost": len({*open_verdict.lost, *verdict.lost, *open_verdict.misbooked, *verdict.misbooked}),
         "unresolved": len({*open_verdict.unresolved, *verdict.unresolved, *verdict.resting}),
         "equity_error": float(max(open_verdict.equity_error, verdict.equity_error)),
         "fees_error": float(max(abs(open_verdict.fees_error), abs(verdict.fees_error))),
         "worst_unguarded_s": round(watch.worst_wall_s, 2), "worst_unguarded_market_s": round(watch.worst_market_s, 1),
-        "longest_gaps": [_told(gap, deeds, began) for gap in watch.longest(5)], "state_files": state,
-        "seconds": round(time.monotonic() - began),
-        "problems": problems,
+        "longest_gaps": [deeds.around(gap.began, gap.ended, began, gap.symbol) for gap in watch.longest(5)],
+        "state_files": state, "seconds": round(time.monotonic() - began), "problems": problems,
     }
 
 
-def _told(gap: Gap, deeds: Deeds, began: float) -> str:
-    """A gap, when it was, and what died in it or shortly before."""
-    dead = [f"{name} +{at - gap.began:.1f}" for at, name in deeds.killed_at if gap.began - 3 < at < gap.ended]
-    return f"{gap.seconds:.1f} s at {gap.began - began:.0f} s, {gap.symbol}; killed: {', '.join(dead) or 'nothing'}"
+def show(found: dict[str, Any]) -> None:
+    """Line by line."""
+    for name, value in found.items():
+        if name != "problems":
+            print(f"{name:>26}: {value}")
+    for problem in found["problems"]:
+        print(f"  ! {problem}")
 
 
-def _rate(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 0.5:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 0.5")
-    return value
-
-
-def main() -> int:
-    """The command line; 1 where an invariant is broken."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rate", type=_rate, default=None, help="share of requests that fail (default: 0.05 to 0.2)")
+def options(parser: argparse.ArgumentParser) -> None:
+    """Options of this storm."""
     parser.add_argument("--manual", action="store_true", help="the account's owner trades on the exchange as well")
-    parser.add_argument("--home", type=Path, help="state folder to use and keep (default: a temporary one)")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="coxswain-storm-", ignore_cleanup_errors=True) as folder:
-        home = options.home or Path(folder)
-        home.mkdir(parents=True, exist_ok=True)
-        found = run(options.minutes, options.seed, options.rate, options.manual, home.resolve())
-    if options.json:
-        print(json.dumps(found))
-    else:
-        for name, value in found.items():
-            if name != "problems":
-                print(f"{name:>26}: {value}")
-        for problem in found["problems"]:
-            print(f"  ! {problem}")
-    return 1 if found["problems"] else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(__doc__, 10.0, options, lambda chosen, home: run(
+        chosen.minutes, chosen.seed, chosen.rate, chosen.manual, home), show))

@@ -3,6 +3,8 @@
 from config.settings import Settings
 from modules.supervision.registry import Service
 
+GUARDS = -5  # holds positions: after a crash the way back to their stops must not wait for others' work
+
 CREW: tuple[Service, ...] = (
     Service(
         name="simulator",
@@ -15,6 +17,7 @@ CREW: tuple[Service, ...] = (
         title="Tracker",
         entry="modules.strategies.hype.tracker_service:main",
         help="Buys what passes the limits, guards and sells positions of system A",
+        nice=GUARDS,
         needs=("simulator",),
     ),
     Service(
@@ -43,6 +46,7 @@ CREW: tuple[Service, ...] = (
         title="Scalper",
         entry="modules.strategies.scalper.service:main",
         help="Trades futures on order flow, indicators and sentiment (system B); stop and target on every position",
+        nice=GUARDS,
         needs=("feed",),
     ),
     Service(
@@ -50,6 +54,7 @@ CREW: tuple[Service, ...] = (
         title="Showdown",
         entry="modules.strategies.showdown.service:main",
         help="Decides on BTCUSDT perpetuals, says why, and trades with stops on the exchange (system C)",
+        nice=GUARDS,
         needs=("simulator",),
     ),
     Service(
@@ -72,6 +77,7 @@ CREW: tuple[Service, ...] = (
         title="Grid robot",
         entry="config.grid_entry:main",
         help="Trades hedging grids on Bitget futures (system E): the standalone grid and the server's users",
+        nice=GUARDS,
         needs=("simulator",),
     ),
     Service(

@@ -18,6 +18,7 @@ from config.finding import Finding
 from config.reference import groups
 from config.settings import Settings, SettingsError, dotenv_files, load_settings, origins
 from config.sources import env_name
+from modules.strategies.scalper.beside import apart, apart_words
 from utils.paths import PROJECT, Paths
 from utils.redact import redact
 from utils.version import describe, version
@@ -51,6 +52,9 @@ def examine(paths: Paths) -> list[Finding]:
         found += doctor_state.files(paths)
         return found
     found.append(Finding("settings", "ok", _summary(settings)))
+    if apart(settings.feed.venue, settings.futures.name):
+        words = apart_words(settings.feed.venue, settings.futures.name)
+        found.append(Finding("settings", "warn", f"{words['what']}. {words['why']}", words["todo"]))
     found += _sources(paths)
     found += doctor_state.files(paths)
     found += doctor_state.models(paths)

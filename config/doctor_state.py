@@ -56,7 +56,9 @@ def _mend(path: Path) -> str:
 def files(paths: Paths) -> Iterator[Finding]:
     """Whether every state file can be read."""
     good = 0
-    for path, file in _state_files(paths):
+    declared = dict(_state_files(paths))
+    for path in sorted({*declared, *paths.data.glob("*.json")}):
+        file = declared.get(path) or JsonFile(path, object, dict)  # of the others: whether it is JSON at all
         if not path.exists() and not path.with_name(f"{path.name}.bak").exists():
             continue
         try:

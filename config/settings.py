@@ -37,6 +37,7 @@ from modules.strategies.signals.settings import SignalSettings
 from modules.supervision.settings import SupervisionSettings
 from modules.telegram.settings import ReportSettings, TelegramSettings
 from utils.compute import ComputeSettings
+from utils.mistakes import wrong
 from utils.paths import Paths
 from utils.redact import register_secrets
 
@@ -187,7 +188,7 @@ def _section(group: str, values: dict[str, Any]) -> BaseModel:
 def _explain(group: str, problem: ValidationError, origin: Origin) -> list[str]:
     """Pydantic's errors as lines that name the setting, the value, its source and the mend."""
     lines: list[str] = []
-    for error in problem.errors(include_url=False, include_context=False):
+    for error in problem.errors(include_url=False):
         path = [str(part) for part in error["loc"]]
         field = path[0] if path else ""
         where = origin.get((group, field), "settings")
@@ -199,8 +200,7 @@ def _explain(group: str, problem: ValidationError, origin: Origin) -> list[str]:
         secret = info is None or info.annotation is SecretStr
         value = "" if secret else f" is {error['input']!r}"
         mend = f" ({info.description})" if info is not None and info.description else ""
-        message = error["msg"].removeprefix("Value error, ")
-        lines.append(f"{where}: {name}{value}: {message}{mend}")
+        lines.append(f"{where}: {name}{value}: {wrong(error)}{mend}")
     return lines
 
 

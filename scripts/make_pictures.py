@@ -1,10 +1,15 @@
-"""Make the README's pictures from the program itself: a console session, the equity curve, a chart.
+"""Make the documents' pictures from the program itself: a console session, the equity curve, a chart, every page of the
+dashboard.
 
-    python scripts/make_pictures.py            # writes docs/pictures/*.png; takes two to three minutes
+    python scripts/make_pictures.py                    # writes docs/pictures/*.png; takes some ten minutes
+    python scripts/make_pictures.py pages --wait 600   # the dashboard's pages only, after ten minutes of trading
 
-Needs what the tests need. The session runs on the simulated exchange with a fixed seed, in a folder of its own.
+Needs what the tests need, for the pages chromium, playwright and a font with emoji (or signs are boxes). All run on the
+simulated exchange, a fixed seed, in folders of their own; the pages with all five systems (tests/e2e/whole_crew.py).
 """
 
+import argparse
+import asyncio
 import re
 import shutil
 import sys
@@ -17,6 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.e2e.harness import PROJECT, Program, wait_until
+from tests.e2e.whole_crew import PASSWORD
 
 PICTURES = PROJECT / "docs" / "pictures"
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
@@ -80,14 +86,50 @@ def draw(lines: list[str], path: Path) -> None:
     image.save(path, optimize=True)
 
 
+async def pages(program: Program) -> list[str]:
+    """A picture of each page there is (its first screen), and of Overview on a phone; what is wrong in the browser.
+
+    A backtest is run first and indicators are chosen, so that there is something to see.
+    """
+    from benchmarks.dashboard_acts import a_backtest, indicators
+    from benchmarks.dashboard_tour import Browser, picture
+    from modules.dashboard.pages import PAGES
+
+    async with Browser(str((program.beat("dashboard") or {})["info"]["url"]), program) as browser:
+        page = await browser.logged_in(1366, "dark", PASSWORD)
+        await a_backtest(page, browser)
+        await indicators(page, browser)
+        for name in PAGES:
+            await picture(page, name, PICTURES / f"page-{name}.png", whole=False)
+        phone = await browser.logged_in(375, "light", PASSWORD)
+        await picture(phone, "overview", PICTURES / "phone-overview.png", whole=False)
+        return browser.wrong
+
+
 def main() -> int:
     """Entry."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=["console", "pages", "all"], default="all")
+    parser.add_argument("--wait", type=float, default=300, help="seconds of trading before the pages are taken")
+    chosen = parser.parse_args()
     PICTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        printed, made = session(Path(folder))
-        draw(wrapped(printed), PICTURES / "console.png")
-        for path in made:
-            shutil.copy(path, PICTURES / f"{path.name.split('-')[0]}.png")
+        (Path(folder) / "console").mkdir()
+        if chosen.what != "pages":
+            printed, made = session(Path(folder) / "console")
+            draw(wrapped(printed), PICTURES / "console.png")
+            for path in made:
+                shutil.copy(path, PICTURES / f"{path.name.split('-')[0]}.png")
+        if chosen.what != "console":
+            from benchmarks.dashboard_tour import crew_with_positions
+
+            program = crew_with_positions(Path(folder) / "crew", chosen.wait)
+            try:
+                time.sleep(chosen.wait)
+                wrong = asyncio.run(pages(program))
+            finally:
+                program.kill_all()
+            print(*wrong, sep="\n")
     print("written:", *sorted(path.name for path in PICTURES.glob("*.png")))
     return 0
 

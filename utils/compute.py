@@ -16,14 +16,17 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from utils.environment import to_install
 from utils.paths import PROJECT
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 MOST_TRIES = 4
 LOCAL = "local"
-_OF_RAY = "ray://"
-_NOT_SENT = [".git", ".venv", "data", "models", "docs", "tests", "benchmarks", "config/.env", ".env", "**/__pycache__"]
+OF_RAY = "ray://"
+# No secret and nothing of this installation travels: only the program.
+_NOT_SENT = [".git", ".venv", ".*_cache", ".hypothesis", "/data", "/models", "/docs", "/tests", "/benchmarks",
+             "**/__pycache__", ".env", "*.key", "*.enc", "*.db", "/config/state.json*", "/config/config.local.yaml"]
 _HANDED_ON = ("COXSWAIN_COMPILED", "NUMBA_CACHE_DIR")
 _kept: dict[str, Any] = {}
 
@@ -41,7 +44,7 @@ class ComputeSettings(BaseModel):
     @classmethod
     def _known(cls, value: str) -> str:
         text = value.strip()
-        if text == LOCAL or (text.startswith(_OF_RAY) and len(text) > len(_OF_RAY)):
+        if text == LOCAL or (text.startswith(OF_RAY) and len(text) > len(OF_RAY)):
             return text
         raise ValueError("must be local, ray://HOST:PORT or ray://auto")
 
@@ -78,7 +81,7 @@ class Crew:
 
     def __init__(self, settings: ComputeSettings) -> None:
         self._settings = settings
-        self._ray = settings.backend.startswith(_OF_RAY)
+        self._ray = settings.backend.startswith(OF_RAY)
         self._connected = False
         self._files: list[Path] = []
         self._pool: Any = None
@@ -169,13 +172,13 @@ class Crew:
             from ray.util.joblib import register_ray
         except ImportError:
             raise ComputeError("COMPUTE names a Ray cluster, but ray is not installed: "
-                               "pip install -r requirements-ray.txt") from None
+                               + to_install("requirements-ray.txt")) from None
         address = self._settings.backend
-        whom = "auto" if address == f"{_OF_RAY}auto" else address
+        whom = "auto" if address == f"{OF_RAY}auto" else address
         here = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
         if whom != "auto":
             here.pop("NUMBA_CACHE_DIR", None)  # a folder of this machine
-        environment = {"working_dir": str(PROJECT), "excludes": _NOT_SENT, "env_vars": here}
+        environment = sent_along() | {"env_vars": here}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -187,6 +190,11 @@ class Crew:
         register_ray()
         cpus = int(ray.cluster_resources().get("CPU", 1))
         self.jobs = min(self._settings.jobs or cpus, cpus)
+
+
+def sent_along() -> dict[str, Any]:
+    """What a cluster's nodes get of this installation: the program, no secret, no state."""
+    return {"working_dir": str(PROJECT), "excludes": _NOT_SENT}
 
 
 def _is_death(problem: BaseException) -> bool:

@@ -18,15 +18,23 @@ MAX_BYTES = 2_000_000
 KEEP = 3
 _TAIL_BYTES = 256_000
 _OWN_EXCEPTION = re.compile(r"(?:modules|utils|config)\.[\w.]+: (.+)")
+_STACK = re.compile(r"\s*File \"|(?:Current t|T)hread 0x|Timeout \(\d")  # of a process that hung, not what it told
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # terminal codes, and all that ends a line
 _RECORD = re.compile(r"^\d{4}-\d\d-\d\dT\S+ ([A-Z]+) [\w.]+: (.*)")
 
 
 class RedactingFormatter(logging.Formatter):
-    """One line a record in UTC; masks secrets in message *and* traceback."""
+    """One line a record in UTC; masks secrets in message *and* traceback.
+
+    Words from outside (headlines, commands, answers) stand in messages: none of them can forge a record or a code for
+    the terminal.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         record.asctime = iso(int(record.created * 1000))
-        return redact(super().format(record))
+        first, *more = redact(super().format(record)).split("\n")
+        lines = [first, *(f"  {line}" if _RECORD.match(line) else line for line in more)]
+        return "\n".join(_CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", line) for line in lines)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         return iso(int(record.created * 1000))
@@ -112,7 +120,8 @@ def last_error(paths: Paths, name: str, since: tuple[int, int] = (0, 0)) -> str:
     own = _OWN_EXCEPTION.match(detail)
     found = own.group(1) if own else f"{head} | {detail}" if detail else head
     if not found:
-        words = [line.strip() for line in _last_lines(out_path(paths, name), since[1]) if line.strip()]
+        words = [line.strip() for line in _last_lines(out_path(paths, name), since[1])
+                 if line.strip() and not _STACK.match(line)]
         found = words[-1] if words else ""
     return redact(found)[:400]
 

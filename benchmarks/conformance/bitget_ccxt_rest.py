@@ -5,10 +5,11 @@ from typing import Any
 
 import ccxt.async_support as ccxt
 
+from benchmarks.conformance import perp_ccxt
 from benchmarks.conformance.bitget_at import config
-from benchmarks.conformance.tally import Tally, address
+from benchmarks.conformance.perp_ccxt import OTHER, PERP
+from benchmarks.conformance.tally import Tally
 
-PERP, OTHER = "BTC/USDT:USDT", "ETH/USDT:USDT"
 HEDGED = {"hedged": True}
 PLANS, TPSL = {"trigger": True}, {"trigger": True, "planType": "profit_loss"}
 
@@ -20,30 +21,12 @@ def client_at(base: str, **changes: Any) -> Any:
 
 async def market(tally: Tally, client: Any) -> None:
     """Market data."""
-    now = await tally.atry("fetch_time", client.fetch_time, lambda ms: ms > 1_600_000_000_000)
-    await tally.atry("fetch_ticker", lambda: client.fetch_ticker(PERP), lambda row: row["bid"] < row["ask"])
-    await tally.atry("fetch_tickers", client.fetch_tickers, lambda rows: len(rows) == 20)
-    await tally.atry("fetch_tickers([1])", lambda: client.fetch_tickers([PERP]), lambda rows: list(rows) == [PERP])
-    await tally.atry("fetch_ohlcv 1m 1000", lambda: client.fetch_ohlcv(PERP, "1m", None, 1000),
-                     lambda rows: len(rows) == 1000 and rows[1][0] - rows[0][0] == 60_000)
+    now = await perp_ccxt.market(tally, client, 15)
     since = now // 300_000 * 300_000 - 300 * 300_000
     await tally.atry("fetch_ohlcv 5m since", lambda: client.fetch_ohlcv(PERP, "5m", since, 200),
                      lambda rows: len(rows) >= 199 and rows[0][0] in (since, since + 300_000))
     await tally.atry("fetch_ohlcv 5m of old", lambda: client.fetch_ohlcv(PERP, "5m", since - 90 * 86_400_000, 200),
                      lambda rows: len(rows) >= 199 and rows[0][0] >= since - 90 * 86_400_000)
-    await tally.atry("fetch_ohlcv 1d", lambda: client.fetch_ohlcv(PERP, "1d", None, 30), lambda rows: len(rows) == 30)
-    await tally.atry("fetch_mark_ohlcv", lambda: client.fetch_mark_ohlcv(PERP, "1m"), lambda rows: len(rows) > 50)
-    await tally.atry("fetch_index_ohlcv", lambda: client.fetch_index_ohlcv(PERP, "1m"), lambda rows: len(rows) > 50)
-    await tally.atry("fetch_order_book", lambda: client.fetch_order_book(PERP, 15),
-                     lambda book: len(book["bids"]) == 15 and book["bids"][0][0] < book["asks"][0][0])
-    await tally.atry("fetch_trades", lambda: client.fetch_trades(PERP, None, 100), lambda rows: len(rows) >= 1)
-    await tally.atry("fetch_funding_rate", lambda: client.fetch_funding_rate(PERP),
-                     lambda row: row["fundingRate"] is not None)
-    await tally.atry("fetch_funding_rates", client.fetch_funding_rates, lambda rows: len(rows) == 20)
-    await tally.atry("fetch_funding_rate_history", lambda: client.fetch_funding_rate_history(PERP, None, 100),
-                     lambda rows: len(rows) == 100 and rows[0]["timestamp"] < rows[-1]["timestamp"])
-    await tally.atry("fetch_open_interest", lambda: client.fetch_open_interest(PERP),
-                     lambda row: row["openInterestAmount"] > 0)
     await tally.atry("fetch_market_leverage_tiers", lambda: client.fetch_market_leverage_tiers(PERP),
                      lambda rows: rows[0]["maxLeverage"] == 125)
 
@@ -77,7 +60,7 @@ async def orders(tally: Tally, client: Any) -> None:
                         ccxt.OrderNotFound, "40768")
     await tally.refused("too large", lambda: client.create_order(PERP, "limit", "buy", 50, 60000),
                         ccxt.ExchangeError, "40")
-    await tally.refused("too small", lambda: client.create_order(PERP, "limit", "buy", 0.001, 60000),
+    await tally.refused("too small", lambda: client.create_order(OTHER, "market", "buy", 0.001),
                         ccxt.InvalidOrder, "45110")
     await tally.refused("a parameter that is none",
                         lambda: client.create_order(PERP, "market", "buy", 0.01, None, {"positionSide": "LONG"}),
@@ -191,19 +174,5 @@ async def keys(tally: Tally, base: str) -> None:
     await client.close()
 
 
-async def main() -> None:
-    """All of it."""
-    tally, base = Tally("ccxt.bitget"), address()
-    client = client_at(base)
-    try:
-        await tally.atry("load_markets", client.load_markets, lambda rows: len(rows) == 20)
-        for part in (market, orders, plans, positions):
-            await part(tally, client)
-        await keys(tally, base)
-    finally:
-        await client.close()
-    tally.end()
-
-
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(perp_ccxt.run("ccxt.bitget", client_at, (market, orders, plans, positions), keys))

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 
 from modules.apikeys.api_manager import ApiManager
 from modules.apikeys.health import KeyHealth
-from modules.apikeys.keyring import KeyFile, KeyringError
+from modules.apikeys.keyring import VARIABLE, VAULT_FILE, KeyFile, KeyringError, vault_place
 from modules.apikeys.profiles import PROFILES
 from utils.page import Busy
 from utils.paths import Paths
-from utils.vault import FILE as VAULT_FILE
-from utils.vault import VARIABLE, make_key
+from utils.vault import VaultError, add_key
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -61,11 +60,11 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
                   f"{chosen.name}; bot.py apikeys list shows what there is.")
             return OK if gone else FAILED
         else:
-            make_key(paths.config / VAULT_FILE)
+            add_key(vault_place(paths))
             file.renew()
             _tell(f"The vault has a new key, which closes secrets from now on (unless {VARIABLE} is set, which counts "
                   f"more); the older ones in config/{VAULT_FILE} still open what they closed.")
-    except (KeyringError, OSError) as problem:
+    except (KeyringError, VaultError, OSError) as problem:
         sys.stderr.write(f"Not done: {problem}\n")
         return FAILED
     return OK

@@ -5,6 +5,7 @@ one provider. A key of several parts (exchanges, Reddit) joins them by ``:`` (``
 """
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +16,10 @@ from modules.apikeys.profiles import PROFILES, Profile
 from utils.files import locked, read_whole
 from utils.paths import Paths
 from utils.redact import masked, register_secrets
-from utils.vault import Vault, VaultError, write_secret
+from utils.vault import Place, Vault, VaultError, write_secret
 
 FILE = "apikeys.enc"
+VAULT_FILE, VARIABLE = "vault.key", "COXSWAIN_VAULT_KEY"
 _OWNER = re.compile(r"[A-Za-z0-9_-]{1,24}")
 _LETTERS = re.compile(r"[!-~]+")
 _LONGEST = 4096
@@ -79,11 +81,16 @@ def _key(profile: Profile, piece: str, number: int) -> Key:
     return key if owner else Key(profile.name, f"k{key.mark[:6]}", parts)
 
 
+def vault_place(paths: Paths) -> Place:
+    """Where the keys of this installation's vault are."""
+    return Place(VARIABLE, paths.config / VAULT_FILE, os.environ.get(VARIABLE, ""))
+
+
 class KeyFile:
     """The encrypted file."""
 
     def __init__(self, paths: Paths) -> None:
-        self._paths = paths
+        self._place = vault_place(paths)
         self.path: Path = paths.config / FILE
 
     def load(self) -> Stored:
@@ -93,7 +100,8 @@ class KeyFile:
         except FileNotFoundError:
             return {}
         try:
-            return msgspec.json.decode(Vault.open(self._paths).decrypt(token), type=Stored)
+            opened = Vault.of(self._place, make=False).open(token.decode("ascii", "replace"))
+            return msgspec.json.decode(opened, type=Stored)
         except VaultError as problem:
             raise KeyringError(f"config/{FILE}: {problem}") from None
         except msgspec.MsgspecError:
@@ -138,8 +146,8 @@ class KeyFile:
 
     def _save(self, stored: Stored) -> None:
         try:
-            vault = Vault.open(self._paths, make=not self.path.exists())
-            write_secret(self.path, vault.encrypt(msgspec.json.encode(stored)))
+            vault = Vault.of(self._place, make=not self.path.exists())
+            write_secret(self.path, vault.seal(msgspec.json.encode(stored).decode()))
         except VaultError as problem:
             raise KeyringError(str(problem)) from None
 

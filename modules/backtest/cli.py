@@ -25,6 +25,7 @@ from modules.backtest.prepare import compiled, fresh
 from modules.backtest.settings import BacktestSettings
 from modules.backtest.strategies import STRATEGIES
 from utils.files import write_atomic
+from utils.mistakes import wrong
 from utils.paths import Paths
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from modules.backtest.report import Report
 
 OK, FAILED, WRONG = 0, 1, 2
+_HELP = {"-h", "--help"}
 ON_TICKS = ("imbalance", "signals")  # need --ticks; ticks/cli.py has them
+_OTHERS = {"grid": "grid_cli", "showdown": "showdown_cli", "showdown-meta": "showdown_meta"}
 
 
 class Wrong(Exception):
@@ -43,14 +46,16 @@ class Wrong(Exception):
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="bot.py backtest", description="Test the live rules on past candles.",
-                                     epilog="The hedging grid has options of its own: bot.py backtest grid --help")
+    parser = argparse.ArgumentParser(
+        prog="bot.py backtest", description="Test the live rules on past candles.",
+        epilog="With options of their own: bot.py backtest grid --help, backtest showdown --help, and on recorded "
+               "frames backtest imbalance --help (signals; scalper --ticks, grid --ticks as well)")
     parser.add_argument("strategy", choices=tuple(STRATEGIES),
                         help="; ".join(f"{name}: {each.about}" for name, each in STRATEGIES.items()))
     parser.add_argument("--candles", nargs="+", type=Path, metavar="FILE",
                         help="CSV, Parquet or Feather files, or folders (default: the collected data/market_data)")
     parser.add_argument("--ticks", nargs="+", type=Path, metavar="FILE",
-                        help="recorded frames instead of candles (see backtest imbalance --ticks --help)")
+                        help="recorded frames instead of candles (see backtest imbalance --help)")
     parser.add_argument("--finer", nargs="+", type=Path, default=[], metavar="FILE",
                         help="finer candles of the same tokens: they decide what came first within a candle")
     parser.add_argument("--symbols", nargs="+", default=[], metavar="SYMBOL", help="only these tokens")
@@ -71,12 +76,18 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
     """Returns the exit code."""
+    if _HELP & set(argv) and ("--ticks" in argv or argv[0] in ON_TICKS):  # --ticks takes no --help for its files
+        argv = [*(name for name in argv[:1] if name[0] != "-"), "--help", "--ticks"]
     other = _elsewhere(argv)
     if other:
         return int(importlib.import_module(other).main(argv if "--ticks" in argv else argv[1:], settings, paths))
-    if argv and argv[0] in ON_TICKS and not {"-h", "--help"} & set(argv):
+    if argv and argv[0] in ON_TICKS:
         _tell(f"{argv[0]} runs on recorded frames: bot.py backtest {argv[0]} --ticks FILES (recordings lie in "
               "data/recordings)")
+        return WRONG
+    if argv and not argv[0].startswith("-") and argv[0] not in STRATEGIES:
+        _tell(f"There is no strategy {argv[0]!r}. There are: {', '.join((*STRATEGIES, *_OTHERS))}; on recorded frames "
+              f"(--ticks): {', '.join(ON_TICKS)}, scalper, grid.")
         return WRONG
     chosen = arguments().parse_args(argv)
     results_of(chosen, paths)
@@ -107,9 +118,10 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
 
 def _elsewhere(argv: list[str]) -> str:
     """The module that reads these arguments; "" for this one."""
-    others = {"grid": "grid_cli", "showdown": "showdown_cli", "showdown-meta": "showdown_meta"}
-    own = others.get(argv[0]) if argv else None
-    return f"modules.backtest.{own}" if own else "modules.backtest.ticks.cli" if "--ticks" in argv else ""
+    if "--ticks" in argv:
+        return "modules.backtest.ticks.cli"
+    own = _OTHERS.get(argv[0]) if argv else None
+    return f"modules.backtest.{own}" if own else ""
 
 
 def _compile(chosen: argparse.Namespace, paths: Paths) -> None:
@@ -222,8 +234,8 @@ def groups_of(names: Sequence[str], changes: Sequence[str], settings: "Settings"
         try:
             made[name] = type(model).model_validate(values[name])
         except ValidationError as errors:
-            problems += [f"{name}.{'.'.join(map(str, error['loc']))}: {error['msg'].removeprefix('Value error, ')}"
-                         for error in errors.errors(include_url=False, include_context=False)]
+            problems += [f"{name}.{'.'.join(map(str, error['loc']))}: {wrong(error)}"
+                         for error in errors.errors(include_url=False)]
     if problems:
         raise Wrong("\n".join(problems))
     return made

@@ -47,7 +47,8 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="bot.py backtest grid", description="Test the hedging grid on past candles.")
     add = parser.add_argument
-    add("--candles", nargs="+", type=Path, required=True, metavar="FILE", help="CSV, Parquet or Feather, or folders")
+    add("--candles", nargs="+", type=Path, default=[], metavar="FILE",
+        help="CSV, Parquet or Feather, or folders (default: the collected data/market_data)")
     add("--symbols", nargs="+", default=[], metavar="SYMBOL", help="only these contracts")
     add("--since", metavar="DATE", help="first day, e.g. 2025-05-10 (UTC)")
     add("--until", metavar="DATE", help="last day, inclusive")
@@ -59,6 +60,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--lot-usdt", type=float, default=0.0, help="scale all lots so that the first is worth this; 0 = as they are")
     add("--set", action="append", default=[], metavar="NAME=VALUE", dest="changes", help="a setting of the grid")
     add("--out", type=Path, metavar="FILE", help="write every order and the totals (CSV)")
+    add("--curve", type=int, default=0, metavar="N", help="about N points of the curve in the JSON")
     add("--json", action="store_true", help="print one JSON object instead of text")
     add("--progress", action="store_true", help="tell on stderr how far it is, for programs")
     return parser
@@ -80,11 +82,12 @@ def main(argv: Sequence[str], settings: "Settings", paths: Paths) -> int:
         counted: Counter[str] = Counter()
         started = time.perf_counter()
         only = frozenset(plain_symbol(symbol) for symbol in chosen.symbols)
-        frames = between(load(chosen.candles, counted, only), *span_of(chosen.since, chosen.until))
+        files = chosen.candles or [paths.market_data]
+        frames = between(load(files, counted, only), *span_of(chosen.since, chosen.until))
         read_s = time.perf_counter() - started
         results, left_out = _all(frames, grid, costs, chosen.progress)
         seconds = {"read": read_s, "run": time.perf_counter() - started - read_s}
-        write(chosen, results, left_out, frames, costs, seconds)
+        write(chosen, results, left_out, frames, costs, seconds, grid)
     except Wrong as problem:
         sys.stderr.write(f"{problem}\n")
         return WRONG
@@ -145,7 +148,7 @@ def past_of(frame: "Frame", grid: GridSettings) -> Past:
 
 def told(result: Result, costs: Costs) -> dict[str, Any]:
     """A result as JSON has it, without arrays."""
-    skip = ("deals", "curve", "scale")
+    skip = ("deals", "curve", "closes", "scale")
     found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result) if field.name not in skip}
     return {**found, "pnl": result.equity - result.start, "pnl_pct": (result.equity / costs.balance - 1) * 100,
             "market_pct": (result.last / result.first - 1) * 100,
@@ -171,7 +174,7 @@ def csv_text(results: Sequence[Result], frames: "Sequence[Frame]") -> str:
 
 
 def write(chosen: argparse.Namespace, results: Sequence[Result], left_out: dict[str, str],
-          frames: "Sequence[Frame]", costs: Costs, seconds: dict[str, float]) -> None:
+          frames: "Sequence[Frame]", costs: Costs, seconds: dict[str, float], grid: GridSettings) -> None:
     """Files and terminal. Raises OSError."""
     if chosen.out:
         write_atomic(chosen.out, csv_text(results, frames).encode())
@@ -181,8 +184,16 @@ def write(chosen: argparse.Namespace, results: Sequence[Result], left_out: dict[
         total = {"pnl": sum(row["pnl"] for row in rows), "liquidated": sum(row["liquidated"] for row in rows),
                  "fees": sum(row["fees"] for row in rows), "funding": sum(row["funding"] for row in rows),
                  "identity": all(row["identity"] for row in rows)}
-        sys.stdout.write(json.dumps({"strategy": "grid", "contracts": rows, "total": total, "left_out": left_out,
-                                     "candles": candles, "assumed": ASSUMED, "seconds": seconds}) + "\n")
+        from modules.backtest.grid_report import report_of
+        from modules.backtest.report import json_object
+        report = report_of(results, frames, costs, CODES, ASSUMED, {
+            f"grid.{name}": value for name, value in grid.model_dump().items()}, seconds)
+        whole = json_object(report)
+        if chosen.curve:
+            from modules.backtest.curve import curve_object
+            whole["curve"] = curve_object(report, chosen.curve)
+        sys.stdout.write(json.dumps({**whole, "strategy": "grid", "contracts": rows, "total": total,
+                                     "left_out": left_out, "candles": candles, "assumed": ASSUMED}) + "\n")
         return
     lines = [f"{'contract':<14}{'pnl USDT':>10}{'pnl %':>8}{'market %':>10}{'fall %':>8}{'lowest':>10}{'grids':>7}"
              f"{'adds':>6}{'pair':>6}{'single':>7}{'stop':>5}{'fees':>9}{'funding':>9}  worst case"]

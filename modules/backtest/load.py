@@ -16,12 +16,13 @@ import numpy.typing as npt
 
 from modules.backtest import progress
 from modules.backtest.frames import DataError, Frame, cleaned
+from utils.environment import to_install
 
 TIMES = ("time", "date", "open_time", "timestamp", "datetime")
 SYMBOLS = ("symbol", "pair")
 NUMBERS = ("open", "high", "low", "close", "volume")
 ENDINGS = (".csv", ".parquet", ".feather", ".arrow")
-MISSING = "reading {} needs pyarrow: install it with pip install -r requirements-backtest.txt, or give CSV files"
+MISSING = f"reading {{}} needs pyarrow: {to_install('requirements-backtest.txt')}, or give CSV files"
 
 Columns = dict[str, npt.NDArray[np.generic]]
 
@@ -33,7 +34,8 @@ def files_of(given: Iterable[Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in ENDINGS)
             if not inside:
-                raise DataError(f"{path}: no candle files in this folder ({', '.join(ENDINGS)})")
+                raise DataError(f"{path}: no candle files in this folder ({', '.join(ENDINGS)}); "
+                                "bot.py data download --top 50 fetches some into data/market_data")
             found += inside
         elif path.is_file():
             found.append(path)

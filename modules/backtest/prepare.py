@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from modules.learning.quiet import without
+from utils.environment import to_install
 
 HERE = Path(__file__).resolve().parent
 PARTS = (*(f"modules/backtest/{name}.py" for name in ("arrays", "book", "engine", "measure",
@@ -23,7 +24,7 @@ PARTS = (*(f"modules/backtest/{name}.py" for name in ("arrays", "book", "engine"
          *(f"modules/exchange/orderbook/{name}.py" for name in ("jit", "layout", "parse_kernels")),
          "modules/strategies/hype/exits.py", "utils/compiled.py", "modules/backtest/ticks/signal_trial.py",
          *(f"modules/strategies/signals/{name}.py" for name in ("follow", "rules")),
-         "modules/backtest/scalper.py", "modules/backtest/ticks/scalper.py",
+         "modules/backtest/scalper.py", "modules/backtest/ticks/scalper.py", "modules/backtest/ticks/grid_kernels.py",
          *(f"modules/strategies/scalper/{name}.py" for name in ("flow", "rules", "taking", "terms")),
          *(f"modules/strategies/grid/{name}.py" for name in ("backtest", "indicators", "rules")))
 
@@ -34,7 +35,7 @@ def compiled(cache: Path) -> str:
     To be called before the engine or the exit rules are imported. `cache` is the folder of compiled code.
     """
     if importlib.util.find_spec("numba") is None:
-        return "numba is not installed (pip install -r requirements-backtest.txt)"
+        return f"numba is not installed ({to_install('requirements-backtest.txt')})"
     if "utils.compiled" in sys.modules:
         return "" if sys.modules["utils.compiled"].COMPILED else "the rules were loaded as plain Python before"
     os.environ["COXSWAIN_COMPILED"] = "1"

@@ -2,10 +2,8 @@
 
 1. Every 5 minutes, with no trade open, `stages.run` decides from the candles closed by then: nothing else is known.
    A cheap look first leaves out instants at which the stages could only say flat (5m and 15m structure, momentum).
-2. Entry: a limit at the zone's end nearest to the market, for 5 minutes, filled when a later 1m candle reaches it.
-3. Stop before target where one candle reaches both. The first target closes half and moves the stop to the entry.
-   A trade that lasts a week ends at the close. Every fill pays the taker's fee, a stop slips besides.
-4. Funding is paid at each settlement while a trade is open.
+2. What is decided is followed by the live rules of execution (`positions`), one trade at a time; `showdown_fills` says
+   what candles do to the orders, and what fills cost.
 Figures are float: this is a simulation, no ledger.
 """
 
@@ -13,12 +11,12 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modules.strategies.showdown import indicators, meta, review, stages, structure
+from modules.backtest.showdown_fills import Trade, simulate, units_of
+from modules.strategies.showdown import indicators, meta, positions, review, stages, structure
 from modules.strategies.showdown.decision import Question
 from modules.strategies.showdown.inputs import BARS_NEEDED, Inputs
 from modules.strategies.showdown.records import (
@@ -40,32 +38,7 @@ from modules.strategies.showdown.settings import ShowdownSettings
 MINUTE, FIVE, DAY, WEEK = 60_000, 300_000, 86_400_000, 604_800_000
 WINDOW = 300
 MONDAY = 4 * DAY
-STOP_SLIP = 0.0002
 CONTRACT = Contract(tick="0.1", step="0.001", min_notional="100", max_quantity="1000", fee="0.0005")
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """One simulated trade. `r`: net result in units of the risk taken; `ended`: SL, BE, TP2 or TIME."""
-
-    side: int
-    decided_ms: int
-    entry_ms: int
-    exit_ms: int
-    entry: float
-    quantity: float
-    risk: float
-    net: float
-    fees: float
-    funding: float
-    ended: str
-    reason: str
-    offsets: tuple[float, float, float]  # stop and targets from the entry, in its direction, as shares of it
-    figures: tuple[float, ...] = ()  # what the meta-layer is asked with, in the order of meta.FEATURES
-
-    @property
-    def r(self) -> float:
-        return self.net / self.risk if self.risk > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +51,7 @@ class Result:
     reasons: dict[str, int]
     equity: float
     minutes: Bars
+    contract: Contract = CONTRACT
 
 
 def contract_of(minutes: Bars, symbol: str) -> Contract:
@@ -119,7 +93,7 @@ def run(minutes: Bars, funding: Series, settings: ShowdownSettings, equity: floa
     trades: list[Trade] = []
     reasons: dict[str, int] = {}
     busy_until, asked = 0, 0
-    moments = promising(frames, settings)
+    moments, units = promising(frames, settings), units_of(contract)
     for ms in moments:
         if ms < busy_until:
             continue
@@ -128,18 +102,17 @@ def run(minutes: Bars, funding: Series, settings: ShowdownSettings, equity: floa
         opinions = reviewer(outcome.question, outcome.decision) if reviewer is not None else ()
         decision = review.apply(outcome.decision, opinions, contract)
         reasons[decision.reason] = reasons.get(decision.reason, 0) + 1
-        if decision.action == "flat" or decision.entry_zone is None:
+        if decision.action == "flat":
             continue
-        side = 1 if decision.action == "long" else -1
-        limit = float(decision.entry_zone[1 if side > 0 else 0])
-        prices = [float(value or 0) for value in (decision.sl, decision.tp1, decision.tp2)]
-        trade = simulate(minutes, funding, side, ms, limit, prices, float(decision.quantity), decision.reason)
+        followed = positions.followed(decision, ms, settings)
+        trade = (simulate(minutes, funding, followed, units, settings) if isinstance(followed, positions.Trade)
+                 else None)
         if trade is not None:
             trades.append(replace(trade, figures=tuple(meta.row(outcome.question, outcome.decision))))
             equity += trade.net
             curve.append((trade.exit_ms, equity))
             busy_until = trade.exit_ms
-    return Result(tuple(trades), len(moments), asked, reasons, equity, minutes)
+    return Result(tuple(trades), len(moments), asked, reasons, equity, minutes, contract)
 
 
 def promising(frames: dict[str, Bars], settings: ShowdownSettings) -> list[int]:
@@ -186,74 +159,3 @@ def _inputs(frames: dict[str, Bars], funding: Series, ms: int, equity: float, cu
     money = Money(equity=format(equity, ".2f"), day_drawdown_pct=falls[0], week_drawdown_pct=falls[1],
                   source="backtest")
     return Inputs("BTCUSDT", ms, bars, {"funding": funding[max(0, end - 3):end]}, {}, money, contract)
-
-
-def simulate(minutes: Bars, funding: Series, side: int, ms: int, limit: float, prices: Sequence[float], quantity: float,
-             reason: str, at_once: bool = False) -> Trade | None:
-    """Rules 2 to 4 for one decision; `prices`: stop, first and second target. None where the limit was not reached.
-
-    `at_once`: in at the first open, for entries drawn by lot.
-    """
-    fee = float(CONTRACT.fee)
-    begin = int(np.searchsorted(minutes[:, OPEN_MS], ms, side="left"))
-    window = minutes[begin:begin + 5]
-    reached = np.flatnonzero(window[:, LOW] <= limit if side > 0 else window[:, HIGH] >= limit)
-    if not len(window) or (not len(reached) and not at_once) or window[0, OPEN_MS] > ms + FIVE:
-        return None
-    at = begin if at_once else begin + int(reached[0])
-    first = float(minutes[at, OPEN])
-    entry = first if at_once else min(first, limit) if side > 0 else max(first, limit)
-    path = minutes[at:at + WEEK // MINUTE]
-    sl, tp1, tp2 = prices
-    against = path[:, LOW] if side > 0 else path[:, HIGH]
-    ahead = path[1:, HIGH] if side > 0 else path[1:, LOW]  # the entry's own candle may stop, never reward
-    stopped = _first(side * against <= side * sl)
-    target1 = _first(side * ahead >= side * tp1, 1)
-    fills: list[tuple[int, float, float]] = []  # (place, price, share)
-    ended = "TIME"
-    if stopped is not None and (target1 is None or stopped <= target1):
-        fills, ended = [(stopped, _stop(path, stopped, sl, side), 1.0)], "SL"
-    elif target1 is not None:
-        back = _first(side * against[target1 + 1:] <= side * entry, target1 + 1)
-        target2 = _first(side * ahead[target1 - 1:] >= side * tp2, target1)
-        fills = [(target1, tp1, 0.5)]
-        if target2 is not None and (back is None or target2 < back):
-            fills.append((target2, tp2, 0.5))
-            ended = "TP2"
-        elif back is not None:
-            fills.append((back, _stop(path, back, entry, side), 0.5))
-            ended = "BE"
-    left = 1.0 - sum(share for *_, share in fills)
-    if left > 0:
-        fills.append((len(path) - 1, float(path[-1, CLOSE]), left))
-    offsets = (side * (sl / entry - 1), side * (tp1 / entry - 1), side * (tp2 / entry - 1))
-    return _booked(path, funding, side, ms, entry, quantity, sl, fills, ended, reason, fee, offsets)
-
-
-def _booked(path: Bars, funding: Series, side: int, ms: int, entry: float, quantity: float, sl: float,
-            fills: list[tuple[int, float, float]], ended: str, reason: str, fee: float,
-            offsets: tuple[float, float, float]) -> Trade:
-    gross = sum(side * (price - entry) * quantity * share for _, price, share in fills)
-    fees = fee * quantity * (entry + sum(price * share for _, price, share in fills))
-    begin = int(path[0, OPEN_MS])
-    paid = 0.0
-    for place, price, share in fills:
-        end = int(path[place, OPEN_MS]) + MINUTE
-        due = funding[(funding[:, 0] > begin) & (funding[:, 0] <= end), 1]
-        paid += side * float(due.sum()) * quantity * share * price
-    risk = quantity * (abs(entry - sl) + fee * (entry + sl))
-    last = int(path[max(place for place, *_ in fills), OPEN_MS]) + MINUTE
-    return Trade(side, ms, begin, last, entry, quantity, risk, gross - fees - paid, fees, paid, ended, reason,
-                 offsets)
-
-
-def _first(found: Any, shift: int = 0) -> int | None:
-    places = np.flatnonzero(found)
-    return int(places[0]) + shift if len(places) else None
-
-
-def _stop(path: Bars, place: int, trigger: float, side: int) -> float:
-    """A stop fills at its trigger, or at the open where the candle opens beyond it, and slips."""
-    first = float(path[place, OPEN]) if place else trigger
-    base = min(first, trigger) if side > 0 else max(first, trigger)
-    return base * (1 - side * STOP_SLIP)

@@ -150,7 +150,7 @@ def report(result: "Result", own: ShowdownSettings, funding: Any) -> dict[str, A
     equity = own.paper_usdt + np.cumsum([trade.net for trade in trades])
     peak = np.maximum.accumulate(np.concatenate(([own.paper_usdt], equity)))
     fall = float(((peak - np.concatenate(([own.paper_usdt], equity))) / peak).max()) * 100
-    lots = by_lot(result, funding)
+    lots = by_lot(result, funding, own)
     return {
         "days": round((bars[-1, 0] - bars[0, 0]) / 86_400_000, 1), "instants": result.decided,
         "decisions": result.asked, "reasons": result.reasons, "trades": len(trades),
@@ -166,24 +166,37 @@ def report(result: "Result", own: ShowdownSettings, funding: Any) -> dict[str, A
     }
 
 
-def by_lot(result: "Result", funding: Any) -> Any:
-    """Mean R of `RUNS` runs of as many entries at random instants and sides, each with a real trade's exits."""
-    from modules.backtest.showdown import simulate
+def by_lot(result: "Result", funding: Any, own: ShowdownSettings) -> Any:
+    """Mean R of `RUNS` runs of as many entries at random instants and sides, each with a real trade's distances and the
+    same exits and costs."""
+    from modules.backtest.showdown_fills import units_of
     if not result.trades:
         return np.empty(0)
-    draw = np.random.default_rng(7)
+    draw, units = np.random.default_rng(7), units_of(result.contract)
     bars, means = result.minutes, []
     for _ in range(RUNS):
-        found = []
-        for like in result.trades:
-            place, side = int(draw.integers(0, len(bars) - 1000)), int(draw.choice((-1, 1)))
-            price = float(bars[place, 1])
-            prices = [price * (1 + side * offset) for offset in like.offsets]
-            trade = simulate(bars, funding, side, int(bars[place, 0]), price, prices, 1.0, "lot", True)
-            if trade is not None:
-                found.append(trade.r)
+        found = [_drawn(bars, funding, like, int(draw.integers(0, max(1, len(bars) - 1000))), int(draw.choice((-1, 1))),
+                        units, own).r for like in result.trades]
         means.append(float(np.mean(found)))
     return np.array(means)
+
+
+def _drawn(bars: Any, funding: Any, like: "Trade", place: int, side: int, units: Any, own: ShowdownSettings) -> "Trade":
+    """An entry at the open of a minute, as a quote would pay for it."""
+    from decimal import Decimal
+
+    from modules.backtest.showdown_fills import MAKER, Entry, follow
+    from modules.strategies.showdown import positions
+    price = positions.to_tick(Decimal(repr(float(bars[place, 1]))), units.tick, down=side > 0)
+    sl, tp1, tp2 = (positions.to_tick(price * (1 + side * Decimal(repr(offset))), units.tick, down=side > 0)
+                    for offset in like.offsets)
+    much = max(units.step, Decimal(repr(like.quantity * like.entry / float(price))) // units.step * units.step)
+    ms = int(bars[place, 0])
+    trade = positions.Trade(
+        id="lot", symbol="", mode="TEST", long=side > 0, decided_ms=ms, price=price, worst=price, sl=sl, tp1=tp1,
+        tp2=tp2, quantity=much, risk=much * (abs(price - sl) + units.fee * (price + sl)), confidence=0.0, risk_level=1,
+        reason="lot", stop=sl)
+    return follow(bars, funding, trade, Entry(place, price, much, MAKER), units, own)
 
 
 def interval(r: Any) -> list[float] | None:

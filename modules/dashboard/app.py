@@ -16,16 +16,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from modules.dashboard.actions import Actions
 from modules.dashboard.files import File, read_all
-from modules.dashboard.guard import COOKIE
+from modules.dashboard.guard import cookie_name
 from modules.dashboard.live import Live, TooMany, Watcher
 from modules.dashboard.login import Login, LoginRefused
+from modules.dashboard.pages import PAGES
 from modules.dashboard.sessions import OWNER, Session, Sessions
 
+__all__ = ["PAGES", "application"]
 log = logging.getLogger(__name__)
-PAGES = ("overview", "hype", "signals", "logs", "system")
 _LOGIN_FILES = {"/login": "login.html", "/login.css": "login.css", "/login.js": "login.js", "/icon.svg": "icon.svg"}
 _ANSWER_WITHIN_S = 20.0
 _LONGEST_WORD = 200
+_BETWEEN_WORDS_S = 0.05  # a socket that never stops talking is heard 20 times a second
 
 
 class _Body(BaseModel):
@@ -54,7 +56,7 @@ class AskBody(_Body):
 def application(sessions: Sessions, login: Login, live: Live, actions: Actions, secure: bool,
                 health: Callable[[], dict[str, Any]]) -> FastAPI:
     """The routes. `secure`: the cookie travels over TLS only. `health`: what /health tells anybody."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     _login_routes(app, sessions, login, actions, secure)
     _page_routes(app, health)
     _action_routes(app, actions)
@@ -63,22 +65,26 @@ def application(sessions: Sessions, login: Login, live: Live, actions: Actions, 
 
 
 def _login_routes(app: FastAPI, sessions: Sessions, login: Login, actions: Actions, secure: bool) -> None:
-    def entered(token: str, session: Session) -> Response:
+    def entered(token: str, session: Session, request: Request) -> Response:
+        before = request.scope["state"]["session"]
+        if before is not None:  # one browser has one login
+            sessions.close(before)
         answer = JSONResponse({"role": session.role})
-        answer.set_cookie(COOKIE, token, max_age=login.cookie_s, httponly=True, samesite="lax", secure=secure, path="/")
+        answer.set_cookie(cookie_name(secure), token, max_age=login.cookie_s, httponly=True, samesite="lax",
+                          secure=secure, path="/")
         return answer
 
     @app.post("/login")
     async def by_password(body: PasswordBody, request: Request) -> Response:
         try:
-            return entered(*await login.by_password(body.password, _address(request)))
+            return entered(*await login.by_password(body.password, _address(request)), request)
         except LoginRefused as refusal:
             return refusal.answer()
 
     @app.post("/login/link")
     async def by_link(body: LinkBody, request: Request) -> Response:
         try:
-            return entered(*await login.by_link(body.token, _address(request)))
+            return entered(*await login.by_link(body.token, _address(request)), request)
         except LoginRefused as refusal:
             return refusal.answer()
 
@@ -88,7 +94,7 @@ def _login_routes(app: FastAPI, sessions: Sessions, login: Login, actions: Actio
         sessions.close(session)
         await actions.note("logout", session.who, session.role, _address(request))
         answer = Response(status_code=204)
-        answer.delete_cookie(COOKIE, path="/")
+        answer.delete_cookie(cookie_name(secure), path="/", httponly=True, samesite="lax", secure=secure)
         return answer
 
 
@@ -188,6 +194,7 @@ async def _listen(websocket: WebSocket, live: Live, watcher: Watcher) -> None:
             raise WebSocketDisconnect(1003) from None
         page = told.pop("page", "")
         live.look_at(watcher, page, {key[:20]: value[:100] for key, value in list(told.items())[:5]})
+        await asyncio.sleep(_BETWEEN_WORDS_S)
 
 
 def _session(request: Request) -> Session:

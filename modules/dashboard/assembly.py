@@ -2,30 +2,29 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import psutil
 
+from modules.dashboard import metrics_api
 from modules.dashboard.actions import Actions
 from modules.dashboard.app import application
+from modules.dashboard.candles import LiveCandles
 from modules.dashboard.guard import App, Guard
-from modules.dashboard.live import Builder, Live, Sections
+from modules.dashboard.live import Live
 from modules.dashboard.login import Login
-from modules.dashboard.pages.bar import bar
-from modules.dashboard.pages.hype import hype
-from modules.dashboard.pages.logs import logs
-from modules.dashboard.pages.overview import overview
+from modules.dashboard.metrics import Metrics
+from modules.dashboard.pages.every import builders
 from modules.dashboard.pages.showdown_api import ManualApi, market_clock, router
-from modules.dashboard.pages.signals import SignalsPage
 from modules.dashboard.pages.sources import Sources
-from modules.dashboard.pages.system import SystemPage
+from modules.dashboard.scrapers import Scrapers
 from modules.dashboard.sessions import Sessions
-from modules.dashboard.throttle import Buckets, Throttle
+from modules.dashboard.throttle import Throttle
 from modules.supervision.registry import Service
+from utils.buckets import Buckets
 from utils.paths import Paths
 from utils.wall import now_ms
 
@@ -46,6 +45,7 @@ class Parts:
     actions: Actions
     sessions: Sessions
     login: Login
+    candles: LiveCandles
 
 
 def assemble(paths: Paths, service: str, settings: "Settings", crew: Sequence[Service],
@@ -59,27 +59,26 @@ def assemble(paths: Paths, service: str, settings: "Settings", crew: Sequence[Se
         login.change(role, stored)  # sessions of an earlier password end
     sources = Sources(paths, settings, crew)
     live = Live({})
-    live.builders.update(_builders(sources, live))
+    own = _own(sources, live)
+    live.builders.update(builders(sources, own))
     secure = wishes.public_url.startswith("https://")
     inner = application(sessions, login, live, actions, secure, lambda: {"status": "ok"})
     clock = market_clock(paths, settings.futures.name == "simulated")
     inner.include_router(router(ManualApi(paths, settings, actions, clock)))
+    metrics = Metrics(sources, own, lambda: guard.refused)
+    inner.include_router(metrics_api.router(metrics, live))
     hosts = {wishes.host.lower(), urlsplit(wishes.public_url).hostname or ""} - {"", "0.0.0.0", "::"}
-    guard = Guard(inner, sessions, Buckets(REQUESTS_S, BURST, time.monotonic), frozenset(hosts), secure)
-    return Parts(guard, guard, live, actions, sessions, login)
+    scrapers = Scrapers(wishes.metrics_token.get_secret_value(), wishes.metrics_on_loopback)
+    guard = Guard(inner, sessions, Buckets(REQUESTS_S, BURST, time.monotonic), frozenset(hosts), secure, scrapers)
+    return Parts(guard, guard, live, actions, sessions, login, sources.candles)
 
 
-def _builders(sources: Sources, live: Live) -> dict[str, Builder]:
+def _own(sources: Sources, live: Live) -> Callable[[], dict[str, Any]]:
+    """Figures of the dashboard itself."""
     process = psutil.Process(os.getpid())
 
     def own() -> dict[str, Any]:
         return {"clients": live.watchers, "build_ms": round(live.build_ms, 1), "failures": live.failures,
                 "rss_mb": sources.for_a_while("rss", 2.0, lambda: round(process.memory_info().rss / 1e6, 1))}
 
-    def plain(build: Any, arguments: dict[str, str]) -> Sections:
-        shown: Sections = build(sources)
-        return shown
-
-    system = SystemPage(sources, own)
-    return {"bar": partial(plain, bar), "overview": partial(plain, overview), "hype": partial(plain, hype),
-            "signals": SignalsPage(sources, system), "logs": partial(logs, sources), "system": system}
+    return own

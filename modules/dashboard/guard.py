@@ -1,20 +1,23 @@
 """The one door of the dashboard: every request and socket passes here before any page does.
 
 1. The Host must be one of ours (a foreign page cannot reach us through its own name: DNS rebinding).
-2. Without a session there is nothing but /health and what the login page itself needs.
+2. Without a session there is nothing but /health and what the login page itself needs; and /metrics for whoever
+   `scrapers` lets in.
 3. Whatever changes something (any method but GET and HEAD) comes from our own page: Origin, and with a session its
    CSRF token. A socket must come from our own page as well.
 4. A viewer's session may read; the routes that act ask for the owner's.
 5. Every answer carries the security headers; scripts come from this server only, none is inline.
 """
 
+import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
+from modules.dashboard.scrapers import Scrapers
 from modules.dashboard.sessions import Session, Sessions
-from modules.dashboard.throttle import Buckets
+from utils.buckets import Buckets
 
 COOKIE = "coxswain_session"
 OPEN = frozenset({"/health", "/login", "/login/link", "/login.css", "/login.js", "/icon.svg"})
@@ -41,12 +44,15 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class Guard:
     """ASGI middleware. `hosts`: names people reach us by, besides loopback."""
 
-    def __init__(self, app: App, sessions: Sessions, buckets: Buckets, hosts: frozenset[str], secure: bool) -> None:
+    def __init__(self, app: App, sessions: Sessions, buckets: Buckets, hosts: frozenset[str], secure: bool,
+                 scrapers: Scrapers | None = None) -> None:
         self.app = app
         self.sessions = sessions
         self.buckets = buckets
+        self.scrapers = scrapers or Scrapers()
         self.hosts = hosts | _LOOPBACK
         self.headers = _HEADERS + (((b"strict-transport-security", b"max-age=31536000"),) if secure else ())
+        self.cookie = cookie_name(secure)
         self.refused = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +60,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        session = self.sessions.find(_cookie(headers.get("cookie", "")))
+        session = self.sessions.find(_cookie(headers.get("cookie", ""), self.cookie))
         scope.setdefault("state", {})["session"] = session
         refusal = self._refusal(scope, headers, session)
         if refusal is None:
@@ -68,12 +74,16 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: dict[str, str], session: Session | None) -> tuple[int, str] | None:
         """Status and words of a refusal, None where the request may pass (rules 1–3)."""
-        host = _host_of(headers.get("host", ""))
-        if host not in self.hosts:
-            return 421, "This address is not served here. DASHBOARD_PUBLIC_URL names the one people use."
-        caller = session.id if session is not None else str((scope.get("client") or ("?",))[0])
-        if not self.buckets.take(caller):
+        client = str((scope.get("client") or ("?",))[0])
+        if not self.buckets.take(session.id if session is not None else client):
             return 429, "Too many requests; wait a little."
+        request = scope.get("method", ""), scope["path"], headers
+        if self.scrapers.shows_token(*request):
+            return None
+        if _host_of(headers.get("host", "")) not in self.hosts:
+            return 421, "This address is not served here. DASHBOARD_PUBLIC_URL names the one people use."
+        if self.scrapers.is_local(*request, client):
+            return None
         if scope["type"] == "websocket":
             if not _same_origin(headers):
                 return 403, "This socket was opened by a foreign page."
@@ -82,12 +92,12 @@ class Guard:
             return 401, "Log in first."
         if scope["method"] in ("GET", "HEAD"):
             return None
-        if not headers.get("content-length", "0").isdecimal() or int(headers.get("content-length", "0")) > \
-                _LARGEST_BODY or "transfer-encoding" in headers:
+        length = headers.get("content-length", "0")
+        if "transfer-encoding" in headers or not length.isdecimal() or len(length) > 9 or int(length) > _LARGEST_BODY:
             return 413, "This is too large."
         if not _same_origin(headers):
             return 403, "This request comes from a foreign page."
-        if scope["path"] not in OPEN and (session is None or headers.get("x-csrf", "") != session.csrf):
+        if scope["path"] not in OPEN and (session is None or not _same(headers.get("x-csrf", ""), session.csrf)):
             return 403, "The page is from an earlier login. Load it again."
         return None
 
@@ -116,9 +126,14 @@ class Guard:
         return dressed
 
 
-def _cookie(header: str) -> str:
+def cookie_name(secure: bool) -> str:
+    """The cookie's name. With TLS its prefix makes browsers refuse one that another name of the domain has planted."""
+    return f"__Host-{COOKIE}" if secure else COOKIE
+
+
+def _cookie(header: str, name: str) -> str:
     try:
-        found = SimpleCookie(header).get(COOKIE)
+        found = SimpleCookie(header).get(name)
     except CookieError:
         return ""
     return found.value if found is not None else ""
@@ -130,6 +145,10 @@ def _host_of(host: str) -> str:
         return (urlsplit(f"//{host}").hostname or "").lower()
     except ValueError:
         return ""
+
+
+def _same(shown: str, known: str) -> bool:
+    return hmac.compare_digest(shown.encode("latin-1"), known.encode())
 
 
 def _same_origin(headers: dict[str, str]) -> bool:

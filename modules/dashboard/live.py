@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 EVERY_S = 0.5
 MOST_WATCHERS = 64
 Sections = Mapping[str, Any]
@@ -113,6 +114,10 @@ class Live:
             for watcher in self._watchers:
                 watcher.wake.set()
             await self._rest(EVERY_S - (self._clock() - began))
+
+    async def work(self, job: Callable[[], T]) -> T:
+        """What `job` answers from the pages' own thread, behind what is being built (rule 2). Raises what it raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, job)
 
     async def _rest(self, seconds: float) -> None:
         """Wait; a page that was just opened need not."""

@@ -23,6 +23,7 @@ from modules.supervision.messages import Message
 from modules.supervision.registry import Service
 from modules.supervision.service import ServiceRun
 from utils.listening import listening
+from utils.patient_http import PatientHttp
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -63,11 +64,12 @@ async def serve(run: ServiceRun, settings: "Settings", crew: Sequence[Service]) 
 async def _live(run: ServiceRun, parts: Parts, listener: socket.socket) -> None:
     """Server, pages and inbox together; one that ends by itself ends the service, and is started again."""
     server = Server(uvicorn.Config(
-        parts.app, log_config=None, access_log=False, lifespan="off", http="h11", ws="websockets-sansio",
+        parts.app, log_config=None, access_log=False, lifespan="off", http=PatientHttp, ws="websockets-sansio",
         ws_max_size=65_536, proxy_headers=True, forwarded_allow_ips="127.0.0.1", server_header=False,
         timeout_keep_alive=30, limit_concurrency=400, timeout_graceful_shutdown=2))
     http = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     works = [http, asyncio.create_task(parts.live.run(), name="pages"),
+             asyncio.create_task(parts.candles.run(), name="candles"),
              asyncio.create_task(_inbox(run, parts), name="inbox"),
              asyncio.create_task(_facts(run, parts), name="facts")]
     stopped = asyncio.create_task(run.stop.wait(), name="stop")
@@ -142,7 +144,8 @@ async def handle(run: ServiceRun, parts: Parts, message: Message) -> None:
         case "password":
             stored, made = await asyncio.to_thread(renew, run.paths.config)
             parts.login.change(OWNER, stored)
-            tell(run, made, "The dashboard has a new password; all logins with the old one have ended.")
+            parts.sessions.close_all()  # those by links too: somebody may have got hold of one
+            tell(run, made, "The dashboard has a new password; all logins and links of before have ended.")
         case other:
             log.error("inbox: %s is not understood", other)
 

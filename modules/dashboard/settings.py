@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-SHORTEST = 10
+SHORTEST, SHORTEST_TOKEN = 10, 20
 
 
 class DashboardSettings(BaseModel):
@@ -20,6 +20,10 @@ class DashboardSettings(BaseModel):
     viewer_password: SecretStr = Field(SecretStr(""), description="Password of those who may only look, or its hash; "
                                                                   "empty: no such login")
     session_days: float = Field(7.0, gt=0, le=90, description="Days until one has to log in again")
+    metrics_token: SecretStr = Field(SecretStr(""), description="Token a Prometheus server shows at /metrics "
+                                     "(Bearer), at least 20 characters; empty: it asks for a login like every page")
+    metrics_on_loopback: bool = Field(False, description="Give /metrics to programs of this machine without token or "
+                                                         "login (never through a proxy)")
     link_minutes: float = Field(10.0, gt=0, le=1440, description="Minutes a one-time link of /dashboard is valid")
 
     @field_validator("password", "viewer_password")
@@ -28,6 +32,14 @@ class DashboardSettings(BaseModel):
         """A short password is guessed."""
         if 0 < len(value.get_secret_value()) < SHORTEST:
             raise ValueError(f"is shorter than {SHORTEST} characters")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr) -> SecretStr:
+        """A machine keeps it; nobody types it."""
+        if 0 < len(value.get_secret_value()) < SHORTEST_TOKEN:
+            raise ValueError(f"is shorter than {SHORTEST_TOKEN} characters; make one with: openssl rand -hex 20")
         return value
 
     @field_validator("public_url")

@@ -1,9 +1,8 @@
-"""Wrong passwords are slowed, and so is whoever asks too much. Pure: seconds come from the caller's clock.
+"""Wrong passwords are slowed (requests: `utils/buckets.py`). Pure: seconds come from the caller's clock.
 
 1. After a wrong password from an address the next try there waits 1, 2, 4 … 60 s; a right one forgives.
 2. All addresses together have 30 wrong tries in a minute; then every password waits. One-time links still work, so
    that nobody can lock the owner out.
-3. Requests: a bucket for each caller.
 """
 
 from collections import OrderedDict
@@ -51,21 +50,3 @@ class Throttle:
     def right(self, address: str) -> None:
         """A right one forgives the wrong ones before it."""
         self._by_address.pop(address, None)
-
-
-class Buckets:
-    """Requests a caller may make: `burst` at once, `rate` a second in the long run (rule 3)."""
-
-    def __init__(self, rate: float, burst: float, clock: Callable[[], float]) -> None:
-        self._rate, self._burst, self._clock = rate, burst, clock
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, caller: str) -> bool:
-        """Whether one more request is within the measure."""
-        now = self._clock()
-        left, at = self._left.pop(caller, (self._burst, now))
-        left = min(self._burst, left + (now - at) * self._rate)
-        self._left[caller] = (left - 1 if left >= 1 else left, now)
-        while len(self._left) > REMEMBERED:
-            self._left.popitem(last=False)
-        return left >= 1

@@ -3,13 +3,12 @@
 An order is built from named fields and nothing else, so that nothing can travel that the venue passes over (trap 2).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from modules.apikeys.api_manager import ApiManager
 from modules.exchange import binance_parse as parse
 from modules.exchange.binance_codes import ORDER_WEIGHT, ORDERS, USED_WEIGHT
-from modules.exchange.classify import Answer
 from modules.exchange.codes import Kind
 from modules.exchange.futures_types import (
     Bracket,
@@ -25,27 +24,33 @@ from modules.exchange.futures_types import (
 from modules.exchange.keyed import wire_of
 from modules.exchange.lanes import Lane
 from modules.exchange.link import Link
-from modules.exchange.parsing import unique as unique_rows
+from modules.exchange.own_trades import once
 from modules.exchange.types import (
     Absent,
     Accepted,
-    Balance,
     Denied,
     Fill,
     Lookup,
     Mode,
     OrderRequest,
     OrderState,
-    OrderType,
     Outcome,
     PositionSide,
-    Refused,
     Unavailable,
     Unknown,
 )
+from modules.exchange.venue_account import (
+    SPAN_MS,
+    Params,
+    VenueAccount,
+    closes,
+    closing_only,
+    lane_of,
+    plain,
+    quantity_of,
+    weeks,
+)
 from modules.exchange.wire import Endpoint
-
-Params = Mapping[str, str | int]
 
 
 def _signed(method: str, path: str, weight: int) -> Endpoint:
@@ -80,40 +85,27 @@ KEY_NEW = Endpoint("fapiPrivatePostListenKey", "fapi/v1/listenKey (new)", 1, buc
 KEY_KEEP = Endpoint("fapiPrivatePutListenKey", "fapi/v1/listenKey (keep)", 1, bucket=USED_WEIGHT)
 
 PAGE = 1000
-SPAN_MS = 7 * 86_400_000 - 1
-AHEAD_MS = 60_000  # our clock may be behind; the newest row must not be missed
 ALREADY_SO = frozenset({"-4046", "-4059"})
-
-
-def plain(value: Decimal) -> str:
-    """Without exponent or trailing zeros, as the venue wants it."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def order_params(request: OrderRequest) -> dict[str, str | int]:
     """The parameters of an order: these and no others. Raises ValueError for a senseless order."""
     kind, until = parse.TYPES[request.type]
-    if request.quantity is None or request.quote_quantity is not None:
-        raise ValueError("an order on futures has a quantity in base")
-    if (request.type is OrderType.MARKET) == (request.price is not None):
-        raise ValueError("a market order has no price, every other order has one")
     params: dict[str, str | int] = {
         "symbol": request.symbol, "side": str(request.side), "positionSide": str(request.position_side), "type": kind,
-        "quantity": plain(request.quantity), "newClientOrderId": request.client_id, "newOrderRespType": "ACK"}
+        "quantity": plain(quantity_of(request)), "newClientOrderId": request.client_id, "newOrderRespType": "ACK"}
     if until:
         params["timeInForce"] = until
     if request.price is not None:
         params["price"] = plain(request.price)
-    if parse.reduce_only_param(request):
+    if closes(request) and request.position_side is PositionSide.BOTH:  # in hedge mode the side says it all
         params["reduceOnly"] = "true"
     return params
 
 
 def trigger_params(request: TriggerRequest) -> dict[str, str | int]:
     """The parameters of a conditional order that closes: these and no others. Raises ValueError for one that opens."""
-    if request.position_side is not PositionSide.BOTH and parse.opens(request.side, request.position_side):
-        raise ValueError(f"{request.symbol}: {request.side} on {request.position_side} would open a position")
+    closing_only(request)
     params: dict[str, str | int] = {
         "algoType": "CONDITIONAL", "symbol": request.symbol, "side": str(request.side),
         "positionSide": str(request.position_side), "type": str(request.kind), "triggerPrice": plain(request.trigger),
@@ -127,43 +119,26 @@ def trigger_params(request: TriggerRequest) -> dict[str, str | int]:
     return params
 
 
-class BinanceAccount:
+class BinanceAccount(VenueAccount):
     """The venue's own account. Implements ``futures_api.FuturesAccount`` and ``streams.private.ListenKeys``."""
 
     mode = Mode.LIVE
+    already_so = ALREADY_SO
 
     def __init__(self, link: Link, api_key: str, secret: str, keys: ApiManager | None = None) -> None:
         self.link = link
         self._wire = wire_of(link, "binance", api_key, secret, keys)
 
-    async def _ask(self, endpoint: Endpoint, params: Params, lane: Lane) -> str:
-        return await self.link.ask(self._wire, endpoint, params, lane)
-
-    async def _send(self, endpoint: Endpoint, params: Params, lane: Lane, read: Callable[[str], str]) -> Outcome:
-        """Once (X4); whoever comes next finds clock and address mended."""
-        share = 0.5 if lane is Lane.ENTRY else 3.0
-        reply = await self._wire.send(endpoint, params, lane, self.link.settings.timeout_s * share)
-        if isinstance(reply, Answer):
-            try:
-                return Accepted(self.link.readable(lambda: read(reply.body), endpoint))
-            except Unavailable as problem:
-                return Unknown(str(problem))
-        await self.link.recover(reply)
-        return reply
-
     # -- orders ----------------------------------------------------------------------------------------------
 
     async def place(self, request: OrderRequest) -> Outcome:
         """Send an order, once. What opens goes in the lane of entries, what closes in that of exits (X31)."""
-        closing = request.reduce_only
-        if request.position_side is not PositionSide.BOTH:
-            closing = not parse.opens(request.side, request.position_side)
-        return await self._send(PLACE, order_params(request), Lane.EXIT if closing else Lane.ENTRY,
-                                lambda body: parse.placed(body, request.symbol))
+        return await self._send(PLACE, order_params(request), lane_of(request),
+                                lambda body: Accepted(parse.placed(body, request.symbol)))
 
     async def cancel(self, symbol: str, client_id: str) -> Outcome:
         return await self._send(CANCEL, {"symbol": symbol, "origClientOrderId": client_id}, Lane.PROTECT,
-                                lambda body: parse.placed(body, symbol))
+                                lambda body: Accepted(parse.placed(body, symbol)))
 
     async def order(self, symbol: str, client_id: str) -> Lookup:
         try:
@@ -182,16 +157,11 @@ class BinanceAccount:
         return self.link.readable(lambda: parse.orders(body), endpoint)
 
     async def fills(self, symbol: str, since_ms: int) -> Sequence[Fill]:
-        now_ms = self.link.clock.now_ms() + AHEAD_MS
+        until = self._until_ms()
         found: list[Fill] = []
-        start = max(since_ms, 0) or now_ms - SPAN_MS
-        while start <= now_ms:  # the venue shows seven days at a time
-            found += await self._fills_between(symbol, start, min(start + SPAN_MS, now_ms))
-            start += SPAN_MS + 1
-        # In one-way mode nothing else tells two halves of a trade with oneself apart.
-        unique = self.link.readable(
-            lambda: unique_rows(found, lambda fill: f"{fill.id} {fill.order_id}", "fill"), MY_TRADES)
-        return sorted(unique.values(), key=lambda fill: (fill.market_ms, len(fill.id), fill.id))
+        for start, end in weeks(max(since_ms, 0) or until - SPAN_MS, until):
+            found += await self._fills_between(symbol, start, end)
+        return self.link.readable(lambda: once(found), MY_TRADES)
 
     async def _fills_between(self, symbol: str, start: int, end: int) -> list[Fill]:
         """A full page may lack some: such a window is halved until its pages are not full."""
@@ -209,11 +179,11 @@ class BinanceAccount:
 
     async def place_trigger(self, request: TriggerRequest) -> Outcome:
         return await self._send(PLACE_TRIGGER, trigger_params(request), Lane.PROTECT,
-                                lambda body: parse.trigger_placed(body, request.symbol))
+                                lambda body: Accepted(parse.trigger_placed(body, request.symbol)))
 
     async def cancel_trigger(self, symbol: str, client_id: str) -> Outcome:
         return await self._send(CANCEL_TRIGGER, {"clientAlgoId": client_id}, Lane.PROTECT,
-                                lambda body: parse.trigger_gone(body, client_id))
+                                lambda body: Accepted(parse.trigger_gone(body, client_id)))
 
     async def trigger(self, symbol: str, client_id: str) -> TriggerLookup:
         try:
@@ -224,21 +194,17 @@ class BinanceAccount:
 
     async def open_triggers(self, symbol: str | None = None) -> Sequence[TriggerState]:
         endpoint = OPEN_TRIGGERS[symbol is None]
-        body = await self._ask(endpoint, {} if symbol is None else {"symbol": symbol}, Lane.EXIT)
+        body = await self._ask(endpoint, {} if symbol is None else {"symbol": symbol}, Lane.EXIT, soon=True)
         return self.link.readable(lambda: parse.triggers(body), endpoint)
 
     # -- the account -----------------------------------------------------------------------------------------
-
-    async def balances(self) -> dict[str, Balance]:
-        wallet = await self.wallet()
-        return {parse.ASSET: Balance(parse.ASSET, wallet.available, wallet.equity - wallet.available)}
 
     async def wallet(self) -> Wallet:
         body = await self._ask(ACCOUNT, {}, Lane.EXIT)
         return self.link.readable(lambda: parse.wallet(body), ACCOUNT)
 
     async def positions(self) -> Sequence[Position]:
-        body = await self._ask(POSITIONS, {}, Lane.EXIT)
+        body = await self._ask(POSITIONS, {}, Lane.EXIT, soon=True)
         return self.link.readable(lambda: parse.positions(body), POSITIONS)
 
     async def hedge(self) -> bool:
@@ -255,12 +221,12 @@ class BinanceAccount:
 
     async def incomes(self, since_ms: int) -> Sequence[Income]:
         """Pages of the venue overlap by one millisecond; each row counts once."""
-        end, start = self.link.clock.now_ms() + AHEAD_MS, since_ms
-        found: dict[tuple[str, str, str], Income] = {}
+        end, start = self._until_ms(), since_ms
+        found: dict[tuple[str, str, int, Decimal], Income] = {}
         while True:
             body = await self._ask(INCOME, {"startTime": start, "endTime": end, "limit": PAGE}, Lane.EXIT)
             rows = self._incomes(body)
-            found.update({(row.kind, row.id, row.symbol): row for row in rows})
+            found.update({(row.kind, row.id, row.market_ms, row.amount): row for row in rows})
             newest = max((row.market_ms for row in rows), default=start)
             if len(rows) < PAGE:
                 return sorted(found.values(), key=lambda row: row.market_ms)
@@ -271,18 +237,17 @@ class BinanceAccount:
     def _incomes(self, body: str) -> list[Income]:
         return self.link.readable(lambda: parse.incomes(body), INCOME)
 
-    async def _set(self, endpoint: Endpoint, params: Params) -> Outcome:
-        outcome = await self._send(endpoint, params, Lane.EXIT, lambda body: str(len(parse.raw(body))))
-        return Accepted("") if isinstance(outcome, Refused) and outcome.code in ALREADY_SO else outcome
+    async def _change(self, endpoint: Endpoint, params: Params) -> Outcome:
+        return await self._set(endpoint, params, lambda body: Accepted(str(len(parse.raw(body)))))
 
     async def set_hedge(self, on: bool) -> Outcome:
-        return await self._set(SET_MODE, {"dualSidePosition": "true" if on else "false"})
+        return await self._change(SET_MODE, {"dualSidePosition": "true" if on else "false"})
 
     async def set_leverage(self, symbol: str, leverage: int) -> Outcome:
-        return await self._set(SET_LEVERAGE, {"symbol": symbol, "leverage": leverage})
+        return await self._change(SET_LEVERAGE, {"symbol": symbol, "leverage": leverage})
 
     async def set_margin(self, symbol: str, mode: MarginMode) -> Outcome:
-        return await self._set(SET_MARGIN, {"symbol": symbol, "marginType": str(mode)})
+        return await self._change(SET_MARGIN, {"symbol": symbol, "marginType": str(mode)})
 
     # -- the account's stream ----------------------------------------------------------------------------------
 
@@ -300,8 +265,3 @@ class BinanceAccount:
             await self._ask(KEY_KEEP, {}, Lane.LOOKUP)
         except Unavailable as problem:
             raise OSError(str(problem)) from problem
-
-    async def close(self) -> None:
-        """The link is the market data's; nothing of this account's own is left to release."""
-
-

@@ -2,6 +2,8 @@
 
 from modules.exchange.codes import CodeTable
 
+LIMIT_A_MINUTE = 0.9 * 2400.0  # of weight, for an address, whatever the endpoint; the rest is for strangers there
+
 REFUSED: dict[str, str] = {
     "-1002": "the key has no authority",
     "-1008": "the exchange is overloaded and did not execute it",

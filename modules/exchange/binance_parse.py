@@ -3,7 +3,7 @@
 Every function raises `Unreadable` for a body that is not what the venue documents. Side tables are here (X23).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -24,19 +24,18 @@ from modules.exchange.futures_types import (
     TriggerStatus,
     Wallet,
 )
-from modules.exchange.parsing import BIGGEST, FIRST_MS, Unreadable, amount, decode, exact, ident, instant, positive
+from modules.exchange.market_parse import book_of, candles_of
+from modules.exchange.parsing import BIGGEST, Unreadable, amount, decode, exact, ident, instant, positive
 from modules.exchange.parsing import unique as unique_rows
 from modules.exchange.types import (
     Book,
     Candles,
     Fill,
-    OrderRequest,
     OrderState,
     OrderStatus,
     OrderType,
     PositionSide,
     Print,
-    Side,
     Ticker,
 )
 
@@ -62,25 +61,6 @@ TYPES: dict[OrderType, tuple[str, str]] = {
 }
 _TYPE_OF = {("LIMIT", "GTC"): OrderType.LIMIT, ("LIMIT", "GTD"): OrderType.LIMIT, ("LIMIT", "IOC"): OrderType.IOC,
             ("LIMIT", "FOK"): OrderType.IOC, ("LIMIT", "GTX"): OrderType.POST_ONLY}
-
-
-def opens(side: Side, position_side: PositionSide) -> bool:
-    """Whether an order in hedge mode opens: LONG is opened by buying and closed by selling, SHORT the other way (X23).
-
-    Raises ValueError for BOTH, where that depends on what is held.
-    """
-    if position_side is PositionSide.BOTH:
-        raise ValueError("in one-way mode an order's side alone does not tell whether it opens")
-    return (side is Side.BUY) == (position_side is PositionSide.LONG)
-
-
-def reduce_only_param(request: OrderRequest) -> bool:
-    """Whether `reduceOnly` is to be sent: in hedge mode the venue refuses the parameter, the side says it all."""
-    if request.position_side is PositionSide.BOTH:
-        return request.reduce_only
-    if request.reduce_only and opens(request.side, request.position_side):
-        raise ValueError(f"{request.symbol}: {request.side} on {request.position_side} opens and cannot reduce")
-    return False
 
 
 def markets(body: str) -> dict[str, FuturesMarket]:
@@ -135,29 +115,13 @@ def marks(body: str) -> dict[str, Mark]:
 
 def candles(body: str) -> Candles:
     """``klines``; shape (n, 6), see `types.Candles`."""
-    rows = [row[:6] for row in decode(body, list[list[Any]])]
-    try:
-        found = np.array(rows, dtype=np.float64).reshape(len(rows), 6)
-    except (ValueError, TypeError) as problem:
-        raise Unreadable(f"candles cannot be read ({problem})") from problem
-    if len(found) and (not np.isfinite(found).all() or (np.diff(found[:, 0]) <= 0).any() or found[0, 0] < FIRST_MS):
-        raise Unreadable("candles are not in order")
-    return found
+    return candles_of(decode(body, list[list[Any]]))
 
 
 def book(symbol: str, body: str, now_ms: int) -> Book:
     """``depth``."""
     row = decode(body, shape.DepthRow)
-    bids, asks = _levels(row.bids), _levels(row.asks)
-    sinks = all(a[0] > b[0] for a, b in zip(bids, bids[1:], strict=False))
-    rises = all(a[0] < b[0] for a, b in zip(asks, asks[1:], strict=False))
-    if not sinks or not rises or (bids and asks and bids[0][0] >= asks[0][0]):
-        raise Unreadable(f"the book of {symbol} is not in order")
-    return Book(symbol, bids, asks, row.E if row.E is not None else now_ms)
-
-
-def _levels(rows: Sequence[tuple[Any, Any]]) -> tuple[tuple[Decimal, Decimal], ...]:
-    return tuple((positive(price, "a price of the book"), amount(size, "a size of the book")) for price, size in rows)
+    return book_of(symbol, row.bids, row.asks, row.E if row.E is not None else now_ms)
 
 
 def prints(body: str) -> list[Print]:

@@ -9,10 +9,9 @@ from typing import TypeVar
 import msgspec
 
 from modules.exchange import bitget_parse as parse
-from modules.exchange.binance_account import plain
 from modules.exchange.bitget_codes import ABSENT, KEY_GONE
+from modules.exchange.bitget_stream import BitgetStream
 from modules.exchange.bitget_wire import BitgetKey, BitgetLink, endpoint
-from modules.exchange.classify import Answer
 from modules.exchange.codes import Kind
 from modules.exchange.futures_types import (
     Bracket,
@@ -28,23 +27,32 @@ from modules.exchange.futures_types import (
     Wallet,
 )
 from modules.exchange.lanes import Lane
+from modules.exchange.own_trades import once
 from modules.exchange.parsing import unique as unique_rows
 from modules.exchange.types import (
     Absent,
     Accepted,
-    Balance,
     Denied,
     Fill,
     Lookup,
     Mode,
     OrderRequest,
     OrderState,
-    OrderType,
     Outcome,
     PositionSide,
     Refused,
     Unavailable,
     Unknown,
+)
+from modules.exchange.venue_account import (
+    SPAN_MS,
+    VenueAccount,
+    closes,
+    closing_only,
+    lane_of,
+    plain,
+    quantity_of,
+    weeks,
 )
 from modules.exchange.venue_bitget import BitgetMarket
 from modules.exchange.wire import Endpoint
@@ -71,8 +79,6 @@ SET_MODE = endpoint("POST", "account/set-position-mode")
 
 PAGE = 100
 MOST_PAGES = 200
-SPAN_MS = 7 * 86_400_000 - 1
-AHEAD_MS = 60_000  # our clock may be behind; the newest row must not be missed
 COIN = {"marginCoin": parse.ASSET}
 _SOURCES = {PriceSource.MARK: "mark_price", PriceSource.LAST: "fill_price"}
 _PLANS = {(TriggerKind.STOP, True): "pos_loss", (TriggerKind.STOP, False): "loss_plan",
@@ -87,29 +93,21 @@ def of(symbol: str) -> Params:
 def order_params(request: OrderRequest, margin: MarginMode) -> Params:
     """The parameters of an order: these and no others. Raises ValueError for a senseless order."""
     kind, force = parse.TYPES[request.type]
-    if request.quantity is None or request.quote_quantity is not None:
-        raise ValueError("an order on futures has a quantity in base")
-    if (request.type is OrderType.MARKET) == (request.price is not None):
-        raise ValueError("a market order has no price, every other order has one")
-    params: Params = {**of(request.symbol), **COIN, "marginMode": margin.lower(), "size": plain(request.quantity),
+    params: Params = {**of(request.symbol), **COIN, "marginMode": margin.lower(), "size": plain(quantity_of(request)),
                       **parse.side_words(request.side, request.position_side), "orderType": kind,
                       "clientOid": request.client_id}
     if force:
         params["force"] = force
     if request.price is not None:
         params["price"] = plain(request.price)
-    if request.reduce_only:
-        if request.position_side is PositionSide.BOTH:
-            params["reduceOnly"] = "YES"
-        elif parse.opens(request.side, request.position_side):
-            raise ValueError(f"{request.symbol}: {request.side} on {request.position_side} opens and cannot reduce")
+    if closes(request) and request.position_side is PositionSide.BOTH:
+        params["reduceOnly"] = "YES"
     return params
 
 
 def plan_params(request: TriggerRequest) -> Params:
     """The parameters of a plan that closes: these and no others. Raises ValueError for one that opens."""
-    if request.position_side is not PositionSide.BOTH and parse.opens(request.side, request.position_side):
-        raise ValueError(f"{request.symbol}: {request.side} on {request.position_side} would open a position")
+    closing_only(request)
     params: Params = {**of(request.symbol), **COIN, "planType": _PLANS[request.kind, request.quantity is None],
                       "triggerPrice": plain(request.trigger), "triggerType": _SOURCES[request.source],
                       "holdSide": parse.hold_side(request.position_side, request.side),
@@ -119,7 +117,7 @@ def plan_params(request: TriggerRequest) -> Params:
     return params
 
 
-class BitgetAccount:
+class BitgetAccount(VenueAccount):
     """A user's own account. Implements ``futures_api.FuturesAccount``; `symbol` is the contract that he trades."""
 
     def __init__(self, market: BitgetMarket, key: BitgetKey, symbol: str = "BTCUSDT",
@@ -127,38 +125,19 @@ class BitgetAccount:
         self.link: BitgetLink = market.link
         self.mode = Mode.TEST if key.demo else Mode.LIVE
         self.symbol, self.margin = symbol, margin
-        self._market = market
+        self._market, self._key = market, key
         self._wire = self.link.user_wire(key)
 
-    async def _ask(self, endpoint: Endpoint, params: Mapping[str, str | int], lane: Lane) -> str:
-        return await self.link.ask(self._wire, endpoint, params, lane)
-
-    async def _read(self, endpoint: Endpoint, params: Mapping[str, str | int], read: Callable[[str], T],
-                    lane: Lane) -> T:
-        """A query's answer, read. Raises Unavailable."""
-        body = await self._ask(endpoint, params, lane)
-        return self.link.readable(lambda: read(body), endpoint)
-
-    async def _send(self, endpoint: Endpoint, params: Params, lane: Lane, read: Callable[[str], T]) -> T | Outcome:
-        """Once (X4); whoever comes next finds clock and address mended."""
-        share = 0.5 if lane is Lane.ENTRY else 3.0
-        reply = await self._wire.send(endpoint, params, lane, self.link.settings.timeout_s * share)
-        if isinstance(reply, Answer):
-            try:
-                return self.link.readable(lambda: read(reply.body), endpoint)
-            except Unavailable as problem:
-                return Unknown(str(problem))
-        await self.link.recover(reply)
-        return reply
+    def stream(self, on_order: Callable[[Mapping[str, object]], None],
+               on_gap: Callable[[str], None]) -> BitgetStream:
+        """The account's private socket, not yet running."""
+        return BitgetStream(self.link, self._key, on_order, on_gap)
 
     # -- orders ----------------------------------------------------------------------------------------------
 
     async def place(self, request: OrderRequest) -> Outcome:
         """Send an order, once. What opens goes in the lane of entries, what closes in that of exits (X31)."""
-        closing = request.reduce_only
-        if request.position_side is not PositionSide.BOTH:
-            closing = not parse.opens(request.side, request.position_side)
-        return await self._send(PLACE, order_params(request, self.margin), Lane.EXIT if closing else Lane.ENTRY,
+        return await self._send(PLACE, order_params(request, self.margin), lane_of(request),
                                 lambda body: Accepted(parse.placed(body, request.client_id)))
 
     async def cancel(self, symbol: str, client_id: str) -> Outcome:
@@ -176,23 +155,25 @@ class BitgetAccount:
     async def open_orders(self, symbol: str | None = None) -> Sequence[OrderState]:
         params: Params = {"productType": parse.PRODUCT} if symbol is None else of(symbol)
         rows = await self._pages(OPEN_ORDERS, params, parse.orders, Lane.EXIT)
-        return list(unique_rows(rows, lambda one: one.order_id, "order").values())
+        return self._unique(rows, lambda one: one.order_id, "order", OPEN_ORDERS)
 
     async def fills(self, symbol: str, since_ms: int) -> Sequence[Fill]:
-        now_ms = self.link.clock.now_ms() + AHEAD_MS
+        until = self._until_ms()
         found: list[Fill] = []
-        start = max(since_ms, 0) or now_ms - SPAN_MS
-        while start <= now_ms:  # seven days at a time
-            end = min(start + SPAN_MS, now_ms)
+        for start, end in weeks(max(since_ms, 0) or until - SPAN_MS, until):
             found += await self._pages(FILLS, {**of(symbol), "startTime": start, "endTime": end},
                                        lambda body: parse.fills(body, symbol), Lane.EXIT)
-            start = end + 1
-        return _in_order(found)
+        return self.link.readable(lambda: once(found), FILLS)
 
     async def fills_of(self, symbol: str, order_id: str) -> Sequence[Fill]:
         """The trades of one order, oldest first."""
-        return _in_order(await self._pages(FILLS, {**of(symbol), "orderId": order_id},
-                                           lambda body: parse.fills(body, symbol), Lane.LOOKUP))
+        found = await self._pages(FILLS, {**of(symbol), "orderId": order_id},
+                                  lambda body: parse.fills(body, symbol), Lane.LOOKUP)
+        return self.link.readable(lambda: once(found), FILLS)
+
+    def _unique(self, rows: Sequence[T], key: Callable[[T], str], what: str, endpoint: Endpoint) -> list[T]:
+        """Each row once. Raises Unavailable where two with one id say different things."""
+        return list(self.link.readable(lambda: unique_rows(rows, key, what), endpoint).values())
 
     async def _pages(self, endpoint: Endpoint, params: Params, read: Callable[[str], tuple[list[T], str]],
                      lane: Lane) -> list[T]:
@@ -238,7 +219,7 @@ class BitgetAccount:
     async def open_triggers(self, symbol: str | None = None) -> Sequence[TriggerState]:
         params: Params = {"productType": parse.PRODUCT} if symbol is None else of(symbol)
         rows = await self._pages(OPEN_PLANS, {**params, "planType": "profit_loss"}, parse.plans, Lane.EXIT)
-        return list(unique_rows(rows, lambda one: one.trigger_id, "plan").values())
+        return self._unique(rows, lambda one: one.trigger_id, "plan", OPEN_PLANS)
 
     # -- the account -------------------------------------------------------------------------------------------
 
@@ -246,10 +227,6 @@ class BitgetAccount:
         """Money, modes and leverage of one contract in one call. Raises Unavailable, Denied for a key that is gone."""
         body = await self._ask(ACCOUNT, {**of(symbol), **COIN}, lane)
         return self.link.readable(lambda: parse.standing(body), ACCOUNT)
-
-    async def balances(self) -> dict[str, Balance]:
-        wallet = await self.wallet()
-        return {parse.ASSET: Balance(parse.ASSET, wallet.available, wallet.equity - wallet.available)}
 
     async def wallet(self) -> Wallet:
         body = await self._ask(WALLET, {"productType": parse.PRODUCT}, Lane.EXIT)
@@ -271,15 +248,11 @@ class BitgetAccount:
         return await self._market.brackets(symbol)
 
     async def incomes(self, since_ms: int) -> Sequence[Income]:
-        now_ms = self.link.clock.now_ms() + AHEAD_MS
         found: list[Income] = []
-        start = since_ms
-        while start <= now_ms:
-            end = min(start + SPAN_MS, now_ms)
+        for start, end in weeks(since_ms, self._until_ms()):
             found += await self._pages(BILLS, {"productType": parse.PRODUCT, "startTime": start, "endTime": end},
                                        parse.bills, Lane.EXIT)
-            start = end + 1
-        return sorted(unique_rows(found, lambda row: row.id, "bill").values(), key=lambda row: row.market_ms)
+        return sorted(self._unique(found, lambda row: row.id, "bill", BILLS), key=lambda row: row.market_ms)
 
     async def set_hedge(self, on: bool) -> Outcome:
         return await self._set(SET_MODE, {"productType": parse.PRODUCT,
@@ -291,9 +264,6 @@ class BitgetAccount:
     async def set_margin(self, symbol: str, mode: MarginMode) -> Outcome:
         return await self._set(SET_MARGIN, {**of(symbol), **COIN, "marginMode": mode.lower()})
 
-    async def _set(self, endpoint: Endpoint, params: Params) -> Outcome:
-        return await self._send(endpoint, params, Lane.EXIT, lambda body: Accepted(""))
-
     @property
     def failing(self) -> bool:
         """Whether this user's breaker is open: his entries wait, exits go on (X35)."""
@@ -303,11 +273,3 @@ class BitgetAccount:
     def key_gone(problem: Exception) -> bool:
         """Whether a refused call says that this key can do nothing any more."""
         return isinstance(problem, Denied) and problem.code in KEY_GONE
-
-    async def close(self) -> None:
-        """The link is the market data's; nothing of this account's own is left to release."""
-
-
-def _in_order(found: Sequence[Fill]) -> list[Fill]:
-    rows = unique_rows(found, lambda fill: fill.id, "fill").values()
-    return sorted(rows, key=lambda fill: (fill.market_ms, len(fill.id), fill.id))

@@ -115,4 +115,4 @@ KEY_GONE = frozenset({"40006", "40009", "40012", "40014", "40018", "40037", "400
 DUPLICATE = "40786"
 
 BITGET = CodeTable("Bitget", REFUSED, ABSENT, CLOCK, LIMITED, UNKNOWN, success=frozenset({"00000"}),
-                   banned_status=403, used_header="", used_bucket="")
+                   banned_status=403, ban_says="too many", used_header="", used_bucket="")

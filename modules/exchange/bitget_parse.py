@@ -5,8 +5,6 @@ hedge mode Bitget's `side` names the POSITION's side, and `tradeSide` what is do
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
 
 from modules.exchange import bitget_shapes as shape
 from modules.exchange.futures_types import (
@@ -18,8 +16,9 @@ from modules.exchange.futures_types import (
     TriggerState,
     TriggerStatus,
     Wallet,
+    opens,
 )
-from modules.exchange.parsing import BIGGEST, Unreadable, amount, decode, exact, ident, instant, positive
+from modules.exchange.parsing import Unreadable, amount, decode, exact, ident, instant, number, positive
 from modules.exchange.parsing import unique as unique_rows
 from modules.exchange.types import (
     Fill,
@@ -61,13 +60,6 @@ _CLOSING = {PositionSide.LONG: Side.SELL, PositionSide.SHORT: Side.BUY}
 # -- sides (X23) ------------------------------------------------------------------------------------------------------
 
 
-def opens(side: Side, position_side: PositionSide) -> bool:
-    """Whether an order in hedge mode opens. Raises ValueError for BOTH, where that depends on what is held."""
-    if position_side is PositionSide.BOTH:
-        raise ValueError("in one-way mode an order's side alone does not tell whether it opens")
-    return side is _OPENING[position_side]
-
-
 def side_words(side: Side, position_side: PositionSide) -> dict[str, str]:
     """`side` (and `tradeSide`) of an order: hedge mode names the position's side, one-way mode the order's own."""
     if position_side is PositionSide.BOTH:
@@ -101,17 +93,6 @@ def hold_side(position_side: PositionSide, closing: Side) -> str:
     if position_side is not PositionSide.BOTH:
         return position_side.lower()
     return "buy" if closing is Side.SELL else "sell"
-
-
-def number(value: Any, what: str) -> Decimal:
-    """A figure that may be missing, which is 0."""
-    found = ZERO if value in ("", None) else exact(value)
-    if abs(found) >= BIGGEST:
-        raise Unreadable(f"{what} is {found}")
-    return found
-
-
-# -- orders -----------------------------------------------------------------------------------------------------------
 
 
 def placed(body: str, client_id: str) -> str:

@@ -3,19 +3,18 @@
 Every function raises `Unreadable` for a body that is not what the venue documents.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from modules.exchange import bitget_shapes as shape
-from modules.exchange.bitget_parse import ASSET, number
+from modules.exchange.bitget_parse import ASSET
 from modules.exchange.classify import UNREADABLE
 from modules.exchange.futures_types import ZERO, Bracket, FuturesMarket, Mark
-from modules.exchange.parsing import FIRST_MS, Unreadable, amount, decode, exact, instant, positive, said
+from modules.exchange.market_parse import book_of, candles_of
+from modules.exchange.parsing import Unreadable, amount, decode, exact, instant, number, positive, said
 from modules.exchange.parsing import unique as unique_rows
 from modules.exchange.types import Book, Candles, Print, Ticker
 
@@ -121,29 +120,13 @@ def marks(body: str, funding: str) -> dict[str, Mark]:
 
 def candles(body: str) -> Candles:
     """``candles``; shape (n, 6), see `types.Candles`."""
-    rows = [row[:6] for row in decode(body, shape.Reply[list[list[Any]] | None]).data or ()]
-    try:
-        found = np.array(rows, dtype=np.float64).reshape(len(rows), 6)
-    except (ValueError, TypeError) as problem:
-        raise Unreadable(f"candles cannot be read ({problem})") from problem
-    if len(found) and (not np.isfinite(found).all() or (np.diff(found[:, 0]) <= 0).any() or found[0, 0] < FIRST_MS):
-        raise Unreadable("candles are not in order")
-    return found
+    return candles_of(decode(body, shape.Reply[list[list[Any]] | None]).data or ())
 
 
 def book(symbol: str, body: str) -> Book:
     """``merge-depth``."""
     row = decode(body, shape.Reply[shape.DepthRow]).data
-    bids, asks = _levels(row.bids), _levels(row.asks)
-    sinks = all(a[0] > b[0] for a, b in zip(bids, bids[1:], strict=False))
-    rises = all(a[0] < b[0] for a, b in zip(asks, asks[1:], strict=False))
-    if not sinks or not rises or (bids and asks and bids[0][0] >= asks[0][0]):
-        raise Unreadable(f"the book of {symbol} is not in order")
-    return Book(symbol, bids, asks, instant(row.ts, "ts"))
-
-
-def _levels(rows: Sequence[tuple[Any, Any]]) -> tuple[tuple[Decimal, Decimal], ...]:
-    return tuple((positive(price, "a price of the book"), amount(size, "a size of the book")) for price, size in rows)
+    return book_of(symbol, row.bids, row.asks, instant(row.ts, "ts"))
 
 
 def prints(body: str) -> list[Print]:

@@ -3,15 +3,13 @@
 Fields that are not listed are skipped. Money is a `Figure`; where the venue writes an empty text for nothing, `Maybe`.
 """
 
-from typing import Annotated, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
-from modules.exchange.parsing import Figure
+from modules.exchange.parsing import Figure, Maybe
 
 T = TypeVar("T")
-_PLAIN_OR_NOTHING = r"^(-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?)?\Z"
-Maybe = Annotated[str, msgspec.Meta(pattern=_PLAIN_OR_NOTHING, max_length=48)] | int | float | None
 
 
 class Reply(msgspec.Struct, Generic[T]):

@@ -117,6 +117,22 @@ class Budget:
             if missing >= 1:
                 self._take(slot, missing, now, now + window_s, answered=True)
 
+    def used(self) -> list[float]:
+        """The weight that counts now at each endpoint in use, for people to see. No lock is taken, nothing written."""
+        now, cells = self._monotonic(), self._page.cells
+        found: list[float] = []
+        if not now >= cells[LATEST] - 1.0:  # nobody has asked anything since the machine was started
+            return found
+        for slot in range(HEADER, HEADER + SLOTS * _SLOT, _SLOT):
+            first, count = slot + _ENDS, self._count(slot)
+            ends = cells[first:first + count].tolist()
+            weights = cells[first + RECORDS:first + RECORDS + count].tolist()
+            live = [abs(weight) for end, weight in zip(ends, weights, strict=True)
+                    if now < end <= now + LEASE_LIMIT_S + self.window_s + 1.0 and -1e4 < weight < 1e4]
+            if live:
+                found.append(sum(live))
+        return found
+
     def rest_s(self, lane: Lane) -> float:
         """Seconds that `lane` has to rest still, at every endpoint."""
         until = self._valid_rest(REST_ALL)

@@ -1,7 +1,9 @@
 """From what came over the wire to one of four outcomes (X3), by HTTP status and the venue's own code.
 
 1. HTTP 5xx: unknown, whatever the body says (X4; MEXC's documentation says the same).
-2. HTTP 429 and 418, or a code for too many requests: refused, nothing happened.
+2. HTTP 429 and 418, or a code for too many requests: refused, nothing happened. Bybit's and Bitget's status of a ban is
+   403, which a gateway before them sends as well: one that does not say that it is a ban rests everything for a short
+   while only, for protection must not wait for minutes, and one question in that time makes no ban worse.
 3. A body that is not a JSON object or array (HTML, empty, cut off): unknown (WIRE trap 4).
 4. A JSON object with a code other than success: what the venue's table says of that code.
 5. HTTP 2xx with anything else: an answer. Other statuses without a known code: unknown.
@@ -18,6 +20,7 @@ from modules.exchange.types import Refused, Unknown
 from utils.redact import redact
 
 MAX_TEXT = 200
+UNNAMED_BAN_S = 5.0
 LONGEST_RETRY_S = 86_400 * 3 + 1
 
 
@@ -46,7 +49,11 @@ def classify(status: int, headers: Mapping[str, str], body: str, table: CodeTabl
     kind = table.kind_of(code) if code and code not in table.success else None
     if status in (table.banned_status, table.limited_status) or kind is Kind.LIMITED:
         found = code or str(status)
-        return Refused(found, _sentence(found, text, table), _retry_after(headers))
+        rest = _retry_after(headers)
+        named = kind is Kind.LIMITED or table.ban_says in body.lower()
+        if rest is None and status == table.banned_status and not named:
+            rest = UNNAMED_BAN_S  # rule 2
+        return Refused(found, _sentence(found, text, table), rest)
     if kind is Kind.UNKNOWN:
         return Unknown(f"the exchange answered HTTP {status}{_quote(code, text)}")
     if kind is not None:

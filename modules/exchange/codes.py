@@ -39,6 +39,8 @@ class CodeTable:
     # HTTP status of a ban of this address, and of too many requests.
     banned_status: int = 418
     limited_status: int = 429
+    # What the body of a ban says, where its HTTP status is also that of a gateway's refusal (403); small letters.
+    ban_says: str = ""
     # Header with the weight used in the present window, where the venue sends one, and what it is counted for here
     # (empty: the endpoint itself).
     used_header: str = ""

@@ -11,7 +11,6 @@ from decimal import Decimal, localcontext
 from msgspec.structs import replace
 
 from modules.exchange.binance_codes import BINANCE
-from modules.exchange.binance_parse import opens
 from modules.exchange.futures_paper_money import PerpMoney
 from modules.exchange.futures_paper_state import ZERO, PaperPerpOrder
 from modules.exchange.futures_paper_state import PaperTrigger as Trigger
@@ -21,6 +20,7 @@ from modules.exchange.futures_types import (
     TriggerKind,
     TriggerRequest,
     TriggerStatus,
+    opens,
 )
 from modules.exchange.paper_depth import Leg, walk
 from modules.exchange.types import (

@@ -10,13 +10,22 @@ class FuturesSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Literal["simulated", "binance"] = Field("simulated", description="Venue: simulated or binance")
+    name: Literal["simulated", "binance", "bybit"] = Field(
+        "simulated", description="Venue: simulated, binance or bybit (bybit: the scalper alone)")
+    dialect: Literal["binance", "bybit"] = Field(
+        "binance", description="Whose protocol is spoken with the simulated venue: binance or bybit")
     api_key: SecretStr = Field(SecretStr(""), description="Key for live futures trading (no withdrawal right)",
                                json_schema_extra={"env": "BINANCE_API_KEY"})
     api_secret: SecretStr = Field(SecretStr(""), description="Secret of that key",
                                   json_schema_extra={"env": "BINANCE_API_SECRET"})
     testnet: bool = Field(False, description="Binance's test network instead of the real exchange",
                           json_schema_extra={"env": "BINANCE_TESTNET"})
+    bybit_api_key: SecretStr = Field(SecretStr(""), description="Key of Bybit for live trading (no withdrawal right)",
+                                     json_schema_extra={"env": "BYBIT_API_KEY"})
+    bybit_api_secret: SecretStr = Field(SecretStr(""), description="Secret of that key",
+                                        json_schema_extra={"env": "BYBIT_API_SECRET"})
+    bybit_testnet: bool = Field(False, description="Bybit's test network instead of the real exchange",
+                                json_schema_extra={"env": "BYBIT_TESTNET"})
     base_url: str = Field("", description="Other address of the venue's REST API, e.g. http://127.0.0.1:8900")
     ws_url: str = Field("", description="Other address of the venue's streams, e.g. ws://127.0.0.1:8900")
     proxy: str = Field("", description="HTTP proxy for the venue, e.g. http://127.0.0.1:3128")
@@ -34,3 +43,13 @@ class FuturesSettings(BaseModel):
     margin_share_pct: float = Field(90.0, gt=0, le=100, description="Share of the available margin that may be used")
     paper_usdt: float = Field(10_000.0, gt=0, description="Starting balance of the paper account, USDT")
     paper_latency_ms: int = Field(100, ge=0, le=10_000, description="Latency of the paper account, market ms")
+
+    @property
+    def speaks(self) -> str:
+        """Whose protocol the venue is spoken to in: binance or bybit."""
+        return self.dialect if self.name == "simulated" else self.name
+
+    @property
+    def counted_as(self) -> str:
+        """Under which name all processes count their requests to the venue: one for each address (X31)."""
+        return "simulated-bybit" if self.name == "simulated" and self.speaks == "bybit" else self.name

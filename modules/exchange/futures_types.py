@@ -162,7 +162,7 @@ TriggerLookup = TriggerState | Absent | Unknown
 
 @dataclass(frozen=True, slots=True)
 class Income:
-    """One change of the wallet; unique by (kind, id, symbol). `amount` in `asset`, positive is received."""
+    """One change of the wallet; unique by kind, id, time and amount. `amount` in `asset`, positive is received."""
 
     id: str
     kind: str
@@ -171,3 +171,13 @@ class Income:
     asset: str
     market_ms: int
     trade_id: str = ""
+
+
+def opens(side: Side, position_side: PositionSide) -> bool:
+    """Whether an order in hedge mode opens: LONG is opened by buying and closed by selling, SHORT the other way (X23).
+
+    Raises ValueError for BOTH, where that depends on what is held.
+    """
+    if position_side is PositionSide.BOTH:
+        raise ValueError("in one-way mode an order's side alone does not tell whether it opens")
+    return (side is Side.BUY) == (position_side is PositionSide.LONG)

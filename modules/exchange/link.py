@@ -27,9 +27,10 @@ from modules.exchange.codes import CodeTable, Kind
 from modules.exchange.episodes import Episodes
 from modules.exchange.lanes import Lane, task_lane
 from modules.exchange.limiter import Limiter
-from modules.exchange.mexc_codes import MEXC
+from modules.exchange.mexc_codes import LIMIT, MEXC, WINDOW_S
 from modules.exchange.page import Page
 from modules.exchange.parsing import FIRST_MS, LAST_MS, Unreadable
+from modules.exchange.prompt import promptly
 from modules.exchange.types import Denied, Failed, NotSent, Refused, Unavailable, Unknown
 from modules.exchange.wire import BoundedResponse, Endpoint, Reply, Shared, Wire, describe, trace
 
@@ -37,9 +38,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TIME = Endpoint("spotPublicGetTime", "time", 1)
-# MEXC allows 500 per endpoint and 10 s, to an address and to an account. The rest is for strangers at this address: a
-# browser, another installation.
-LIMIT, WINDOW_S = 450.0, 10.0
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 3.0
 RESYNC_EVERY_S = 60.0
@@ -259,7 +257,8 @@ class Link:
             if wire is None:
                 raise Unavailable("The connection to the exchange is closed.")
             read = self.venue.read_time or _top
-            await self.clock.sync(lambda: wire.time(self.venue.time, lambda body: _server_ms(body, read)))
+            await self.clock.sync(lambda: promptly(
+                lambda: wire.time(self.venue.time, lambda body: _server_ms(body, read))))
 
     def unavailable(self, endpoint: Endpoint, reply: Reply) -> str:
         """What a person reads when a query got no answer."""

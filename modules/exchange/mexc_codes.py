@@ -1,6 +1,10 @@
-"""MEXC's codes (its documentation's error tables and recorded answers), for `codes.CodeTable`."""
+"""MEXC's measure of requests, and its codes (its error tables and recorded answers), for `codes.CodeTable`."""
 
 from modules.exchange.codes import CodeTable
+
+# MEXC allows 500 per endpoint and 10 s, to an address and to an account. The rest is for strangers at this address: a
+# browser, another installation.
+LIMIT, WINDOW_S = 450.0, 10.0
 
 REFUSED: dict[str, str] = {
     "-1121": "the exchange does not know this symbol",

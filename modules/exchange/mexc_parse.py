@@ -24,6 +24,7 @@ from modules.exchange.mexc_shapes import (
     TickerRow,
     TradeRow,
 )
+from modules.exchange.own_trades import once
 from modules.exchange.parsing import (
     FIRST_MS,
     LAST_MS,
@@ -283,8 +284,7 @@ def _state(row: OrderRow, client_id: str) -> OrderState:
 
 def fills(body: str, symbol: str) -> list[Fill]:
     """``myTrades``, oldest first. A fill told twice is one (X11)."""
-    rows = unique(decode(body, list[FillRow]), lambda row: ident(row.id, "a fill's id"), "fill")
-    return sorted((_fill(row, symbol) for row in rows.values()), key=lambda fill: (fill.market_ms, fill.id))
+    return once(_fill(row, symbol) for row in decode(body, list[FillRow]))
 
 
 def _fill(row: FillRow, symbol: str) -> Fill:

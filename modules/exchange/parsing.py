@@ -22,6 +22,9 @@ R = TypeVar("R")
 # of other scripts, "NaN", and exponents that overflow every later calculation.
 _PLAIN = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?\Z"
 Figure = Annotated[str, msgspec.Meta(pattern=_PLAIN, max_length=48)] | int | float
+# The same, where a venue writes an empty text, or null, for nothing.
+_PLAIN_OR_NOTHING = r"^(-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?)?\Z"
+Maybe = Annotated[str, msgspec.Meta(pattern=_PLAIN_OR_NOTHING, max_length=48)] | int | float | None
 
 
 class Unreadable(Exception):
@@ -38,6 +41,14 @@ def exact(value: str | int | float) -> Decimal:
     if isinstance(value, int) and not -HUGE < value < HUGE:
         raise Unreadable("a number has far too many digits")
     return Decimal(value)
+
+
+def number(value: str | int | float | None, what: str) -> Decimal:
+    """A `Maybe`; nothing is 0."""
+    found = ZERO if value is None or value == "" else exact(value)
+    if abs(found) >= BIGGEST:
+        raise Unreadable(f"{what} is {found}")
+    return found
 
 
 def decode(body: str, kind: type[T]) -> T:

@@ -11,9 +11,10 @@ import numpy as np
 
 from modules.exchange import binance_parse as parse
 from modules.exchange.api import MarketClock
-from modules.exchange.binance_codes import BINANCE, USED_WEIGHT
+from modules.exchange.binance_codes import BINANCE, LIMIT_A_MINUTE, USED_WEIGHT
 from modules.exchange.futures_types import FuturesMarket, Mark
 from modules.exchange.link import Link, Venue
+from modules.exchange.prompt import promptly
 from modules.exchange.types import Book, Candles, Market, Print, Ticker
 from modules.exchange.wire import Endpoint
 
@@ -32,7 +33,6 @@ TRADES = _public("AggTrades", "fapi/v1/aggTrades", 20)
 DEPTH = {limit: _public("Depth", "fapi/v1/depth", weight)
          for limit, weight in ((5, 2), (10, 2), (20, 2), (50, 2), (100, 5), (500, 10), (1000, 20))}
 
-WEIGHT_A_MINUTE = 2400.0
 INTERVALS = {"1m": 60_000, "3m": 180_000, "5m": 300_000, "15m": 900_000, "30m": 1_800_000, "1h": 3_600_000,
              "2h": 7_200_000, "4h": 14_400_000, "6h": 21_600_000, "12h": 43_200_000, "1d": 86_400_000}
 KLINES_A_CALL = 1500
@@ -48,7 +48,7 @@ def _point(api: dict[str, Any], url: str) -> None:
 
 
 # ccxt resynchronises and retries on its own where it is allowed to; here nobody but the gateway does (X4, X32).
-BINANCE_USDM = Venue("binanceusdm", BINANCE, TIME, 0.9 * WEIGHT_A_MINUTE, 60.0, "fapi.binance.com", "FUTURES", _point,
+BINANCE_USDM = Venue("binanceusdm", BINANCE, TIME, LIMIT_A_MINUTE, 60.0, "fapi.binance.com", "FUTURES", _point,
                      {"adjustForTimeDifference": False})
 
 
@@ -62,7 +62,7 @@ class BinanceMarket:
 
     async def contracts(self, refresh: bool = False) -> Mapping[str, FuturesMarket]:
         if refresh or not self._contracts:
-            body = await self.link.ask_public(INFO, {})
+            body = await promptly(lambda: self.link.ask_public(INFO, {}))
             self._contracts = self.link.readable(lambda: parse.markets(body), INFO)
         return self._contracts
 

@@ -17,7 +17,7 @@ from modules.exchange.codes import Kind
 from modules.exchange.keyed import wire_of
 from modules.exchange.lanes import Lane
 from modules.exchange.link import Link
-from modules.exchange.parsing import unique as unique_rows
+from modules.exchange.own_trades import once
 from modules.exchange.types import (
     Absent,
     Accepted,
@@ -208,8 +208,7 @@ class MexcAccount:
     async def fills(self, symbol: str, since_ms: int) -> Sequence[Fill]:
         end_ms = self._link.clock.now_ms() + FILLS_AHEAD_MS
         found = await self._fills_between(symbol, max(since_ms, 0), max(end_ms, since_ms + 1))
-        unique = self._link.readable(lambda: unique_rows(found, lambda fill: fill.id, "fill"), MY_TRADES)
-        return sorted(unique.values(), key=lambda fill: (fill.market_ms, fill.id))
+        return self._link.readable(lambda: once(found), MY_TRADES)
 
     async def _fills_between(self, symbol: str, start: int, end: int) -> list[Fill]:
         """A full page may lack some on either side: such a window is halved until its pages are not full."""

@@ -16,10 +16,11 @@ from decimal import Decimal
 
 import msgspec
 
-from modules.exchange.types import Fill, Market
+from modules.exchange.types import Fill, Market, Side
 from modules.execution.crashpoints import crash_point, declare
 from modules.execution.holding import ZERO
 from modules.execution.ledger import Ledger, Pages, Taken
+from modules.execution.reconcile import name_of
 from modules.storage.history import History
 from modules.storage.json_state import JsonFile
 
@@ -34,7 +35,7 @@ YOUNG_MS = 3_600_000
 
 
 class BooksState(msgspec.Struct, frozen=True, kw_only=True):
-    """``[test_]ledger.json``; see the rules above. `explained`: (symbol, id) of others' fills, accounted for."""
+    """``[test_]ledger.json``; see the rules above. `explained`: (symbol, name) of others' fills, accounted for."""
 
     pages: Pages
     external: dict[str, Decimal] = {}
@@ -62,7 +63,7 @@ class Books:
         state = self._file.load()
         self.ledger = Ledger.restore(state.pages)
         self.external, self.pending = dict(state.external), dict(state.pending)
-        self.explained = dict.fromkeys(state.explained)
+        self.explained = dict.fromkeys(name for one in state.explained for name in _both(one))
         fills = list(self._history.records())
         for fill in fills:  # their symbols are in the pages: a symbol's first fill has the file written (rule 2)
             self.ledger.take(fill, None)
@@ -106,7 +107,7 @@ class Books:
     def explain(self, fills: Iterable[Fill]) -> None:
         """Others' fills that are accounted for: they explain no later difference."""
         for fill in fills:
-            self.explained[(fill.symbol, fill.id)] = None
+            self.explained[name_of(fill)] = None
             self._dirty = True
         for old in list(self.explained)[:-EXPLAINED_KEPT]:
             del self.explained[old]
@@ -124,7 +125,7 @@ class Books:
 
     def known(self) -> frozenset[tuple[str, str]]:
         """Every fill that needs no explanation."""
-        own = {(symbol, fill.id) for symbol in self.ledger.holdings() for fill in self.ledger.fills(symbol)}
+        own = {name_of(fill) for symbol in self.ledger.holdings() for fill in self.ledger.fills(symbol)}
         return frozenset(own | self.explained.keys())
 
     @property
@@ -164,3 +165,9 @@ class Books:
     def _state(self) -> BooksState:
         return BooksState(pages=self.ledger.pages(), external=dict(self.external), explained=tuple(self.explained),
                           pending=dict(self.pending))
+
+
+def _both(name: tuple[str, str]) -> list[tuple[str, str]]:
+    """A name as older files have it, without a side, stands for both sides."""
+    symbol, fill_id = name
+    return [name] if " " in fill_id else [(symbol, f"{fill_id} {side}") for side in Side]

@@ -16,7 +16,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from modules.exchange.api import Account, MarketData
@@ -242,6 +242,7 @@ class Executor:
             except Unavailable as problem:
                 log.warning("fills of %s %s: %s", intent.symbol, intent.id, problem)
                 found = []
+            found = [replace(fill, position_side=intent.position_side) for fill in found]  # Bybit's name no leg
             if sum(fill.quantity for fill in found) >= state.filled:
                 return Filled(fold(found, state.order_id, intent.fees), tuple(found))
             if time.monotonic() >= give_up:

@@ -12,8 +12,10 @@ from modules.exchange.types import OrderRequest, OrderType, PositionSide, Side
 PREFIX = "cx"
 _HASH_CHARS = 26
 
-# `stop` and `take` are conditional orders on futures (X26); they only ever close.
-Leg = Literal["entry", "exit", "stop", "take"]
+# `stop`, `take` and `part` (a share of the leg at a first target) are conditional orders on futures (X26); they only
+# ever close.
+Leg = Literal["entry", "exit", "stop", "take", "part"]
+CONDITIONAL = frozenset({"stop", "take", "part"})
 
 
 class FeeTerms(msgspec.Struct, frozen=True):

@@ -1,7 +1,8 @@
 """The fills ledger of one account: every fill counted once, holdings folded from them (X11, X12, X19, X20).
 
 1. A fill is unique by (venue, symbol, trade id). The same again changes nothing; the same id with another content is a
-   conflict: the first stands, the second is reported.
+   conflict: the first stands, the second is reported. Only the two halves of a trade of the account with itself share
+   an id (`exchange.own_trades`): both count, the second one under ``ID SIDE``.
 2. The order of arrival does not matter: fills are folded by market time. Within one millisecond a buy comes before a
    sale on spot (what was sold must have been there), then by id. A late fill has its symbol folded anew.
 3. A long history is shortened to an opening holding up to a moment; a fill before that moment is ``too old`` and is
@@ -12,12 +13,13 @@
 import hashlib
 from bisect import insort
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 from enum import StrEnum
 
 import msgspec
 
+from modules.exchange.own_trades import halves
 from modules.exchange.types import Fill, Market, Side
 from modules.execution.holding import EXACT, ZERO, Holding, apply, empty, fund, problem_of
 
@@ -91,6 +93,9 @@ class Ledger:
             opening = empty(market, self.signed)
             page = self._symbols[fill.symbol] = _Symbol(opening, 0, opening)
         known = page.fills.get(fill.id)
+        if known is not None and halves(known, fill):
+            fill = replace(fill, id=f"{fill.id} {fill.side}")
+            known = page.fills.get(fill.id)
         if known is not None:
             return Taken.DUPLICATE if _same(known, fill) else Taken.CONFLICT
         if fill.market_ms < page.through_ms:
@@ -104,6 +109,12 @@ class Ledger:
         else:  # rule 2: it came late
             page.held = _fold(page)
         return Taken.NEW
+
+    def has(self, fill: Fill) -> bool:
+        """Whether this very half of a trade was counted here."""
+        page = self._symbols.get(fill.symbol)
+        known = [] if page is None else [page.fills.get(fill.id), page.fills.get(f"{fill.id} {fill.side}")]
+        return any(one is not None and (one.side, one.order_id) == (fill.side, fill.order_id) for one in known)
 
     def take_all(self, fills: Iterable[Fill], markets: Mapping[str, Market]) -> dict[Taken, list[Fill]]:
         """Count many; what became of each."""

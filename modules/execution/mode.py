@@ -3,6 +3,7 @@
 import msgspec
 
 from modules.exchange.types import Mode
+from modules.storage.damage import StateError
 from modules.storage.json_state import JsonFile
 from utils.paths import Paths
 
@@ -20,3 +21,11 @@ class TestMode(msgspec.Struct, frozen=True):
 def mode_file(paths: Paths) -> JsonFile[TestMode]:
     """The switch. Its `load` raises StateError where it is damaged beyond its copy."""
     return JsonFile(paths.config / "state.json", TestMode, TestMode)
+
+
+def mode_word(paths: Paths) -> str:
+    """The mode of new entries for a message's head; "" where the switch cannot be read, which is told elsewhere."""
+    try:
+        return str(mode_file(paths).load().mode)
+    except (StateError, OSError):
+        return ""

@@ -65,7 +65,7 @@ class Coins:
 
 @dataclass(frozen=True, slots=True)
 class LedgerView:
-    """Our side. `known_fills` are the (symbol, trade id) in the ledger, and foreign ones that were explained before;
+    """Our side. `known_fills` are those in the ledger, by `name_of`, and foreign ones that were explained before;
     `conflicts` what the ledger refused as such. `clock_slack_ms`: a fill older than our signature by more than this is
     not ours (X5); wide, as the executor's own, because ids are never used twice while clocks may jump by seconds.
     """
@@ -206,7 +206,7 @@ def _fills(ledger: LedgerView, venue: VenueView, now_ms: int, patience: Patience
         if isinstance(answer, Missing):
             out.append(_unanswered(f"trades of {symbol}", answer))
             continue
-        new = [fill for fill in answer if (fill.symbol, fill.id) not in ledger.known_fills]
+        new = [fill for fill in answer if name_of(fill) not in ledger.known_fills]
         mine = [fill for fill in new if _mine(fill, ledger, by_order)]
         if mine:
             ids = tuple(dict.fromkeys(fill.id for fill in mine))
@@ -218,6 +218,13 @@ def _fills(ledger: LedgerView, venue: VenueView, now_ms: int, patience: Patience
         out += [Finding(code=Code.SECOND_WRITER, key=f"order:{symbol}:{name}", subject=symbol, confirmed=False,
                         stops_entries=True, detail=f"executed as {name}") for name in sorted(twins)]
     return out
+
+
+def name_of(fill: Fill) -> tuple[str, str]:
+    """What tells a fill from all others: its symbol, and its trade id with the side. A trade of the account with itself
+    (a person buys what we sell) has one id for two fills, and one of them is ours.
+    """
+    return fill.symbol, f"{fill.id.partition(' ')[0]} {fill.side}"
 
 
 def _by_order(intents: Iterable[Own]) -> dict[tuple[str, str], Own]:
@@ -305,7 +312,7 @@ def _foreign(coins: Coins, ledger: LedgerView, venue: VenueView) -> Decimal | No
         if isinstance(answer, Missing) or (answer is None and not coins.cash):
             return None
         for fill in answer or ():
-            if (fill.symbol, fill.id) in ledger.known_fills:
+            if name_of(fill) in ledger.known_fills:
                 continue
             if _mine(fill, ledger, by_order):
                 return None

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from modules.exchange import bybit_codes
+
 
 class Cure(StrEnum):
     """What a refused exit needs next."""
@@ -34,7 +36,7 @@ _CURES: dict[str, Cure] = {
     "730001": Cure.CHECK_MARKET,
 }
 # The id is in use: an order of ours stands there although we believe that none was sent. Asked, never sent again.
-ID_IN_USE = frozenset({"30026"})
+ID_IN_USE = frozenset({"30026"}) | bybit_codes.ID_IN_USE
 
 
 def cure(code: str) -> Cure:

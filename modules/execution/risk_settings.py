@@ -5,6 +5,9 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 LEAST_STALE_S = 5.0
+# Equity is read every 5 to 10 s of our own time, whatever the market's; one that a trade or funding has just changed
+# counts only after the next pass over the account explains it: 8 s after the last one, and read again after that.
+LEAST_EQUITY_S = 30.0
 
 
 class RiskSettings(BaseModel):
@@ -32,7 +35,9 @@ class RiskSettings(BaseModel):
         return self
 
     def at_speed(self, speed: float) -> "RiskSettings":
-        """For a market that runs `speed` times as fast: no answer is old before `LEAST_STALE_S` of our own time."""
-        least = LEAST_STALE_S * speed
-        return self.model_copy(update={"equity_stale_s": max(self.equity_stale_s, 2 * least),
-                                       "data_stale_s": max(self.data_stale_s, least)})
+        """For a market that runs `speed` times as fast: what is read in our own time is not old before its turn came.
+
+        Prices not before `LEAST_STALE_S` of our own seconds, equity not before `LEAST_EQUITY_S`.
+        """
+        return self.model_copy(update={"equity_stale_s": max(self.equity_stale_s, LEAST_EQUITY_S * speed),
+                                       "data_stale_s": max(self.data_stale_s, LEAST_STALE_S * speed)})

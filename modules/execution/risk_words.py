@@ -1,15 +1,52 @@
 """What risk rules say to people, spot and futures alike: what happened, why, what to do. Short enough for a phone."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from modules.execution.risk_state import Broken, Limit, Measure, Warned
+from modules.execution.risk_state import Broken, Limit, Measure, Moved, Trading, Warned
 
 NAMES = {
     Limit.DAY_LOSS: "loss of the day", Limit.WEEK_LOSS: "loss of the week", Limit.DRAWDOWN: "fall from the peak",
     Limit.EXPOSURE: "share of equity in positions", Limit.LOSING_STREAK: "losing streak",
     Limit.STALE_EQUITY: "age of equity", Limit.STALE_DATA: "age of prices",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What is said otherwise of spot and of futures: each state as (what, what to do), how FLATTEN and DRAIN end, and
+    FLATTEN without a state that can be read as (what, what to do)."""
+
+    states: Mapping[Trading, tuple[str, str]]
+    flat: str
+    drained: str
+    closing: tuple[str, str]
+
+
+def moved(decision: Moved, wording: Wording) -> dict[str, Any]:
+    """The trading state changed."""
+    what, todo = wording.states[decision.new]
+    if decision.old is Trading.FLATTENING and decision.new is Trading.HALTED:
+        what = wording.flat
+    if decision.old is Trading.DRAINING and decision.new is Trading.PAUSED:
+        what = wording.drained
+    halted = decision.new is Trading.HALTED and decision.old is not Trading.FLATTENING
+    return {"what": what, "why": decision.reason, "todo": todo, "level": "alert" if halted else "warning"}
+
+
+def closing_all(wording: Wording) -> dict[str, Any]:
+    """FLATTEN while the risk state cannot be read."""
+    what, todo = wording.closing
+    return {"what": what, "why": "The risk state cannot be read; exits do not need it", "level": "warning",
+            "todo": todo}
+
+
+def anew(reason: str) -> dict[str, Any]:
+    """A person accepted that a state which cannot be read is set aside."""
+    return {"what": "The risk state starts anew", "why": f"It could not be read: {reason}", "level": "warning",
+            "todo": "Losses of today and the peak count from now. /risk shows every limit."}
 
 
 def figures(seen: Measure) -> str:

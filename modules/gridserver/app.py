@@ -41,8 +41,8 @@ from modules.gridserver.checks import WrongBody, defaults, structure
 from modules.gridserver.desk import Desk, Refused
 from modules.gridserver.venue import VenueAway
 from modules.storage.sql.database import DatabaseAway
-from modules.storage.vault import VaultError
 from modules.strategies.grid.store.records import KeyInUse, NoUser, Taken
+from utils.vault import VaultError
 
 _WORDS = {400: "No JSON, or too deep", 401: "Key missing or wrong", 404: "No such thing",
           409: "Not as things are now: reasons, figures", 413: "Body too large", 415: "Body is not JSON",

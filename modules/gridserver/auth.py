@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from modules.gridserver.bodies import ID
 from modules.gridserver.desk import Desk, hashed
-from modules.gridserver.guard import Buckets
 from modules.gridserver.settings import GridServerSettings
+from utils.buckets import Buckets
 
 BEARER = HTTPBearer(auto_error=False, scheme_name="UserToken", description="The token that POST /api/v1/users gave")
 PLATFORM = APIKeyHeader(name="X-Platform-Key", auto_error=False, scheme_name="PlatformKey")

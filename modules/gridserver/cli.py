@@ -23,7 +23,7 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
     parser.add_argument("--drop-old", action="store_true", help="rotate: remove the old keys from config/grid.key "
                                                                 "after everything was sealed anew")
     chosen = parser.parse_args(argv)
-    from modules.storage.vault import VaultError, new_key
+    from utils.vault import VaultError, new_key
     if chosen.what == "key":
         sys.stdout.write(new_key() + "\n")
         return 0
@@ -49,22 +49,21 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
 
 def _rotate(settings: "Settings", paths: Paths, drop: bool) -> int:
     """A new key in front, everything sealed with it; the old ones go only when asked. Processes go on meanwhile."""
-    from modules.storage.vault import NAME, keys_of, new_key, write_keys
-    from modules.strategies.grid.store.store import GridStore
-    file = paths.config / NAME
-    by_setting = bool(settings.gridserver.secret_key.get_secret_value().strip())
-    if not by_setting and not drop:
-        write_keys(file, [new_key(), *keys_of("", file)])
+    from modules.strategies.grid.store.store import GridStore, vault_place
+    from utils.vault import add_key, keys_of, write_keys
+    place = vault_place(settings, paths)
+    if not place.by_text and not drop:
+        add_key(place)
     store = GridStore.open(settings, paths)
     try:
         count = store.users.rotate("operator")
     finally:
         store.close()
-    if by_setting:
+    if place.by_text:
         sys.stdout.write(f"{count} secrets are sealed with the first key of GRIDSERVER_SECRET_KEY. Once every process "
                          "was restarted with it, the others may be removed from the setting.\n")
         return 0
-    keys = keys_of("", file)
+    keys, file = keys_of(place), place.file
     if drop:
         write_keys(file, keys[:1])
         sys.stdout.write(f"{count} secrets are sealed with the newest key; {len(keys) - 1} old ones were removed from "

@@ -23,13 +23,13 @@ from modules.gridserver.bodies import AcknowledgeBody, ExchangeBody, SettingsBod
 from modules.gridserver.checks import WrongBody, all_of, credentials_of, settings_of, webhook_of
 from modules.gridserver.settings import GridServerSettings
 from modules.gridserver.venue import AccountRefused, KeyRefused, Look, NoContract, Venue, VenueAway, look
-from modules.storage.vault import VaultError
 from modules.strategies.grid.settings import GridSettings
 from modules.strategies.grid.state import SessionState
 from modules.strategies.grid.store.records import PAPER, Credentials, NewUser, Order, Session, Wanted, Webhook
 from modules.strategies.grid.store.store import GridStore
 from modules.strategies.grid.units import exact, misfits
 from modules.strategies.grid.worst_case import Start, may_start
+from utils.vault import VaultError
 from utils.wall import iso
 
 T = TypeVar("T")

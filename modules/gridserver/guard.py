@@ -9,12 +9,12 @@
 
 import json
 import logging
-import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import msgspec
+
+from utils.buckets import Buckets
 
 log = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
@@ -24,32 +24,12 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 DEEPEST = 20
-REMEMBERED = 20_000
 _HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"), (b"cross-origin-resource-policy", b"same-origin"),
     (b"strict-transport-security", b"max-age=31536000"),
 )
-
-
-class Buckets:
-    """Requests that each caller may make: `burst` at once, `rate` a second for long."""
-
-    def __init__(self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate, self._burst, self._clock = rate, burst, clock
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def wait_s(self, caller: str) -> float:
-        """0 where one more request is within the measure (it is counted), else the seconds until one is."""
-        now = self._clock()
-        left, at = self._left.pop(caller, (self._burst, now))
-        left = min(self._burst, left + (now - at) * self._rate)
-        good = left >= 1
-        self._left[caller] = (left - 1 if good else left, now)
-        while len(self._left) > REMEMBERED:
-            self._left.popitem(last=False)
-        return 0.0 if good else (1 - left) / self._rate
 
 
 class Refusal(Exception):

@@ -4,6 +4,7 @@
    secret over ``TIMESTAMP.BODY``, so that neither can be changed or replayed late.
 2. Only 2xx is an arrival. A failure makes all of that user wait, 2, 4, 8 … s (or what Retry-After asks), at most ten
    minutes; after the last try the event becomes a dead letter, with its reason.
+   Arrivals are written together, a few times a second: on SQLite each write keeps the workers waiting.
 3. One user's slow or dead address holds one of the places, for one timeout; no other user waits for it.
 """
 
@@ -22,9 +23,9 @@ import msgspec
 from modules.gridserver.settings import GridServerSettings
 from modules.gridserver.targets import client, problems
 from modules.storage.sql.database import DatabaseAway
-from modules.storage.vault import VaultError
 from modules.strategies.grid.store.events import Outgoing
 from modules.strategies.grid.store.store import GridStore
+from utils.vault import VaultError
 from utils.wall import now_ms
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Sender:
         self.clock_ms = clock_ms
         self.sent = self.failures = self.given_up = 0
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._arrived: list[int] = []
         # The claim outlives the longest row of tries of one user.
         self._claim_s = settings.webhook_timeout_s * A_USER + 60
 
@@ -66,16 +68,15 @@ class Sender:
             await self.close()
 
     async def look(self) -> int:
-        """Begin to send what is due; how many events were taken."""
+        """Write down what arrived, then begin to send what is due; how many events were taken."""
+        await self._note_arrivals()
         room = self.settings.webhook_at_once - len(self._busy)
         if room <= 0:
             return 0
-        due = await asyncio.to_thread(self.store.events.due, room * 4, self._claim_s)
+        due = await asyncio.to_thread(self.store.events.due, room, self._claim_s, A_USER, tuple(self._busy))
         taken = sorted(due, key=lambda one: (one.user_id, one.number))
         for user_id, events in groupby(taken, key=lambda one: one.user_id):
-            mine = list(events)
-            before = self._busy.get(user_id)
-            task = asyncio.create_task(self._user(mine, before), name=f"webhooks of {user_id}")
+            task = asyncio.create_task(self._user(list(events)), name=f"webhooks of {user_id}")
             self._busy[user_id] = task
             task.add_done_callback(partial(self._over, user_id))
         return len(taken)
@@ -90,24 +91,37 @@ class Sender:
         """Wait until nothing is under way."""
         while self._busy:
             await asyncio.gather(*self._busy.values(), return_exceptions=True)
+        await self._note_arrivals()
+
+    async def _note_arrivals(self) -> None:
+        """In one transaction. Where that fails they stay claimed, and arrive once more later. Raises DatabaseAway."""
+        arrived, self._arrived = self._arrived, []
+        if arrived:
+            try:
+                await asyncio.to_thread(self.store.events.sent, arrived)
+            except DatabaseAway:
+                self._arrived = arrived + self._arrived
+                raise
 
     async def close(self) -> None:
         """Stop sending; what was claimed is due again when its claim has run out."""
         for task in list(self._busy.values()):
             task.cancel()
-        await self.idle()
+        try:
+            await self.idle()
+        except DatabaseAway as problem:
+            log.warning("%d webhooks that arrived will arrive once more: %s", len(self._arrived), problem)
         await self.session.close()
 
-    async def _user(self, events: list[Outgoing], before: "asyncio.Task[None] | None") -> None:
+    async def _user(self, events: list[Outgoing]) -> None:
         """Events of one user, in order, until one fails (rule 2)."""
-        if before is not None:
-            await asyncio.gather(before, return_exceptions=True)
         for event in events:
             error, wait_s = await self._send(event)
             if not error:
                 self.sent += 1
-                await asyncio.to_thread(self.store.events.sent, [event.number])
+                self._arrived.append(event.number)
                 continue
+            await self._note_arrivals()  # a failure makes all of the user due again; those are not among them
             self.failures += 1
             if event.tries + 1 >= self.settings.webhook_tries:
                 self.given_up += 1

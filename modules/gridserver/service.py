@@ -15,14 +15,16 @@ import uvicorn
 from modules.gridserver.app import application
 from modules.gridserver.bitget import BitgetVenue
 from modules.gridserver.desk import Desk
-from modules.gridserver.guard import Buckets, Guard
+from modules.gridserver.guard import Guard
 from modules.gridserver.sender import Sender
 from modules.gridserver.settings import GridServerSettings
 from modules.gridserver.venue import Venue
 from modules.storage.sql.database import DatabaseAway
 from modules.strategies.grid.store.store import GridStore
 from modules.supervision.service import ServiceRun
+from utils.buckets import Buckets
 from utils.listening import listening
+from utils.patient_http import PatientHttp
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -33,6 +35,12 @@ FACTS_S = 2.0
 
 class AddressInUse(Exception):
     """The server cannot listen where it should."""
+
+
+class Http(PatientHttp):
+    """Who sends or reads drop by drop is cut off; a platform may have many connections from one address."""
+
+    most = 256
 
 
 class Server(uvicorn.Server):
@@ -88,13 +96,14 @@ def _told_keys(run: ServiceRun, server: GridServerSettings) -> None:
     if missing:
         run.outbox.say(f"The grid server runs without {' and '.join(missing)}.", level="info", key="gridserver-keys",
                        why="Who has no key may add no users and see no sessions.",
-                       todo=f"Put {' and '.join(missing)} (16 characters or more) into .env and restart gridserver.")
+                       todo=f"Put {' and '.join(missing)} (16 characters or more) into .env, then "
+                            "/service gridserver restart.")
 
 
 async def _live(run: ServiceRun, parts: Parts, listener: socket.socket) -> None:
     """Server, sender and facts together; one that ends by itself ends the service, and it is started again."""
     server = Server(uvicorn.Config(
-        parts.guard, log_config=None, access_log=False, lifespan="off", ws="none", proxy_headers=True,
+        parts.guard, log_config=None, access_log=False, lifespan="off", http=Http, ws="none", proxy_headers=True,
         forwarded_allow_ips="127.0.0.1", server_header=False, timeout_keep_alive=30, limit_concurrency=1000,
         h11_max_incomplete_event_size=32_768, timeout_graceful_shutdown=3))
     http = asyncio.create_task(server.serve(sockets=[listener]), name="http")

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modules.learning import modelfiles
-from modules.learning.features import VERSION
-from modules.learning.jobs import summary
-from modules.learning.modelfiles import FEEDBACK, Manifest, NoneNow
+from modules.learning.feature_version import VERSION
+from modules.learning.modelfiles import FEEDBACK, Manifest, NoneNow, summary
 from modules.learning.trees import BadModel
 
 

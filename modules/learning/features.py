@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from modules.learning.feature_version import VERSION as VERSION
 from modules.learning.market import MARKET
 from modules.learning.talib_lite import talib
 
@@ -28,7 +29,6 @@ MAX_HOLE = DAY
 WARM_UP = DAY  # rows before the slowest feature is there
 _ANGLE = np.arange(1440) / 1440.0 * (2.0 * np.pi)
 _SIN, _COS = np.sin(_ANGLE), np.cos(_ANGLE)
-VERSION = 1  # raise it when a formula changes: models of another version are refused
 
 RETURNS = (1, 2, 3, 6, HOUR, 36, 72, 144, DAY)
 FEATURES: tuple[str, ...] = (

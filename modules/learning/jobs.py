@@ -20,7 +20,7 @@ from modules.learning.datasets import Bars, LabelledRow
 from modules.learning.features import Floats
 from modules.learning.fit import Fitted, Rows, TooLittle
 from modules.learning.labels import Rule
-from modules.learning.modelfiles import FEEDBACK, FORMAT, Manifest, Versions
+from modules.learning.modelfiles import FEEDBACK, FORMAT, Manifest, Versions, summary
 from modules.learning.settings import LearningSettings
 
 log = logging.getLogger(__name__)
@@ -252,17 +252,6 @@ def _defends(champion: Manifest, challenger: gate.Evidence | None, now_ms: int) 
     fresh = 0 <= now_ms - champion.trained_ms <= OLDEST_CHAMPION_MS
     usable = champion.versions.features == features.VERSION and not champion.aside and fresh
     return usable and champion.gate is not None and not gate.replaces(champion.gate, challenger)
-
-
-def summary(card: Manifest) -> str:
-    """A model's honest figures in two sentences."""
-    source = {"candles": "candles", "bootstrap": "past moments of hype", "labelled": "labelled candidates",
-              "bootstrap+labelled": "past moments of hype and labelled candidates"}[card.origin]  # fmt: skip
-    learnt = f"Learnt from {card.rows} {source}" + (f" ({card.labelled_rows} real)" if card.labelled_rows else "")
-    judged = card.metrics.sentence() if card.metrics else "could not be judged out of sample"
-    if card.gate is not None:
-        judged += f"; {card.gate.sentence()}"
-    return f"{learnt}; {judged}." + (f" Stands aside: {card.aside}." if card.aside else "")
 
 
 def _memory_mb() -> float:

@@ -22,7 +22,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from modules.learning.calibration import Scaler
-from modules.learning.features import VERSION
+from modules.learning.feature_version import VERSION
 from modules.learning.gate import Evidence
 from modules.learning.promise import Promise
 from modules.learning.trees import BadModel, Trees, parse
@@ -308,3 +308,14 @@ def _replace(source: Path, target: Path) -> None:
 def pretty(card: Manifest | NoneNow) -> bytes:
     """A manifest as it lies on disk."""
     return msgspec.json.format(msgspec.json.encode(card), indent=1) + b"\n"
+
+
+def summary(card: Manifest) -> str:
+    """A model's honest figures in two sentences."""
+    source = {"candles": "candles", "bootstrap": "past moments of hype", "labelled": "labelled candidates",
+              "bootstrap+labelled": "past moments of hype and labelled candidates"}[card.origin]  # fmt: skip
+    learnt = f"Learnt from {card.rows} {source}" + (f" ({card.labelled_rows} real)" if card.labelled_rows else "")
+    judged = card.metrics.sentence() if card.metrics else "could not be judged out of sample"
+    if card.gate is not None:
+        judged += f"; {card.gate.sentence()}"
+    return f"{learnt}; {judged}." + (f" Stands aside: {card.aside}." if card.aside else "")

@@ -10,6 +10,7 @@ from modules.sentiment.language import language
 from modules.sentiment.lexicon import joined, lexicon
 from modules.sentiment.score import Label, Score
 from modules.sentiment.text import clean
+from utils.environment import to_install
 
 THRESHOLD = 0.25  # |compound| from which a text takes a side; chosen on the training file (scripts/train_sentiment.py)
 # Chance that the label is right = 1 / (1 + exp(-(a + b |compound|))): fitted on the training file, sides and neutral.
@@ -28,8 +29,9 @@ class Vader:
         try:
             from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
         except ImportError as problem:
-            raise VaderMissing("vaderSentiment is not installed. Install it with: pip install -r "
-                               "requirements-sentiment.txt, or use SENTIMENT provider 'headlines'.") from problem
+            raise VaderMissing("vaderSentiment is not installed. Install it with: "
+                               f"{to_install('requirements-sentiment.txt')}, or use SENTIMENT provider "
+                               "'headlines'.") from problem
         self._analyzer: Any = SentimentIntensityAnalyzer()
         own = lexicon()
         self._analyzer.lexicon.update({word.replace(" ", "_"): value for word, value in own.valence.items()})

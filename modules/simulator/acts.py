@@ -6,10 +6,11 @@ Here is only what can be asked for; `deeds.py` does it.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from modules.simulator.act_checks import fitting, power_of_ten
 from modules.simulator.sockets.rules import StreamRule
 
 #: action → (what it needs, what it may have)
@@ -63,8 +64,8 @@ class Act(BaseModel):
     price: Decimal | None = Field(None, gt=0, le=10**12)
     order_id: str | None = None
     client_id: str | None = None
-    tick: Decimal | None = None
-    step: Decimal | None = None
+    tick: Annotated[Decimal, power_of_ten(18)] | None = None
+    step: Annotated[Decimal, power_of_ten(18)] | None = None
     how: Literal["unknown", "address", "expired", "permission"] = "unknown"
     told: bool | None = None
     shown: bool = True
@@ -79,33 +80,15 @@ class Act(BaseModel):
             raise ValueError("has to be above 0, or \"all\"")
         return value
 
-    @field_validator("tick", "step")
-    @classmethod
-    def _power_of_ten(cls, value: Decimal | None) -> Decimal | None:
-        if value is None:
-            return None
-        if not value.is_finite() or value.normalize().as_tuple().digits != (1,) or not -18 <= value.adjusted() <= 0:
-            raise ValueError("has to be a power of ten up to 1, e.g. 0.001")
-        return value
-
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        needs, may = ACTIONS[self.action]
-        given = self.model_fields_set - {"action"}
-        missing = sorted(name for name in needs if getattr(self, name) is None)
-        if missing:
-            raise ValueError(f"'{self.action}' needs {', '.join(missing)}")
-        odd = sorted(given - set(needs) - set(may))
-        if odd:
-            raise ValueError(f"'{odd[0]}' means nothing to '{self.action}' (it takes: {', '.join(needs + may)})")
+        given = fitting(self, self.action, ACTIONS)
         if self.action == "manual_buy" and (self.qty is None) == (self.usdt is None):
             raise ValueError("'manual_buy' needs qty or usdt")
         if self.action == "manual_buy" and (self.qty == "all" or (self.price is not None and self.qty is None)):
             raise ValueError("'manual_buy' takes a qty in numbers, and with a price only that")
         if self.action == "manual_cancel" and not given & {"symbol", "order_id", "client_id"}:
             raise ValueError("'manual_cancel' needs symbol, order_id or client_id")
-        if self.action == "tick_size" and self.tick is None and self.step is None:
-            raise ValueError("'tick_size' needs tick or step")
         return self
 
     @classmethod

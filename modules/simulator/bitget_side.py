@@ -1,17 +1,15 @@
-"""Bitget's wire around one perpetual venue: REST and sockets together, as the server and tests use them."""
+"""Bitget's wire around one perpetual venue."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-from aiohttp import web
+from typing import TYPE_CHECKING
 
 from modules.simulator.dialects.bitget_auth import BitgetGate
 from modules.simulator.dialects.bitget_limits import Limits
 from modules.simulator.dialects.bitget_wing import BitgetWing
+from modules.simulator.dialects.wing import Surroundings
 from modules.simulator.fault_wire import Wire
+from modules.simulator.side import Side
 from modules.simulator.sockets.bitget_feed import BitgetFeed
 from modules.simulator.sockets.bitget_hub import BitgetHub
 from modules.simulator.sockets.bitget_private import BitgetPrivate
@@ -19,44 +17,16 @@ from modules.simulator.sockets.bitget_private import BitgetPrivate
 if TYPE_CHECKING:
     from modules.simulator.perp.venue import PerpVenue
 
-REST, SOCKETS = "/api/v2/", "/v2/ws/"
 
+class BitgetSide(Side):
+    """Everything of the dialect."""
 
-class BitgetSide:
-    """Everything of the dialect. `wall_ms` also lets requests in that are stamped by that clock."""
+    root = "/api/v2/"
+    sockets = ("/v2/ws/public", "/v2/ws/private")
 
-    def __init__(
-        self, venue: PerpVenue, wire: Wire, *, speed: float, wall_ms: Callable[[], int] | None = None,
-        limits: Limits | None = None, shift_ms: Callable[[], int] = lambda: 0,
-        outage: Callable[[], bool] = lambda: False, before: Callable[[], None] = lambda: None,
-        elapsed: Callable[[], float] = time.monotonic,
-    ) -> None:
-        gate = BitgetGate(venue.by_key, speed, wall_ms)
-        self.wing = BitgetWing(
-            venue, gate, wire, speed=speed, limits=limits, shift_ms=shift_ms, outage=outage, before=before,
-            elapsed=elapsed)
-        self.hub = BitgetHub(gate, venue.now, elapsed, speed)
-        self.feed = BitgetFeed(venue, self.hub)
-        self.hub.feed = self.feed
-        venue.listeners.append(self.feed)
+    def __init__(self, venue: PerpVenue, wire: Wire, around: Surroundings, limits: Limits | None = None) -> None:
+        gate = BitgetGate(venue.by_key, around.speed, around.wall_ms)
+        self.wing = BitgetWing(venue, gate, wire, around, limits)
+        self.hub = BitgetHub(gate, venue.now, around.elapsed, around.speed)
+        super().__init__(venue, self.wing, self.hub, BitgetFeed(venue, self.hub))
         self.private = BitgetPrivate(venue, self.hub, self.wing.rounds)
-
-    @staticmethod
-    def owns(path: str) -> bool:
-        """Whether a path is one of this wire."""
-        return path.startswith((REST, SOCKETS))
-
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        """A request to one of its paths."""
-        if request.path.startswith(SOCKETS):
-            return await self.hub.open(request)
-        return await self.wing.serve(request)
-
-    def step(self, ms: int) -> None:
-        """The market went on to `ms`: tell what is due."""
-        self.feed.step(ms)
-        self.hub.flush()
-
-    def describe(self) -> dict[str, Any]:
-        """For /sim/status."""
-        return self.hub.describe()

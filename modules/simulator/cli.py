@@ -13,9 +13,11 @@ from types import FrameType
 
 from pydantic import ValidationError
 
+from modules.simulator.listening import StartError
 from modules.simulator.raw_replay_reader import is_recording
-from modules.simulator.server import StartError, serve
+from modules.simulator.server import serve
 from modules.simulator.settings import SimulatorSettings
+from utils.mistakes import wrong
 
 
 def _moment(text: str) -> datetime:
@@ -65,7 +67,7 @@ def main(argv: list[str]) -> int:
     except ValidationError as problem:
         for error in problem.errors():
             name = str(error["loc"][0]).replace("start_usdt", "usdt").replace("_", "-")
-            print(f"--{name} {error['input']}: {error['msg']}", file=sys.stderr)  # noqa: T201
+            print(f"--{name} {error['input']}: {wrong(error)}", file=sys.stderr)  # noqa: T201
         return 2
     try:
         asyncio.run(_run(options))

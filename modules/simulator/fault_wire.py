@@ -14,7 +14,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from modules.simulator.dialects.mexc import Reply
+from modules.simulator.dialects.reply import Reply
 from modules.simulator.fault_bodies import spoil, truncate
 from modules.simulator.fault_plan import READS, Rule
 from modules.simulator.fault_words import MAINTENANCE_HTML, WAF_HTML, Words

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+
+Classify = Callable[[str, str], str]  # method, path → the name of a class
 
 MAINTENANCE_HTML = "<html><head><title>Maintenance</title></head><body>We will be back soon.</body></html>"
 WAF_HTML = (
@@ -22,3 +25,14 @@ class Words:
     banned: tuple[int, str]
     unknown_order: tuple[int, str]
     said: Callable[[int, bool], str]
+
+
+def classes(**patterns: str) -> Classify:
+    """The class of a request: the first whose pattern fits "METHOD path"; what fits none is "other"."""
+    compiled = [(name, re.compile(pattern)) for name, pattern in patterns.items()]
+
+    def classify(method: str, path: str) -> str:
+        text = f"{method} {path}"
+        return next((name for name, pattern in compiled if pattern.search(text)), "other")
+
+    return classify

@@ -13,10 +13,13 @@ from aiohttp import web
 
 from modules.simulator.acts import ActError
 from modules.simulator.bitget_side import BitgetSide
+from modules.simulator.bybit_side import BybitSide
 from modules.simulator.clock import VenueClock
 from modules.simulator.dialects.binance_auth import BinanceGate
 from modules.simulator.dialects.binance_wing import BinanceWing
 from modules.simulator.dialects.bitget_auth import bitget_accounts
+from modules.simulator.dialects.bybit_auth import bybit_accounts
+from modules.simulator.dialects.wing import Surroundings
 from modules.simulator.fault_wire import Wire
 from modules.simulator.faults import Faults
 from modules.simulator.perp.acts import PerpAct
@@ -41,10 +44,10 @@ class FuturesError(Exception):
 
 
 def futures_accounts(bitget_users: int = 0) -> list[Account]:
-    """The same keys as on the spot side; behind Bitget's wire they are accounts of their own."""
+    """The same keys as on the spot side; behind Bitget's and Bybit's wires they are accounts of their own."""
     return [
         Account("trader", "sim-key", "sim-secret"), Account("withdrawer", "sim-withdraw-key", "sim-withdraw-secret"),
-        *bitget_accounts(bitget_users)]
+        *bitget_accounts(bitget_users), *bybit_accounts()]
 
 
 class Futures:
@@ -69,21 +72,22 @@ class Futures:
         self.feed.publish = self.hub.publish
         self._perp_feed = PerpFeed(source, self.feed)
         self.stream_faults = StreamFaults(self.hub)
+        self.stream_faults.expire = self.hub.keys.expire_now
         self.stream_faults.snapshot = self._snapshot
         self.stream_faults.symbols = tuple(self.venue.by_symbol)
-        faults.attach(self.stream_faults)
         self._told: list[tuple[str, str, bytes]] = []  # users' events, sent once they are durable
         users = UserStreams(
             self.venue, lambda *event: self._told.append(event), lambda name: bool(self.hub.connections))
         self.venue.listeners += [self._perp_feed, users]
         self.venue.after_commit.append(self._send_told)
-        gate = BinanceGate(self.venue.by_key, options.speed, wall_ms if options.accept_wall_time else None)
-        self.wing = BinanceWing(
-            self.venue, gate, self.hub.keys, wire, speed=options.speed, shift_ms=shift_ms, outage=outage,
-            before=before, elapsed=elapsed)
-        self.bitget = BitgetSide(
-            self.venue, wire, speed=options.speed, wall_ms=wall_ms if options.accept_wall_time else None,
-            shift_ms=shift_ms, outage=outage, before=before, elapsed=elapsed)
+        around = Surroundings(
+            options.speed, wall_ms if options.accept_wall_time else None, shift_ms, outage, before, elapsed)
+        gate = BinanceGate(self.venue.by_key, around.speed, around.wall_ms)
+        self.wing = BinanceWing(self.venue, gate, self.hub.keys, wire, around)
+        self.bitget = BitgetSide(self.venue, wire, around)
+        self.bybit = BybitSide(self.venue, wire, around)
+        self.stream_faults.also += [self.bitget.faults, self.bybit.faults]
+        faults.attach(self.stream_faults)
         self.routes = Routes(self.hub)
         self._checked = elapsed()
 
@@ -105,6 +109,8 @@ class Futures:
             return await self.wing.serve(request)
         if BitgetSide.owns(path):
             return await self.bitget.serve(request)
+        if BybitSide.owns(path):
+            return await self.bybit.serve(request)
         return await self.routes.open(request)
 
     async def _depth(self, request: web.Request) -> web.StreamResponse:
@@ -144,7 +150,7 @@ class Futures:
         return {
             "dialect": "binance_usdm", "contracts": len(venue.by_symbol), "slice_ms": venue.slice_ms,
             "market_ms": venue.market.ms, "sockets": self.hub.describe(),
-            "bitget_sockets": self.bitget.describe()}
+            "bitget_sockets": self.bitget.describe(), "bybit_sockets": self.bybit.describe()}
 
     def act(self, data: dict[str, Any]) -> dict[str, Any]:
         """Do an act. Raises ActError."""
@@ -165,12 +171,14 @@ class Futures:
         if venue.market.ms != before:
             self._perp_feed.step(venue.market.ms)
             self.bitget.step(venue.market.ms)
+            self.bybit.step(venue.market.ms)
         self.hub.flush()
         now = self._elapsed()
         if now - self._checked >= CHECK_S:
             self._checked = now
             self.hub.check()
             self.bitget.hub.check()
+            self.bybit.hub.check()
         elif self.stream_faults.active:
             self.stream_faults.check()
             self.hub.flush()
@@ -188,4 +196,5 @@ class Futures:
         """End the sockets, keep the market, release files."""
         await self.hub.close()
         await self.bitget.hub.close()
+        await self.bybit.hub.close()
         self.venue.close()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from modules.simulator.futures import Futures
 
 log = logging.getLogger(__name__)
-_REST = ("/fapi/{path:.*}", "/futures/data/{path:.*}", "/sapi/{path:.*}", "/api/v2/{path:.*}")
+_REST = ("/fapi/{path:.*}", "/futures/data/{path:.*}", "/sapi/{path:.*}", "/api/v2/{path:.*}", "/v5/{path:.*}")
 _FAMILIES = ("/public", "/market", "/private", "")
 _BITGET_SOCKETS = ("/v2/ws/public", "/v2/ws/private")
 _SOCKETS = ("/ws", "/ws/{streams:.*}", "/stream")

@@ -14,10 +14,11 @@ from modules.simulator.acts import Act, ActError
 from modules.simulator.clock import VenueClock
 from modules.simulator.fault_plan import FaultPlan, PlanError
 from modules.simulator.faults import Faults
+from modules.simulator.listening import StartError, listen
 from modules.simulator.raw_replay import RawReplay
 from modules.simulator.raw_replay_reader import RecordingError
 from modules.simulator.raw_replay_rest import ReplayRest
-from modules.simulator.server import Simulator, StartError
+from modules.simulator.server import Simulator
 from modules.simulator.settings import SimulatorSettings
 from modules.simulator.sockets.faults import StreamFaults
 from modules.simulator.sockets.feed import MarketFeed
@@ -49,6 +50,7 @@ class ReplayServer:
         self.replay.connect(self.feed, self.hub.publish)
         self.feed.step(self.replay.now_ms)
         self.stream_faults = StreamFaults(self.hub)
+        self.stream_faults.expire = self.hub.keys.expire_now
         self.rest = ReplayRest(self.replay, self.clock.now, self.stream_faults)
         self.stream_faults.snapshot = self.rest.snapshot
         self.stream_faults.symbols = tuple(self.replay.symbols)
@@ -141,15 +143,7 @@ async def serve_replay(options: SimulatorSettings, ready: Callable[[int], None],
     server = ReplayServer(options, Simulator.fault_plan(options))
     runner = web.AppRunner(server.app(), access_log=None, shutdown_timeout=2.0)
     try:
-        await runner.setup()
-        site = web.TCPSite(runner, options.host, options.port)
-        try:
-            await site.start()
-        except OSError as problem:
-            raise StartError(
-                f"port {options.port}: cannot listen on {options.host} ({problem.strerror or problem}). "
-                "Stop what uses it, or give another --port (0 takes a free one).") from problem
-        server.port = runner.addresses[0][1]
+        server.port = await listen(runner, options.host, options.port)
         ready(server.port)
         await server.run(stop)
     finally:

@@ -17,16 +17,18 @@ from modules.simulator.accounts import Account
 from modules.simulator.acts import ActError
 from modules.simulator.clock import VenueClock
 from modules.simulator.deeds import Deeds
-from modules.simulator.dialects.mexc import MexcDialect, Reply
+from modules.simulator.dialects.mexc import MexcDialect
 from modules.simulator.dialects.mexc_auth import Gate
 from modules.simulator.dialects.mexc_faults import WORDS, request_class
 from modules.simulator.dialects.mexc_routes import routes
+from modules.simulator.dialects.reply import Reply
 from modules.simulator.errors import Reason
 from modules.simulator.fault_plan import FaultPlan, PlanError
 from modules.simulator.fault_wire import Aim, Hands, Wire
 from modules.simulator.faults import Asked, Faults
 from modules.simulator.futures_door import FuturesDoor
 from modules.simulator.journal import LEASE_WALL_S, Journal, Recorder, StateError
+from modules.simulator.listening import StartError, listen
 from modules.simulator.own import Own
 from modules.simulator.past import Past
 from modules.simulator.settings import SimulatorSettings
@@ -41,10 +43,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 TICK_S = 0.2  # how often market flow reaches resting orders, wall seconds
-
-
-class StartError(Exception):
-    """The simulator cannot start: names the thing, its value and how to mend it."""
 
 
 def default_accounts(usdt: float) -> list[Account]:
@@ -315,15 +313,7 @@ async def serve(options: SimulatorSettings, ready: Callable[[int], None], stop: 
     runner = web.AppRunner(simulator.app(), access_log=None)
     try:
         await simulator.warm()
-        await runner.setup()
-        site = web.TCPSite(runner, options.host, options.port)
-        try:
-            await site.start()
-        except OSError as problem:
-            raise StartError(
-                f"port {options.port}: cannot listen on {options.host} ({problem.strerror or problem}). "
-                "Stop what uses it, or give another --port (0 takes a free one).") from problem
-        simulator.port = runner.addresses[0][1]
+        simulator.port = await listen(runner, options.host, options.port)
         ready(simulator.port)
         await simulator.run(stop)
     finally:

@@ -7,16 +7,18 @@
 3. Then the rest, file by file, each under its own lock: tables, models (a model's files together), and last the
    simulated exchange, which may be ahead of the books, as a real one would be.
 4. A history or table with a torn end (a crash before the backup) is cut at the last whole record, and noted.
-5. Secrets are never included: neither ``.env`` nor any YAML. Nor logs, candles, pictures, heartbeats, messages.
+5. Secrets are never included: neither ``.env`` nor any YAML. Nor logs, candles, recordings, pictures, heartbeats,
+   messages. A SQLite database is read as one moment of it, with what its log holds; servers have tools of their own.
 6. The archive is written aside, flushed, renamed, and then read back and compared.
 """
 
 import os
 import re
+import sqlite3
 import time
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,8 +44,10 @@ from utils.version import version
 from utils.wall import iso, now_ms, stamp
 
 LEFT_OUT = (".env and YAML settings (they may hold keys)", "data/logs", "data/run", "data/inbox", "data/outbox",
-            "data/market_data", "data/pictures", "data/decisions")
-_SKIPPED = frozenset({"logs", "run", "inbox", "outbox", "market_data", "pictures", "decisions"})
+            "data/market_data", "data/recordings", "data/pictures", "data/decisions",
+            "databases on servers (pg_dump, mariadb-dump)")
+_SKIPPED = frozenset({"logs", "run", "inbox", "outbox", "market_data", "recordings", "pictures", "decisions"})
+_BESIDE_SQLITE = ("-wal", "-shm", "-journal")
 _KEPT_OF_RUN = ("telegram_updates.jsonl",)  # so that no command acts twice (X40)
 _SIMULATOR = "simulator"
 _LOCKED = (".csv", ".json", ".jsonl")
@@ -113,7 +117,9 @@ def _rest(paths: Paths, segments: list[Path]) -> Iterator[_Found]:
     for path in segments:
         yield _read(paths, [path])
     for path in _tables(paths):
-        if path.suffix in _LOCKED:
+        if path.suffix == ".db":
+            yield _Found({path.relative_to(paths.home).as_posix(): _sqlite(path)})
+        elif path.suffix in _LOCKED:
             with locked(path):
                 found = _read(paths, [path])
             yield found
@@ -172,7 +178,8 @@ def _tables(paths: Paths) -> list[Path]:
         if inside[0] in _SKIPPED or inside[0] == _SIMULATOR or inside[-1][0] == "." or path in taken:
             continue
         own = len(inside) == 1 and (_SEGMENT.search(path.name) or path.suffix in (".json", ".jsonl", ".full"))
-        if path.is_file() and not path.is_symlink() and not own and path.suffix != ".tmp":
+        beside = path.name.endswith(_BESIDE_SQLITE)
+        if path.is_file() and not path.is_symlink() and not own and not beside and path.suffix != ".tmp":
             found.append(path)
     return found
 
@@ -194,6 +201,16 @@ def _models(paths: Paths) -> dict[str, list[Path]]:
 
 def _model_of(name: str) -> str:
     return name.lstrip(".").split(".")[0].rsplit("_", 1)[0]
+
+
+def _sqlite(path: Path) -> bytes:
+    """One moment of a database that others write to; they do not wait (rule 5). Raises BackupError."""
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(":memory:")) as copy:
+            source.backup(copy)
+            return copy.serialize()
+    except sqlite3.Error as problem:
+        raise BackupError(f"{path.name} cannot be read: {problem}. Stop the program and try again.") from None
 
 
 def _read(paths: Paths, files: Iterable[Path]) -> _Found:

@@ -104,10 +104,10 @@ class JsonFile(Generic[T]):
             content = read_whole(self._copy)
             value = self._decode(content)
         except (*_BROKEN, FileNotFoundError) as second:
-            raise StateError(
-                f"{self.path} is damaged ({problem}) and its copy {self._copy.name} cannot be used ({second}). "
-                "Restore it from a backup, or move it away to start empty."
-            ) from second
+            copy = (f"there is no copy {self._copy.name}" if isinstance(second, FileNotFoundError)
+                    else f"its copy {self._copy.name} cannot be used ({second})")
+            raise StateError(f"{self.path} is damaged ({problem}) and {copy}. Restore it from a backup, or move it "
+                             "away to start empty.") from second
         aside: Path | None = None
         if self.path.exists():
             aside = set_aside_name(self.path)

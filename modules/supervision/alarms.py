@@ -18,4 +18,4 @@ def _tell(outbox: Outbox, damage: Damage) -> None:
     positions = "tracked_tokens" in damage.path.name
     outbox.say(f"State file damaged: {damage.path.name}", why=damage.sentence(), level="alert",
                todo="Compare it with what the exchange shows; /resync rebuilds positions." if positions else
-                    "If something is missing now: restore a backup (docs/OPERATION.md).")
+                    "If something is missing now: restore a backup (docs/OPERATIONS.md).")

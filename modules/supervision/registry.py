@@ -9,7 +9,8 @@ class Service:
 
     `entry` is ``module:function``, an ``async def main(run: ServiceRun, settings: Settings) -> None`` that returns
     after ``run.stop`` is set. `needs` names services that are started (and ready) before it; ``simulator`` counts
-    only while the simulated exchange is in use. `nice` is the priority it runs at (higher = more yielding).
+    only while the simulated exchange is in use. `nice` is the priority it runs at: higher yields more, below 0 comes
+    first where the system grants it.
     """
 
     name: str

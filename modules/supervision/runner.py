@@ -16,8 +16,6 @@ from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from modules.supervision.alarms import tell_damages
 from modules.supervision.lifetime import EXIT_FAILED, EXIT_OK
 from modules.supervision.registry import Service
@@ -25,7 +23,9 @@ from modules.supervision.service import ServiceRun
 from modules.supervision.settings import SupervisionSettings
 from utils.locks import AlreadyRunning, ProcessLock
 from utils.logs import setup_logging
+from utils.memory import few_arenas
 from utils.paths import Paths
+from utils.priority import set_priority
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -37,6 +37,7 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
 
 def run_service(service: Service, settings: "Settings", paths: Paths, supervised: bool = False) -> int:
     """Run one service to its end; returns the exit code (rule 4). `supervised`: the supervisor spawned it."""
+    few_arenas()
     paths.prepare()
     lock = ProcessLock(paths.run, service.name)
     try:
@@ -136,10 +137,5 @@ def _obey_signals(run: ServiceRun) -> None:
 
 
 def _be_nice(nice: int) -> None:
-    if not nice:
-        return
-    try:
-        # Windows knows classes instead of figures; psutil has their names only there
-        psutil.Process().nice(getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", nice))
-    except (psutil.AccessDenied, OSError) as problem:
-        log.warning("priority stays as it is: %s", problem)
+    if nice and (problem := set_priority(nice)):
+        log.log(logging.WARNING if nice > 0 else logging.DEBUG, "priority stays as it is: %s", problem)

@@ -43,14 +43,16 @@ class Supervisor:
 
     def __init__(self, paths: Paths, settings: SupervisionSettings, crew: Sequence[Service], *,
                  must_run: Callable[[], set[str]] = set, command: Callable[[str], list[str]] = service_command,
-                 outbox: Outbox | None = None) -> None:
+                 outbox: Outbox | None = None, mode: Callable[[], str] = str) -> None:
         """Reads what is wanted and adopts what is alive. `crew`: the services that exist with these settings;
         a need that is not among them does not count. `must_run`: names that have to run now, whatever was asked.
+        `mode`: the mode that messages are headed with.
         """
         self.settings = settings
         self._paths = paths.prepare()
         self._outbox = outbox or Outbox(paths.outbox, "supervisor")
         self._must_run = must_run
+        self._mode = mode
         self._must: set[str] = set()
         self._asked_must = float("-inf")
         self._registry = Registry(paths.run)
@@ -273,7 +275,7 @@ class Supervisor:
             log.error("registry of services cannot be written: %s", problem)
 
     def _tell(self, what: str, *, why: str = "", todo: str = "", level: Level = "info") -> None:
-        self._outbox.say(what, why=why, todo=todo, level=level)
+        self._outbox.say(what, mode=self._mode(), why=why, todo=todo, level=level)
 
     def _status(self, slot: Slot, load: bool = False) -> ServiceStatus:
         now = time.monotonic()

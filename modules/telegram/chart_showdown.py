@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from modules.exchange.settings import ExchangeSettings
 from modules.exchange.types import Unavailable
+from modules.strategies.showdown.words import flat_because
 from modules.telegram.chart_candles import candles_on, labelled_lines, range_of
 from modules.telegram.chart_style import (
     BACK,
@@ -36,6 +37,8 @@ _MARKS = {"pass": ("✓", UP), "fail": ("✗", DOWN), "neutral": ("–", DIM)}
 _ROWS = 8
 _LABEL_GAP = 0.085  # of the height: the picture's upper half only holds the candles
 _CLOSER = 40  # candles in the picture of a trade, whose levels lie close together
+_PLATE = {"facecolor": BACK, "edgecolor": "none", "alpha": 0.75, "pad": 1.5}  # keeps words legible on candles
+_GUTTER = 0.2  # of the candles: room at the left for the names of pools
 _EDGE = 0.05  # of the height, where names of far pools stand
 
 
@@ -55,14 +58,14 @@ def draw(paths: Paths, spec: dict[str, Any]) -> str:
     lines = _lines(decision, float(candles[-1, 4]))
     range_of(axis, candles, [value for _, value, _ in lines])
     bottom, top = axis.get_ylim()
-    axis.set_ylim(bottom - 0.07 * (top - bottom), top + 0.07 * (top - bottom))  # for names of swings and pools
-    _pools(axis, spec["pools"])
+    axis.set_ylim(bottom - 0.1 * (top - bottom), top + 0.1 * (top - bottom))  # for names of swings and pools
+    gutter = _GUTTER * len(candles) if _pools(axis, spec["pools"]) else 0.0
     if decision["entry_zone"]:
         low, high = (float(value) for value in decision["entry_zone"])
         axis.axhspan(low, high, color=ENTRY, alpha=0.25, zorder=1.5)
     _swings(axis, candles, spec["swings"])
     labelled_lines(axis, lines, _LABEL_GAP)
-    axis.set_xlim(-1, len(candles) + 0.5)
+    axis.set_xlim(-1 - gutter, len(candles) + 0.5)
     time_labels(axis, [float(at) for at in candles[:, 0]], spec["zone"])
     _table(below, decision)
     action = decision["action"]
@@ -70,10 +73,10 @@ def draw(paths: Paths, spec: dict[str, Any]) -> str:
     head = {"long": "▲ LONG", "short": "▼ SHORT"}.get(action, _flat(decision))
     asset, last = spec["symbol"].removesuffix("USDT"), price(float(candles[-1, 4]))
     title(figure, f"{asset} {spec['interval']}  {last}", head, color)
-    follows = "signals only" if decision.get("execution", "").startswith("signals only") else "traded"
-    note(figure, f"[{decision['mode']}] {follows} · trend {spec['trend']} · "
-                 f"{when(int(decision['ms']), spec['zone'])} · risk {decision['risk_level']} of 5 · "
-                 f"confidence {decision['confidence']:.2f}")
+    follows = "signals only · " if decision.get("execution", "").startswith("signals only") else ""
+    sure = f" · confidence {decision['confidence']:.2f}" if decision["confidence"] else ""
+    note(figure, f"[{decision['mode']}] {follows}trend {spec['trend']} · {when(int(decision['ms']), spec['zone'])} · "
+                 f"risk {decision['risk_level']} of 5{sure}")
     axis.set_position((0.03, 0.39, 0.735, 0.51))
     below.set_position((0.03, 0.01, 0.94, 0.315))
     return save(figure, paths, f"showdown-{spec['symbol'].lower()}")
@@ -87,11 +90,15 @@ def _lines(decision: dict[str, Any], last: float) -> list[tuple[str, float, str]
     return [*found, ("now", last, TEXT)]
 
 
-def _pools(axis: Axes, pools: list[dict[str, Any]]) -> None:
-    """Bands: red where longs are liquidated, green where shorts are; stronger the larger. Far ones at the edge."""
+def _pools(axis: Axes, pools: list[dict[str, Any]]) -> bool:
+    """Bands: red where longs are liquidated, green where shorts are; stronger the larger. Far ones at the edge.
+
+    Whether there is a band, whose name stands left of the candles.
+    """
     bottom, top = axis.get_ylim()
     largest = max((pool["size_usd"] for pool in pools), default=1.0)
     outside: dict[bool, list[str]] = {True: [], False: []}
+    drawn = False
     for pool in pools:
         long = pool["side"] == "long"
         size = f"{pool['size_usd'] / 1e6:.0f}M"
@@ -104,13 +111,15 @@ def _pools(axis: Axes, pools: list[dict[str, Any]]) -> None:
         high = max(pool["high"], pool["low"] + least)
         axis.axhspan(pool["low"], high, color=DOWN if long else UP, zorder=1,
                      alpha=0.12 + 0.25 * pool["size_usd"] / largest)
-        axis.text(0.005, (pool["low"] + high) / 2, f"{pool['side']}s' liquidations {size}", color=TEXT, fontsize=12,
-                  transform=axis.get_yaxis_transform(), va="center", zorder=7)
+        axis.text(0.008, (pool["low"] + high) / 2, f"liq. {pool['side']}s {size}", color=TEXT, fontsize=12,
+                  transform=axis.get_yaxis_transform(), va="center", zorder=7, bbox=_PLATE)
+        drawn = True
     for above, places in outside.items():
         if places:
-            words = ("↑ " if above else "↓ ") + " · ".join(places[:2])
+            words = ("↑ liq. " if above else "↓ liq. ") + " · ".join(places[:2])
             axis.text(0.01, 0.985 if above else 0.015, words, fontsize=12, transform=axis.transAxes,
-                      va="top" if above else "bottom", color=UP if above else DOWN, zorder=7)
+                      va="top" if above else "bottom", color=UP if above else DOWN, zorder=7, bbox=_PLATE)
+    return drawn
 
 
 def _swings(axis: Axes, candles: "np.ndarray[Any, Any]", swings: list[dict[str, Any]]) -> None:
@@ -146,7 +155,7 @@ def _table(axis: Axes, decision: dict[str, Any]) -> None:
             y = 0.865 - place * (0.09 if review else 0.109)
             mark, color = _MARKS[row["result"]]
             axis.text(left, y, mark, color=color, fontsize=14, va="top", fontweight="bold")
-            room = 38 if left == 0 else 52
+            room = 39 if left == 0 else 52
             words = f"{row['code'].replace('_', ' ').lower()}: {row['said']}" if left else row["said"]
             axis.text(left + 0.025, y, words if len(words) <= room else words[:room - 1] + "…", fontsize=11.5,
                       color=TEXT if row["result"] != "neutral" else DIM, va="top")
@@ -160,9 +169,11 @@ def _table(axis: Axes, decision: dict[str, Any]) -> None:
 
 
 def _flat(decision: dict[str, Any]) -> str:
-    """FLAT, and what the rules had wanted where a reviewer stopped it."""
+    """FLAT and its code, or what the rules had wanted where a reviewer stopped it."""
     review = decision.get("review")
-    return f"FLAT · {review['action']} {review['outcome']}" if review else "FLAT"
+    if review:
+        return f"FLAT · {review['action']} {review['outcome']}"
+    return f"FLAT · {flat_because(decision['reason'])}"
 
 
 def nearer(decision: dict[str, Any]) -> str:

@@ -109,7 +109,7 @@ class Arg:
         if self.kind == "choice":
             word = text.lower()
             if word not in self.choices:
-                raise UsageError(f"{self.name} is {shown(text)}; it can be {', '.join(self.choices)}.")
+                raise UsageError(f"{shown(text)} is not known here; it can be {', '.join(self.choices)}.")
             return word
         if self.kind in ("int", "float"):
             return self._number(text)
@@ -123,8 +123,13 @@ class Arg:
         if value != value or value in (float("inf"), float("-inf")):
             raise UsageError(f"{self.name} is {shown(text)}; it must be a number.")
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
-            raise UsageError(f"{self.name} is {text}; it must be from {self.low:g} to {self.high:g}.")
+            raise UsageError(f"{self.name} is {shown(text)}; it must be {self._limits()}.")
         return value
+
+    def _limits(self) -> str:
+        if self.low is None or self.high is None:
+            return f"{self.low:g} or more" if self.low is not None else f"{self.high:g} or less"
+        return f"from {self.low:g} to {self.high:g}"
 
 
 _SYMBOL = re.compile(r"[A-Z0-9]{1,20}USDT")
@@ -206,7 +211,7 @@ class Command:
             self._assign(word, left, values)
         for arg in left:
             if arg.required:
-                raise UsageError(f"{arg.name} is missing.")
+                raise UsageError(f"{arg.usage} is missing.")
         return values
 
     @staticmethod

@@ -13,6 +13,7 @@ from modules.strategies.showdown.trade_book import open_trades
 from modules.supervision.messages import Inbox
 from modules.supervision.outbox import Outbox
 from modules.supervision.status import ServiceStatus
+from modules.telegram.grids_held import GridsHeld
 from modules.telegram.long_runs import LongRuns
 from utils.paths import Paths
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SENDER = "command"
 TRACKER, SCANNER, TRAINER, SIMULATOR = "tracker", "scanner", "trainer", "simulator"
-SHOWDOWN = "showdown"
+SHOWDOWN, SCALPER, GRID = "showdown", "scalper", "grid"
 
 
 class Crew(Protocol):
@@ -74,7 +75,11 @@ class Context:
     facts: Facts = field(default_factory=Facts)
     commands: "tuple[Command, ...]" = ()
     runs: LongRuns = field(default_factory=LongRuns)
+    grids: GridsHeld = field(init=False)
     guard_off: bool = False  # only while test data are deleted: the tracker need not run for open positions
+
+    def __post_init__(self) -> None:
+        self.grids = GridsHeld(self.settings, self.paths)
 
     def must_run(self) -> set[str]:
         """Services that have to run whatever was asked: those that guard, while any position of theirs is open (A17).
@@ -87,6 +92,8 @@ class Context:
             held = {TRACKER} if any(self.files(mode).tracked.load() for mode in Mode) else set()
         except StateError:
             held = {TRACKER}
+        if self.grids.must_run(self.running(GRID)):
+            held = {*held, GRID}
         try:
             return held | ({SHOWDOWN} if any(open_trades(self.paths.data, mode) for mode in Mode) else set())
         except StateError:

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from modules.execution.mode import mode_word
 from modules.supervision.alarms import tell_damages
 from modules.supervision.deadman import ping_loop
 from modules.supervision.lifetime import EXIT_RESTART, EXIT_SETTINGS, Lifetime
@@ -67,7 +68,8 @@ class House:
         self.settings = settings
         self.outbox = Outbox(paths.outbox, SENDER)
         self._quiet = tell_damages(self.outbox)  # before the supervisor and the commands read state
-        self.crew = Supervisor(paths, settings.supervision, crew, must_run=lambda: self.context.must_run())
+        self.crew = Supervisor(paths, settings.supervision, crew, must_run=lambda: self.context.must_run(),
+                               mode=lambda: mode_word(paths))
         self.context = Context(paths, settings, self.crew, Workers(paths, settings), life.request_restart, life.stop)
         self.context.commands = all_commands([service.name for service in crew])
         telegram = settings.telegram

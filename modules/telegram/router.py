@@ -38,6 +38,7 @@ from utils.redact import redact
 
 log = logging.getLogger(__name__)
 RUN, YES, NO = "run:", "yes:", "no:"
+_NEAR = 0.7  # how alike a command must be to be asked about: "hello" is not meant for /sell
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +135,8 @@ class Router:
         if not words[0].startswith("/"):
             raise UsageError("Commands begin with a slash. /help lists them.")
         command = self.find(words[0])
-        if command is None or (command.console_only and sender.channel in ("telegram", "dashboard")):
-            raise UsageError(self._unknown(words[0], role))
+        if command is None or not _offered(command, sender):
+            raise UsageError(self._unknown(words[0], role, sender))
         if role < command.role:
             raise UsageError(f"/{command.name} is for owners; you are listed as a viewer. /help shows what you can do.")
         try:
@@ -145,9 +146,10 @@ class Router:
             raise UsageError(lines(esc(problem), f"Usage: {code(command.usage)}", *helps)) from None
         return Call(command, values, " ".join([f"/{command.name}", *words[1:]]))
 
-    def _unknown(self, word: str, role: Role) -> str:
-        names = [name for name, command in self._by_name.items() if command.role <= role]
-        near = difflib.get_close_matches(word.lower().lstrip("/"), names, n=1, cutoff=0.5)
+    def _unknown(self, word: str, role: Role, sender: Sender) -> str:
+        names = [name for name, command in self._by_name.items()
+                 if command.role <= role and _offered(command, sender)]
+        near = difflib.get_close_matches(word.lower().lstrip("/"), names, n=1, cutoff=_NEAR)
         hint = f"Did you mean /{near[0]}? " if near else ""
         return f"I don't know {esc(word[:40])}. {hint}/help lists the commands."
 
@@ -225,6 +227,11 @@ _VERDICTS = {
     Verdict.FOREIGN: "Only the person who asked can confirm this.",
     Verdict.GOOD: "",
 }
+
+
+def _offered(command: Command, sender: Sender) -> bool:
+    """Whether a command exists where the sender writes."""
+    return not command.console_only or sender.channel not in ("telegram", "dashboard")
 
 
 def _index(commands: Sequence[Command]) -> dict[str, Command]:

@@ -3,13 +3,13 @@
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from modules.apikeys.keyring import FILE, KeyFile, KeyringError, merged, parse
+from modules.apikeys.keyring import FILE, KeyFile, KeyringError, merged, parse, vault_place
 from modules.apikeys.outcome import Verdict, budget_left, outcome, verdict_of
 from modules.apikeys.profiles import PROFILES
 from modules.apikeys.settings import ApiKeySettings
 from utils.paths import Paths
 from utils.redact import redact
-from utils.vault import make_key
+from utils.vault import add_key
 
 OPENAI, REDDIT = PROFILES["openai"], PROFILES["reddit"]
 NOW = 1_700_000_000_000
@@ -69,7 +69,7 @@ def test_the_file_keeps_keys_encrypted(tmp_path: object) -> None:
     assert [key.owner for key in merged({}, file.load())["openai"]] == ["a", "b"]
     with pytest.raises(KeyringError, match="twice"):
         file.add("openai", "c=sk-one-secret-1234")
-    make_key(paths.config / "vault.key")
+    add_key(vault_place(paths))
     file.renew()
     assert file.remove("openai", "a") == 1 and file.remove("openai", "a") == 0
     assert [key.owner for key in merged({}, file.load())["openai"]] == ["b"]

@@ -74,7 +74,7 @@ def test_only_some_days(capsys):
     (("hype", "--set", "nonsense=1"), 2, "there is no such setting"),
     (("hype", "--set", "trail_fal_pct=1"), 2, "Near to it: hype.trail_fall_pct"),
     (("hype", "--set", "trail_fall_pct"), 2, "write name=value"),
-    (("hype", "--set", "trail_fall_pct=200"), 2, "hype.trail_fall_pct: Input should be less than 50"),
+    (("hype", "--set", "trail_fall_pct=200"), 2, "hype.trail_fall_pct: must be less than 50"),
     (("rsi", "--set", "fee_pct=x", "--set", "rsi_buy=y"), 2, "rsi.rsi_buy"),
     (("hype", "--set", "exit_levels=simple 0.80: 0.9 / 3"), 2, "must lie above 1"),
     (("hype", "--since", "2024-02-01", "--until", "2024-01-01"), 2, "lies before the start"),
@@ -123,9 +123,17 @@ def test_the_program_itself_compiled(home, compiled_cache):
 
 
 def test_an_unknown_strategy_is_an_argument_error(capsys):
+    code, _, err = run(capsys, "griddle")
+    assert code == 2 and all(word in err for word in ("griddle", "hype", "showdown", "grid", "imbalance"))
+
+
+@pytest.mark.parametrize("argv", [
+    "imbalance --help", "imbalance --ticks --help", "grid --ticks -h", "--ticks x --help"])
+def test_help_of_recorded_frames_needs_no_frames(capsys, argv):
     with pytest.raises(SystemExit) as ended:
-        run(capsys, "griddle")
-    assert ended.value.code == 2 and "invalid choice" in capsys.readouterr().err
+        run(capsys, *argv.split())
+    out = capsys.readouterr().out
+    assert ended.value.code == 0 and "recorded" in out and "--ticks FILE" in out and "--models" not in out
 
 
 def test_hour_candles_are_too_coarse_for_the_scanner(capsys, tmp_path):

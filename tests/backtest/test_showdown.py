@@ -1,13 +1,17 @@
 """Backtest of system C: no look-ahead, nothing left out by the cheap look, trades booked as told."""
 
 import json
+from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
 
 from modules.backtest import cli
 from modules.backtest import showdown as engine
-from modules.strategies.showdown import stages
+from modules.backtest import showdown_fills as fills
+from modules.strategies.showdown import positions, stages
+from modules.strategies.showdown.positions import Units
 from modules.strategies.showdown.records import CLOSE, HIGH, LOW, OPEN, OPEN_MS, TIMEFRAMES
 from modules.strategies.showdown.settings import ShowdownSettings
 from utils.paths import Paths
@@ -80,37 +84,104 @@ def test_joined_candles():
 
 
 FLAT = (100.0, 100.5, 99.5, 100.0)
+UNITS = Units(Decimal("0.1"), Decimal("0.001"), Decimal(5), Decimal("0.0005"))
+SLIP = fills.SLIP
 
 
-@pytest.mark.parametrize(("rows", "ended", "gross"), [
-    ([FLAT, (100, 103, 100, 103), (103, 106, 103, 106)], "TP2", 0.5 * 2 + 0.5 * 5),
-    ([FLAT, (100, 103, 100, 103), (103, 103, 99, 99)], "BE", 0.5 * 2 - 0.5 * 100 * 0.0002),
-    ([FLAT, (100, 103, 97, 103)], "SL", -2 - 98 * 0.0002),  # both reached: the stop counts
-    ([FLAT, (95, 96, 94, 95)], "SL", -5 - 95 * 0.0002),  # opens beyond the stop
-    ([FLAT, (100, 101, 99, 101)], "TIME", 1.0)])
-def test_exits_of_a_long(rows, ended, gross):
-    found = engine.simulate(path(*rows), np.empty((0, 2)), 1, START, 100.0, (98.0, 102.0, 105.0), 1.0, "x")
-    assert found is not None and found.ended == ended
-    assert found.net + found.fees == pytest.approx(gross)
+def trade(side: int = 1, quantity: str = "1", **changes) -> positions.Trade:
+    """Entry zone at 100, stop 2, targets 2 and 5 away."""
+    worst = Decimal(100)
+    given = {"id": "t", "symbol": "BTCUSDT", "mode": "TEST", "long": side > 0, "decided_ms": START, "price": worst,
+             "worst": worst, "sl": worst - 2 * side, "tp1": worst + 2 * side, "tp2": worst + 5 * side,
+             "quantity": Decimal(quantity), "risk": Decimal(quantity) * Decimal("2.101"), "confidence": 0.9,
+             "risk_level": 1, "reason": "x", "stop": worst - 2 * side}
+    return positions.Trade(**{**given, **changes})
 
 
-def test_a_short_is_the_mirror():
-    rows = [FLAT, (100, 100, 97, 97), (97, 97, 94, 94)]
-    found = engine.simulate(path(*rows), np.empty((0, 2)), -1, START, 100.0, (102.0, 98.0, 95.0), 1.0, "x")
-    assert found is not None
-    assert (found.ended, found.net + found.fees) == ("TP2", pytest.approx(3.5))
+def followed(rows, side: int = 1, funding=None, quantity: str = "1", **settings) -> fills.Trade:
+    entry, own = fills.Entry(0, Decimal(100), Decimal(quantity), fills.MAKER), OWN.model_copy(update=settings)
+    rates = np.empty((0, 2)) if funding is None else funding
+    return fills.follow(path(*rows), rates, trade(side, quantity), entry, UNITS, own)
 
 
-def test_a_limit_that_is_not_reached_is_no_trade():
-    assert engine.simulate(path(*[FLAT] * 6), np.empty((0, 2)), 1, START, 99.0, (98.0, 102.0, 105.0), 1.0, "x") is None
+@pytest.mark.parametrize(("rows", "ended", "closed"), [
+    ([FLAT, (100, 103, 100, 103), (103, 106, 103, 106)], "TP2", [(0.5, 102), (0.5, 105)]),
+    ([FLAT, (100, 106, 100, 106)], "TP2", [(0.5, 102), (0.5, 105)]),
+    ([FLAT, (100, 103, 100, 103), (103, 103, 99, 99)], "BE", [(0.5, 102), (0.5, 100)]),
+    ([FLAT, (100, 103, 97, 103)], "SL", [(1, 98)]),  # both reached: the stop counts
+    ([FLAT, (95, 96, 94, 95)], "SL", [(1, 95)]),  # opens beyond the stop
+    ([(100, 106, 97, 100), FLAT], "SL", [(1, 98)]),  # the entry's own minute may stop …
+    ([(100, 106, 99, 100), FLAT], "TIME", [(1, 100)]),  # … and never rewards
+    ([FLAT, (100, 101, 99, 101)], "TIME", [(1, 101)])])
+@pytest.mark.parametrize("side", [1, -1])
+def test_exits(rows, ended, closed, side):
+    if side < 0:
+        rows = [(200 - a, 200 - low, 200 - high, 200 - b) for a, high, low, b in rows]
+        closed = [(much, 200 - at) for much, at in closed]
+    found = followed(rows, side)
+    assert found.ended == ended
+    assert [much for *_, much in found.fills] == [much for much, _ in closed]
+    assert [at for _, at, _ in found.fills] == pytest.approx([at * (1 - side * SLIP) for _, at in closed])
+    gross = sum(side * (at - 100) * much for _, at, much in found.fills)
+    assert found.fees == pytest.approx(0.0002 * 100 + 0.0005 * sum(at * much for _, at, much in found.fills))
+    assert found.net == pytest.approx(gross - found.fees) and found.r == pytest.approx(found.net / 2.101)
+
+
+@pytest.mark.parametrize(("name", "value", "left"), [("tp1_share_pct", 30.0, 0.7), ("tp1_share_pct", 80.0, 0.2)])
+def test_the_share_of_the_first_target_is_the_settings(name, value, left):
+    found = followed([FLAT, (100, 103, 100, 103), (103, 103, 99, 99)], **{name: value})
+    assert [much for *_, much in found.fills] == pytest.approx([1 - left, left])
+
+
+def test_the_longest_time_is_the_settings():
+    rows = [FLAT] * 30
+    found = followed(rows, max_hold_s=600.0)
+    assert found.ended == "TIME" and found.exit_ms - found.entry_ms == 660_000
+
+
+def test_nothing_is_passed_over_by_looking_many_minutes_ahead(monkeypatch):
+    before = engine.run(walk(8), FUNDING, OWN, 10_000.0).trades
+    monkeypatch.setattr(fills, "FIRST_LOOK", 1)
+    monkeypatch.setattr(fills, "LONGEST_LOOK", 1)
+    assert engine.run(walk(8), FUNDING, OWN, 10_000.0).trades == before and len(before) > 3
 
 
 def test_longs_pay_positive_funding():
     funding = np.array([[START + 60_000, 0.001]])
-    found = engine.simulate(path(FLAT, FLAT, FLAT), funding, 1, START, 100.0, (98.0, 102.0, 105.0), 2.0, "x")
-    assert found is not None and found.funding == pytest.approx(0.2)
-    short = engine.simulate(path(FLAT, FLAT, FLAT), funding, -1, START, 100.0, (102.0, 98.0, 95.0), 2.0, "x")
-    assert short is not None and short.funding == pytest.approx(-0.2)
+    paid = 0.001 * 2 * 100 * (1 - SLIP)
+    assert followed([FLAT] * 3, 1, funding, "2").funding == pytest.approx(paid)
+    assert followed([FLAT] * 3, -1, funding, "2").funding == pytest.approx(-0.001 * 2 * 100 * (1 + SLIP))
+
+
+def entered(rows, side: int = 1, changes=None, **settings: object):
+    return fills.enter(path(*rows), trade(side, **(changes or {})), UNITS, OWN.model_copy(update=settings))
+
+
+def test_a_quote_is_filled_where_the_minute_trades_through_it():
+    touched, through = (100, 100.5, 100.0, 100), (100, 100.5, 99.9, 100)
+    assert entered([touched] * 6, emergency=False) is None
+    found = entered([touched, through], emergency=False)
+    assert found == fills.Entry(1, Decimal(100), Decimal(1), fills.MAKER)
+    short = entered([(100, 100.1, 99.5, 100)], -1, emergency=False)
+    assert short == fills.Entry(0, Decimal(100), Decimal(1), fills.MAKER)
+
+
+def test_a_market_that_runs_away_is_quoted_to_the_drift_and_no_further():
+    """Stop 2 away, drift 50 %: the last quote may go to 101; risk is kept by a smaller quantity."""
+    rows = [(101.5, 101.8, at, 101.5) for at in (100.6, 100.6, 100.6, 100.6, 100.6)]
+    assert entered(rows, emergency=False, chase_drift_pct=10.0) is None
+    found = entered(rows, emergency=False, chase_drift_pct=50.0)
+    assert found is not None and Decimal("100.7") <= found.price <= 101 and found.place >= 2
+    assert found.quantity * (found.price - 98 + UNITS.fee * (found.price + 98)) <= trade().risk
+
+
+def test_the_emergency_fill_takes_the_other_side_under_the_live_conditions():
+    rows = [(100, 100.5, 100, 100)] * 6
+    settings: dict[str, Any] = {"emergency_reward": 0.5, "emergency_spread_pct": 0.2, "emergency_slippage_pct": 0.2}
+    found = entered(rows, **settings)
+    assert found is not None and (found.place, found.price, found.fee) == (4, Decimal("100.1"), UNITS.fee)
+    assert entered(rows, changes={"confidence": 0.1}, **settings) is None
+    assert entered(rows, **{**settings, "emergency": False}) is None
 
 
 def test_the_command_line(tmp_path, capsys):

@@ -62,6 +62,15 @@ def test_broken_settings_are_all_listed_and_the_rest_is_still_looked_at(
     assert "state: no state files yet" in out
 
 
+def test_a_feed_and_an_exchange_that_do_not_belong_together_are_told(
+        paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("FEED_VENUE", "binance_usdm")
+    assert doctor.command(paths, as_json=False) == 0
+    out = capsys.readouterr().out
+    assert "WARN settings: The scalper enters nothing. Its order flow is of binance_usdm" in out
+    assert "Set FEED_VENUE=simulated" in out
+
+
 def test_damaged_state_is_found_and_left_as_it_is(paths: Paths) -> None:
     files = HypeFiles(paths, Mode.TEST)
     files.tracked.save({})
@@ -208,6 +217,14 @@ async def test_an_exchange_out_of_reach_is_bad_and_says_so(paths: Paths) -> None
     found = await doctor_net.examine(paths, settings)
     [exchange] = by_what(found, "exchange")
     assert exchange.verdict == "bad" and exchange.mend
+
+
+def test_state_of_any_system_that_is_no_json_is_found(paths: Paths) -> None:
+    (paths.data / "test_scalper_state.json").write_text("[1,2")
+    (paths.data / "scalper_view.json").write_text("{}")
+    found = list(doctor_state.files(paths))
+    assert [(one.verdict, one.text.split(":")[0]) for one in found][:1] == [("bad", "test_scalper_state.json")]
+    assert found[1].text == "1 state file(s) can be read"
 
 
 def test_paper_account_is_among_the_state_files(paths: Paths) -> None:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from modules.dashboard.passwords import hashed, made_up, matches, owner_hash, renew
 from modules.dashboard.sessions import OWNER, VIEWER, Sessions, digest
 from modules.dashboard.settings import DashboardSettings
-from modules.dashboard.throttle import LONGEST_S, Buckets, Throttle
+from modules.dashboard.throttle import LONGEST_S, Throttle
 from tests.dashboard.asgi import HASHES, LOOKING, PASSWORD, Browser, parts_of
 from tests.telegram.house import Clock, House
+from utils.buckets import Buckets
 from utils.paths import Paths
 
 DAY_MS = 86_400_000

@@ -14,6 +14,7 @@ from modules.dashboard.pages.logs import chosen, logs
 from modules.dashboard.pages.overview import curve, overview
 from modules.dashboard.pages.signals import SignalsPage, wilson
 from modules.dashboard.pages.sources import Sources
+from modules.dashboard.pages.sql import Sql
 from modules.dashboard.pages.system import SystemPage, is_latency
 from modules.exchange.types import Mode
 from modules.execution.risk_settings import RiskSettings
@@ -39,11 +40,11 @@ def risk(**more: Any) -> RiskState:
 def test_pages_without_any_state_say_so_and_are_json(sources: Sources) -> None:
     system = SystemPage(sources, dict)
     for built in (bar(sources), overview(sources), hype(sources), logs(sources, {}), system({}),
-                  SignalsPage(sources, system)({})):
+                  SignalsPage(sources, system, Sql(sources))({})):
         msgspec.json.encode(built)
     shown = bar(sources)["bar"]
     assert shown["mode"] == "TEST" and not shown["real"] and not shown["bot"] and "pnl" not in shown
-    assert "no database yet" in SignalsPage(sources, system)({})["problem"]
+    assert "no database yet" in SignalsPage(sources, system, Sql(sources))({})["problem"]
 
 
 def test_pnl_of_today_and_limits_near() -> None:
@@ -153,7 +154,7 @@ def test_signals_by_priority_with_results_beside_control(house: House, sources: 
             {"uid": str(n), "symbol": "X", "ms": NOW_MS, "code": code, "body": None} for n, code in enumerate("aab")])
         connection.execute(tables.metrics.insert(), [{"name": "p99_ms", "ms": NOW_MS, "value": 3.5}])
     database.close()
-    shown = SignalsPage(sources, SystemPage(sources, dict))({})
+    shown = SignalsPage(sources, SystemPage(sources, dict), Sql(sources))({})
     assert shown["problem"] == "" and [row["id"] for row in shown["open"]] == ["ENTRY6", "ENTRY5"]
     assert shown["open"][0]["last_price"] == 100.5 and shown["open"][0]["imbalance"] == 0.4
     high = shown["classes"][0]
@@ -170,9 +171,9 @@ def test_signals_by_priority_with_results_beside_control(house: House, sources: 
 def test_a_database_that_is_away_is_said_and_nothing_else_fails(house: House) -> None:
     away = House(house.paths.home, DB_URL="postgresql://u:hunter2hunter2@127.0.0.1:9/x", DB_CONNECT_S="0.2")
     sources = Sources(away.paths, away.settings, crew_for(away.settings))
-    shown = SignalsPage(sources, SystemPage(sources, dict))({})
+    shown = SignalsPage(sources, SystemPage(sources, dict), Sql(sources))({})
     assert "does not answer" in shown["problem"] and "hunter2" not in shown["problem"]
-    assert not shown["running"]
+    assert shown["why"]["headline"] == "No signal because the service signals is stopped"
 
 
 def test_the_dashboard_changes_no_file_of_trading(house: House, sources: Sources) -> None:

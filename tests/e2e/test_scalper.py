@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import psutil
+import pytest
 
 from modules.execution.journal import read_journal
 from tests.e2e.conftest import StartProgram
@@ -28,9 +29,13 @@ EAGER = {"SIMULATOR_SPEED": "4", "SIMULATOR_TOKENS": "5", "SIMULATOR_FUTURES": "
          "FEED_LATE_AFTER_S": "30", "FEED_STALE_AFTER_S": "20"}
 
 
+ACCOUNTS = {"binance": "trader", "bybit": "bybit"}  # behind which wire of the simulated venue which account is
+
+
 def account(program: Program) -> dict[str, Any]:
     """The venue's own view of the scalper's account."""
-    found: dict[str, Any] = program.venue("/sim/truth")["futures"]["accounts"]["trader"]
+    found: dict[str, Any] = program.venue("/sim/truth")["futures"]["accounts"][
+        ACCOUNTS[program.environment.get("FUTURES_DIALECT", "binance")]]
     return found
 
 
@@ -51,8 +56,9 @@ def guarded(program: Program) -> bool:
     return kinds["STOP_MARKET"] >= 1 and kinds["TAKE_PROFIT_MARKET"] >= 1
 
 
-def test_killed_with_a_position_and_flat_in_the_end(program: StartProgram) -> None:
-    scalper = program(**EAGER)
+@pytest.mark.parametrize("dialect", list(ACCOUNTS))
+def test_killed_with_a_position_and_flat_in_the_end(program: StartProgram, dialect: str) -> None:
+    scalper = program(**EAGER, FUTURES_DIALECT=dialect)
     (scalper.home / "config").mkdir(parents=True, exist_ok=True)
     (scalper.home / "config" / "state.json").write_text('{"test_mode": false}', encoding="utf-8")
     scalper.ask("/startscalper", r"\[LIVE\] Scalper is running", LONG_S)
@@ -67,7 +73,7 @@ def test_killed_with_a_position_and_flat_in_the_end(program: StartProgram) -> No
     scalper.ask("/scalper", rf"{trade['symbol']} LIVE", LONG_S)
 
     scalper.ask("/stopscalper close", "Close everything", LONG_S)
-    scalper.ask("yes", "Closing 1 position|closes when it starts", LONG_S)  # or it is not seen back yet
+    scalper.ask("yes", "Closing 1 position|closes 1 position", LONG_S)  # or it is not seen back yet
     wait_until(lambda: not held(scalper), "the venue flat", LONG_S)
     done = wait_until(lambda: next((one for one in state(scalper)["last"] if one["id"] == trade["id"]), None),
                       "the trade's result", LONG_S)

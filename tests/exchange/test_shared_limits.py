@@ -14,7 +14,7 @@ from modules.exchange.budget import Budget
 from modules.exchange.gateway import open_market
 from modules.exchange.health import health
 from modules.exchange.lanes import Lane
-from modules.exchange.link import LIMIT, WINDOW_S
+from modules.exchange.mexc_codes import LIMIT, WINDOW_S
 from modules.exchange.page import Busy
 from modules.exchange.settings import ExchangeSettings
 from modules.exchange.venue_mexc import MexcMarket

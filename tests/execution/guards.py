@@ -87,6 +87,8 @@ GUARDS: tuple[Guard, ...] = (
     Guard("X11 a fill counts once (ledger)", E + "ledger.py",
           "return Taken.DUPLICATE if _same(known, fill) else Taken.CONFLICT", "pass",
           "tests/execution/test_ledger.py"),
+    Guard("X11 one id names one trade", "modules/exchange/own_trades.py", "if known and (", "if False and (",
+          "tests/exchange/test_own_trades.py"),
     Guard("X13 a stranger's order needs two sightings", E + "reconcile.py",
           "confirmed = before.confirmed or finding.confirmed or now_ms - before.first_ms >= patience.apart_ms",
           "confirmed = True", "tests/execution/test_reconcile.py"),

@@ -145,3 +145,13 @@ def test_coins_that_left_by_another_door_are_not_sold(tmp_path):
     assert books.held("PEPEUSDT") == 3
     books.note("PEPE", D(100))
     assert books.held("PEPEUSDT") == 5 and books.held("NONEUSDT") is None
+
+
+async def test_what_was_explained_before_sides_were_written_stays_explained(tmp_path):
+    books = opened(tmp_path)
+    books.explain([fill(1, "SELL", "1", "2")])
+    assert books.known() == {("PEPEUSDT", "1 SELL")}
+    books.explained = {("PEPEUSDT", "2"): None}  # as an older version wrote it
+    books.owe("cx1", "PEPEUSDT")
+    await books.flush(HOUR_MS)
+    assert opened(tmp_path).known() == {("PEPEUSDT", "2 BUY"), ("PEPEUSDT", "2 SELL")}

@@ -246,3 +246,19 @@ def test_coins_over_all_symbols_with_third_coins_paid_as_fees() -> None:
                      fill(1, "BUY", "3", "4", symbol="MXUSDT")], {**MARKETS, "MXUSDT": market})
     assert ledger.assets() == {"PEPE": D(10), "USDT": D(-32), "MX": D("2.5")}
     assert ledger.since_ms("PEPEUSDT") == 10 and ledger.since_ms("NOPE") == 0
+
+
+def test_both_halves_of_a_trade_with_oneself_count_and_come_back_from_disk() -> None:  # X11
+    ours = replace(fill(7, "SELL", "40", "2"), maker=True)
+    hand = replace(fill(7, "BUY", "40", "2"), order_id="o-hand", client_id="hand")
+    ledger = Ledger("sim", "a")
+    assert ledger.take(fill(1, "BUY", "100", "1", at=5), PEPE) is Taken.NEW
+    assert [ledger.take(one, PEPE) for one in (ours, hand, hand, ours)] == [
+        Taken.NEW, Taken.NEW, Taken.DUPLICATE, Taken.DUPLICATE]
+    held = ledger.holding("PEPEUSDT")
+    assert held is not None and held.quantity == 100
+    again = Ledger.restore(ledger.pages())
+    assert [again.take(one, PEPE) for one in (hand, ours)] == [Taken.DUPLICATE, Taken.DUPLICATE]
+    assert again.take(replace(hand, price=D(3)), PEPE) is Taken.CONFLICT
+    ledger.shorten(ours.market_ms + 1)
+    assert [ledger.take(one, PEPE) for one in (hand, ours)] == [Taken.TOO_OLD, Taken.TOO_OLD]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from modules.exchange.types import Balance, Fill, OrderState, OrderStatus, OrderType, Side
 from modules.execution.findings import _TODO, _WHAT, ChangeKind, Code, Finding, plain
-from modules.execution.reconcile import Coins, LedgerView, Missing, Own, Pass, VenueView, reconcile, to_ask
+from modules.execution.reconcile import Coins, LedgerView, Missing, Own, Pass, VenueView, name_of, reconcile, to_ask
 from tests.execution.ledger_cases import D, fill
 
 NOW = 1_000_000
@@ -125,7 +125,7 @@ def test_own_fills_come_first_and_are_counted_without_a_person() -> None:  # X17
     assert found is not None
     assert (found.code, found.change.kind, found.change.ids) == (Code.OWN_FILL_MISSING, ChangeKind.COUNT_FILLS, ("1",))
     assert found.change.automatic and found.confirmed
-    assert look(ledger(replace(PEPE, ours=D(150)), known_fills=frozenset({("PEPEUSDT", "1")})),
+    assert look(ledger(replace(PEPE, ours=D(150)), known_fills=frozenset({("PEPEUSDT", "1 BUY")})),
                 venue("150", fills=[own])) is None
 
 
@@ -240,3 +240,17 @@ def test_every_code_has_a_sentence_and_a_thing_to_do() -> None:
     found = Finding(code=Code.MANUAL_SALE, key="k", subject="PEPE", confirmed=True, ours=D("1E+3"), venue=D("12.50"))
     assert found.sentence() == "PEPE: 987.5 less on the exchange; somebody sold by hand or with another program"
     assert plain(D("1E+3")) == "1000" and plain(D("0.0000001")) == "0.0000001"
+
+
+def test_a_person_who_buys_what_we_sell_is_seen_though_both_fills_have_one_id() -> None:
+    """Our half is counted; the other half explains why the coins did not go."""
+    ours = replace(fill(9, "SELL", "10", "2"), client_id="cx1", order_id="o1", maker=True, market_ms=NOW - 30_000)
+    hand = replace(ours, client_id="byhand", order_id="foreign9", side=Side.BUY, maker=False)
+    mine = replace(MINE, side=Side.SELL)
+    known = frozenset({name_of(ours)})
+    found = look(ledger(replace(PEPE, ours=D(90)), intents=(mine,), known_fills=known),
+                 venue("100", fills=[ours, hand]))
+    assert found is not None and found.code is Code.MANUAL_BUY and not found.stops_entries
+    explained = look(ledger(replace(PEPE, ours=D(90), external=D(10)), intents=(mine,),
+                            known_fills=known | {name_of(hand)}), venue("100", fills=[ours, hand]))
+    assert explained is None

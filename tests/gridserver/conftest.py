@@ -12,12 +12,12 @@ from sqlalchemy.engine import URL, make_url
 from modules.storage.sql.database import Database
 from modules.storage.sql.migrate import upgrade
 from modules.storage.sql.tables import METADATA
-from modules.storage.vault import Vault, new_key
 from modules.strategies.grid.settings import GridSettings
 from modules.strategies.grid.store.records import Credentials, NewUser, Webhook
 from modules.strategies.grid.store.store import GridStore
 from tests.gridserver.house import House, server
 from tests.storage.sql.servers import SERVERS, absent
+from utils.vault import Vault, new_key
 
 
 def user(user_id: str = "user-1", **more: object) -> NewUser:

@@ -8,7 +8,7 @@ from typing import Any
 
 from modules.gridserver.app import application
 from modules.gridserver.desk import Desk
-from modules.gridserver.guard import Buckets, Guard
+from modules.gridserver.guard import Guard
 from modules.gridserver.settings import GridServerSettings
 from modules.gridserver.venue import KeyRefused, NoContract, VenueAway
 from modules.strategies.grid.events import Quote
@@ -18,6 +18,7 @@ from modules.strategies.grid.state import SessionState, saved
 from modules.strategies.grid.store.records import Credentials, Event, Save
 from modules.strategies.grid.store.store import GridStore
 from modules.strategies.grid.units import Contract
+from utils.buckets import Buckets
 
 PLATFORM, ADMIN = "platform-key-of-tests", "admin-key-of-the-tests"
 D = Decimal

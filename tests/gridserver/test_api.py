@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from modules.gridserver.guard import Buckets
 from modules.strategies.grid.store.records import Wanted
 from modules.strategies.grid.store.store import GridStore
 from tests.gridserver.house import ADMIN, PLATFORM, SECRETS, House, hold, person, server
+from utils.buckets import Buckets
 
 D = Decimal
 

@@ -17,6 +17,7 @@ from aiohttp.test_utils import TestServer
 from modules.gridserver import targets
 from modules.gridserver.sender import Sender
 from modules.gridserver.targets import PublicResolver, client, problems, refused
+from modules.storage.sql.database import DatabaseAway
 from modules.storage.sql.grid_tables import grid_events
 from modules.strategies.grid.store.events import MOST, MOST_DEAD
 from modules.strategies.grid.store.records import Event, Webhook
@@ -103,14 +104,71 @@ async def test_the_servers_secret_signs_for_who_has_none(light: GridStore, platf
 
 async def test_failures_are_tried_again_in_order(light: GridStore, platform: tuple[Platform, str]) -> None:
     got, url = platform
-    got.answers = [failing(500), failing(302, Location="http://127.0.0.1:1/elsewhere"), failing(404)]
+    got.answers = [failing(500), failing(302, Location="/elsewhere"), failing(404)]
     add(light, "a", url)
     for uid in ("one", "two", "three"):
         light.events.put("a", Event(uid, STATUS, {}))
     made = sender(light)
     await drained(made, light)
     await made.close()
-    assert got.events() == ["one", "one", "one", "one", "two", "three"] and made.failures == 3
+    assert got.events() == ["one", "one", "one", "one", "two", "three"]
+    assert made.failures == 3, "the redirect was a failure and not followed"
+
+
+async def test_arrivals_are_written_together_and_before_a_failure(
+        light: GridStore, platform: tuple[Platform, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    got, url = platform
+    for name in ("a", "b", "c"):
+        add(light, name, url)
+        for number in range(4):
+            light.events.put(name, Event(f"{name}{number}", STATUS, {}))
+    written: list[list[int]] = []
+    sent = light.events.sent
+
+    def counted(numbers: list[int]) -> None:
+        written.append(numbers)
+        sent(numbers)
+
+    monkeypatch.setattr(light.events, "sent", counted)
+    made = sender(light)
+    await made.look()
+    await made.idle()
+    assert [len(one) for one in written] == [12] and len(got.got) == 12
+    light.events.put("a", Event("good", STATUS, {}))
+    light.events.put("a", Event("bad", STATUS, {}))
+    got.answers = [web.Response, failing(500)]
+    waiting: list[int] = []
+    failed = light.events.failed
+
+    def noted(*given: Any) -> None:
+        waiting.append(light.events.waiting()["queued"])
+        failed(*given)
+
+    monkeypatch.setattr(light.events, "failed", noted)
+    await drained(made, light)
+    await made.close()
+    assert got.events()[12:] == ["good", "bad", "bad"]
+    assert waiting == [1], "what arrived is written before a failure makes all of the user due again"
+
+
+async def test_a_database_that_is_away_loses_no_event(light: GridStore, platform: tuple[Platform, str],
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    got, url = platform
+    add(light, "a", url)
+    light.events.put("a", Event("one", LIMIT, {}))
+    made = sender(light)
+
+    def away(numbers: list[int]) -> None:
+        raise DatabaseAway("locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(light.events, "sent", away)
+        await made.look()
+        with pytest.raises(DatabaseAway):
+            await made.idle()
+    await drained(made, light)
+    await made.close()
+    assert got.events() == ["one"] and light.events.waiting()["queued"] == 0
 
 
 async def test_a_dead_letter_is_kept_and_the_others_go_on(light: GridStore, platform: tuple[Platform, str]) -> None:
@@ -206,12 +264,25 @@ def test_the_queue_is_bounded_and_limits_are_never_dropped(light: GridStore) -> 
     assert light.events.put("a", Event("limit-2", LIMIT, {})) and light.events.waiting()["queued"] == MOST + 2
 
 
+def test_a_full_queue_stands_before_no_other_user(store: GridStore) -> None:
+    for name in ("full", "busy", "late"):
+        add(store, name, "https://hooks.example.org")
+    for number in range(30):
+        store.events.put("full", Event(f"s{number:02d}", STATUS, {}))
+    store.events.put("busy", Event("b", STATUS, {}))
+    store.events.put("late", Event("l", LIMIT, {}))
+    taken = store.events.due(2, 60, 20, ("busy",))
+    assert [one.uid for one in taken] == [f"s{number:02d}" for number in range(20)] + ["l"]
+    assert [one.uid for one in store.events.due(5, 60, 20, ("full",))] == ["b"]
+    assert len(store.events.due(5, 60)) == 10
+
+
 def test_dead_status_updates_are_few_and_dead_limits_all_kept(light: GridStore) -> None:
     add(light, "a", "https://hooks.example.org")
     light.events.put("a", Event("limit", LIMIT, {}))
     for number in range(MOST_DEAD + 3):
         light.events.put("a", Event(f"s{number}", STATUS, {}))
-    for event in light.events.due(MOST_DEAD + 9, 60):
+    for event in light.events.due(1, 60, each=MOST_DEAD + 9):
         light.events.give_up(event, "gone")
     letters = light.events.dead("a", 500)
     assert len(letters) == MOST_DEAD + 1 and letters[0].uid == "limit" and letters[1].uid == "s3"

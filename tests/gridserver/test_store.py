@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import event, select, text, update
 
 from modules.storage.sql.grid_tables import grid_keys, grid_sessions, grid_users
 from modules.strategies.grid.store.records import (
@@ -146,6 +146,30 @@ def test_who_lost_the_lease_can_write_nothing(store: GridStore) -> None:
     assert [wish.lease.user_id for wish in store.sessions.renew("w1", TTL).wishes] == [kept]
     store.sessions.release(list(old.values()))
     assert store.sessions.session(lost).lease_holder == "w2" and store.sessions.session(kept).lease_holder == ""
+
+
+def test_events_of_many_users_are_queued_with_their_states_in_few_statements(store: GridStore) -> None:
+    names = [f"u{number:02d}" for number in range(40)]
+    running(store, *names)
+    store.users.replace_webhook("u03", Webhook("", ""), "test")
+    held = {one.lease.user_id: one.lease for one in store.sessions.claim("w", TTL, 100)}
+    statements: list[str] = []
+
+    @event.listens_for(store.database.engine, "before_cursor_execute")
+    def count(connection: object, cursor: object, statement: str, *more: object) -> None:
+        statements.append(statement)
+
+    saves = [Save(held[name], b"{}", {}, (Event(f"{name}-a", "status_update", {"of": name}),
+                                         Event(f"{name}-b", "global_limit_hit", {}))) for name in names]
+    twice = Save(held["u05"], b"{}", {}, (Event("u05-a", "status_update", {"of": "again"}),))
+    assert store.sessions.save([*saves, twice]) == set()
+    assert len(statements) < 20, "as many for forty users as for one"
+    assert store.sessions.save(saves[:2]) == set(), "told again"
+    due = {one.uid: one for one in store.events.due(100, 60)}
+    assert set(due) == {f"{name}-{kind}" for name in names if name != "u03" for kind in "ab"}
+    assert due["u05-a"].body == {"of": "u05"} and due["u05-a"].number < due["u05-b"].number
+    store.sessions.release([*held.values(), Lease("u00", "w", held["u00"].fence + 1)])
+    assert len(store.sessions.claim("another", TTL, 100)) == 40
 
 
 def test_a_restart_finds_the_state_that_was_saved(store: GridStore) -> None:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from modules.exchange.types import Balance, Mode, Unavailable
+from modules.execution import risk_driver
 from modules.execution.risk import Allowed
 from modules.execution.risk_settings import RiskSettings
 from modules.execution.risk_state import Limit, RiskState, Trading
@@ -24,8 +25,10 @@ DAY_S = 86_400
 @pytest.fixture(autouse=True)
 def quick(monkeypatch) -> None:
     """Cash is read with every look: nothing waits for the wall clock."""
-    for name in ("CASH_EVERY_S", "CASH_SETTLES_S", "WRITE_EVERY_S", "CANCEL_EVERY_S"):
+    for name in ("CASH_EVERY_S", "CASH_SETTLES_S"):
         monkeypatch.setattr(desk_risk, name, 0.0)
+    for name in ("WRITE_EVERY_S", "CANCEL_EVERY_S"):
+        monkeypatch.setattr(risk_driver, name, 0.0)
 
 
 def house_with(tmp_path, limits: RiskSettings = OFF, **limit: float) -> House:
@@ -231,7 +234,7 @@ async def test_at_speed_nothing_is_old_before_some_seconds_of_our_own(tmp_path):
     house = house_with(tmp_path)
     house.venue.clock.speed = 1000.0
     assert house.tracker.risks[Mode.TEST].settings.data_stale_s == 5000
-    assert house.tracker.risks[Mode.TEST].settings.equity_stale_s == 10_000
+    assert house.tracker.risks[Mode.TEST].settings.equity_stale_s == 30_000
 
 
 async def test_a_start_after_a_long_gap_is_no_alarm(tmp_path):
@@ -417,7 +420,7 @@ async def test_a_pause_of_an_earlier_version_still_holds(tmp_path):
 
 
 async def test_figures_alone_are_not_written_with_every_look(tmp_path, monkeypatch):
-    monkeypatch.setattr(desk_risk, "WRITE_EVERY_S", 3600.0)
+    monkeypatch.setattr(risk_driver, "WRITE_EVERY_S", 3600.0)
     house = house_with(tmp_path)
     await house.bought()
     await looks(house)

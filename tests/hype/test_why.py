@@ -154,9 +154,9 @@ def test_a_broken_limit_is_the_cause_until_it_lifts(house):
 def test_the_closest_limit_is_told_and_a_passed_one_is_the_cause(house):
     house.risk(equity=Decimal(9000), equity_ms=NOW, peak=Decimal(10_000))
     limits = next(check for check in house.why() if check.name == "Risk limits")
-    assert limits.ok and limits.value == "DRAWDOWN 10.00" and limits.limit == "20.00 %"
+    assert limits.ok and limits.value == "fall from the peak 10.00" and limits.limit == "20.00 %"
     house.risk(exposure=Decimal(6000))
-    assert house.cause().name == "Risk limits" and "EXPOSURE" in house.cause().text
+    assert house.cause().name == "Risk limits" and "share of equity in positions is at" in house.cause().text
 
 
 def test_a_risk_state_that_cannot_be_read_is_told(house):

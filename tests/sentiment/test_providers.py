@@ -100,6 +100,21 @@ async def test_a_limited_key_rests_and_the_next_owners_serves(house: House) -> N
     assert not house.loopback.violations
 
 
+async def test_with_all_keys_tired_the_local_model_scores_and_the_next_call_waits_for_the_first_to_rest(
+        house: House) -> None:
+    house.loopback.quotas = {owner: Quota(rpm=1) for owner in ("a", "b", "g", "h")}
+    judged = house.judge("openai", "gemini", "huggingface", batch=1)
+    found = await judged.score([f"Bitcoin rallies again, {number} times" for number in range(8)])
+    assert [one.fallback for one in found] == [False] * 4 + [True] * 4
+    assert all(one.provider.startswith("headlines") for one in found[4:])
+    asked = len(house.loopback.asked)
+    assert all(one.fallback for one in await judged.score(["Ethereum falls", "Solana falls"]))
+    assert len(house.loopback.asked) == asked and not house.loopback.violations  # nobody is called while all rest
+    assert "scores" not in judged.state.values()  # and /sentimentfeed says of each why
+    house.clock.ms += 120_000
+    assert not (await judged.score(["Dogecoin falls"]))[0].fallback  # resumed by itself
+
+
 async def test_cost_and_tokens_count_for_the_owner(house: House) -> None:
     judged = house.judge("openai", openai_price=(1.0, 2.0))
     await judged.score(TEXTS)

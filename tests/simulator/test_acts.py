@@ -10,7 +10,7 @@ from typing import Any
 import ccxt.async_support as ccxt
 import pytest
 
-from modules.simulator.server import StartError
+from modules.simulator.listening import StartError
 from tests.simulator.conftest import Running, Starter
 from tests.simulator.wire import act, ask, conserved, injected, plan, refused_act, truth
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from modules.simulator.journal import Journal, StateError
-from modules.simulator.server import Simulator, StartError
+from modules.simulator.listening import StartError
+from modules.simulator.server import Simulator
 from modules.simulator.settings import SimulatorSettings
 from tests.simulator.conftest import START, HandClock, Starter
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import zipfile
@@ -310,3 +311,27 @@ def test_the_scripts_back_up_and_restore(home: Paths, tmp_path: Path) -> None:
     assert ".env" in out and state(Paths(tmp_path / "there")).load() == Count(60)
     assert "There is no file" in script("restore.py", str(tmp_path / "none.zip"), code=1)
 
+
+
+def test_a_database_under_writing_is_one_moment_of_it_and_comes_back_whole(tmp_path: Path) -> None:
+    """Copied file by file, the database would lack what its log holds, or be torn between both."""
+    paths = Paths(tmp_path / "home").prepare()
+    (paths.data / "recordings").mkdir()
+    (paths.data / "recordings" / "huge.cxr").write_bytes(b"x")
+    writer = sqlite3.connect(paths.data / "coxswain.db", isolation_level=None)
+    writer.execute("PRAGMA journal_mode=WAL")
+    writer.execute("CREATE TABLE t (n INTEGER)")
+    writer.executemany("INSERT INTO t VALUES (?)", [(n,) for n in range(500)])
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("INSERT INTO t VALUES (-1)")  # under way while the backup is made
+    made = make_backup(paths, tmp_path / "b.zip")
+    writer.execute("COMMIT")
+    writer.close()
+    names = list(made.files)
+    assert "data/coxswain.db" in names and not [name for name in names if name.endswith(("-wal", "-shm", ".cxr"))]
+    with zipfile.ZipFile(tmp_path / "b.zip") as packed:
+        packed.extract("data/coxswain.db", tmp_path / "back")
+    copy = sqlite3.connect(tmp_path / "back" / "data" / "coxswain.db")
+    assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert copy.execute("SELECT count(*), min(n) FROM t").fetchone() == (500, 0)
+    copy.close()

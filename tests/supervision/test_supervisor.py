@@ -26,7 +26,7 @@ async def test_started_service_is_ready_and_stops(tmp_path: Path) -> None:
 
 
 async def test_killed_service_is_replaced_within_five_seconds(tmp_path: Path) -> None:
-    async with watched(tmp_path, "good", limits=SupervisionSettings()) as boss:
+    async with watched(tmp_path, "good", limits=SupervisionSettings(), mode=lambda: "TEST") as boss:
         began = time.monotonic()
         [before] = await boss.start("good")
         assert before.pid is not None
@@ -39,6 +39,7 @@ async def test_killed_service_is_replaced_within_five_seconds(tmp_path: Path) ->
         told = [notice.what for notice in notices(tmp_path)]
         assert told[0] == "Good ended unexpectedly and is being restarted."
         assert told[1].startswith("Good works again")
+        assert {notice.mode for notice in notices(tmp_path)} == {"TEST"}
 
 
 async def test_crash_loop_ends_with_one_alert_and_the_last_words(tmp_path: Path) -> None:

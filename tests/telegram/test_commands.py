@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from modules.exchange.types import Mode
+from modules.execution.risk_state import RiskState, futures_risk_file, futures_scope
 from modules.strategies.hype.files import HypeFiles, TestMode, mode_file
 from modules.strategies.hype.records import Activity, Strategy
 from modules.telegram.command import Role
@@ -219,6 +220,16 @@ async def test_balance(house: House) -> None:
     told = plain(await house.ask("/balance"))
     for word in ("[TEST] Balance: 950.00 USDT", "paper account", "USDT: 950, 50 in orders", "Without a price: PEPE"):
         assert word in told
+
+
+async def test_balance_while_an_account_opens_is_no_failure(house: House) -> None:
+    house.crew.states["scalper"] = "ready"  # it runs, and has left no books yet
+    told = plain(await house.ask("/balance"))  # and the spot account was never begun
+    assert "[TEST] Balance: no spot account" in told and "Futures scalper: the account is being opened" in told
+    assert "could not be done" not in told
+    state = RiskState(scope=futures_scope("scalper", Mode.TEST), equity=Decimal("9876.5"))
+    futures_risk_file(house.paths.data, "scalper", Mode.TEST).save(state)
+    assert "Futures scalper: 9,876.50 USDT, open results included" in plain(await house.ask("/balance"))
 
 
 # -- reports

@@ -108,7 +108,9 @@ async def test_no_trades_and_certain_results(house: House) -> None:
 
 
 @pytest.mark.parametrize(("ended", "told"), [
-    (Ended(2, "", "usage: x\nbot.py backtest: error: argument strategy: invalid choice"), "strategy: invalid choice"),
+    (Ended(2, "", "usage: x\nbot.py backtest: error: argument strategy: invalid choice: 'foo' (choose from 'hype', "
+                  "'rsi')"), "No backtest.\nstrategy: there is no 'foo'; there are: hype, rsi\n"),
+    (Ended(2, "", "usage: x\nbot.py backtest: error: unrecognized arguments: -x"), "No backtest.\nunrecognized"),
     (Ended(2, "", "--set nosuch: there is no such setting."), "no such setting"),
     (Ended(1, "", "No backtest: no candle lies between the days given"), "Give other days"),
     (Ended(-9, "", "", cancelled=True), "Backtest cancelled"),
@@ -136,6 +138,14 @@ async def test_too_few_candles_are_a_friendly_answer(tmp_path: Path, count: int)
     runs = Runs()
     said = await ask(house, "/backtest", runs)
     assert "data download --top" in said and runs.argv == [""]
+
+
+async def test_settings_are_judged_before_the_candles(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    wrong = Runs(Ended(2, "", "--set nosuch: there is no such setting."))
+    assert "no such setting" in await ask(house, "/backtest hype 30 nosuch=1", wrong)
+    right = Runs(Ended(1, "", "No backtest: no candles lie in x"))
+    assert "data download --top" in await ask(house, "/backtest hype 30 trail_fall_pct=2", right)
 
 
 @pytest.mark.parametrize("words", ["0", "99999", "2024-01-01 2024-01-02 2024-01-03", "5 2024-01-01", "hype x y", "§"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from modules.storage.kept_runs import KEPT, KeptRun, KeptRuns
 from modules.telegram import long_runs
 from modules.telegram.long_runs import LongRuns, Occupied
 from tests.surroundings import until
@@ -40,6 +41,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "bot.py").write_text(textwrap.dedent(SCRIPT), encoding="utf-8")
     monkeypatch.setattr(long_runs, "PROJECT", tmp_path)
     monkeypatch.setattr(long_runs, "EVERY_S", 0.01)
+    monkeypatch.setattr(long_runs, "NOTE_S", 0.01)
     return tmp_path
 
 
@@ -98,3 +100,42 @@ def alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+async def test_what_goes_on_and_how_it_ended_is_left_for_the_dashboard(tmp_path: Path) -> None:
+    runs, kept = LongRuns(), KeptRuns(Paths(tmp_path))
+    task = asyncio.create_task(runs.run("backtest", ["wait", "--json"], Paths(tmp_path), "Ann", Heard()))
+    await until(lambda: any(run.share == 0.25 for run in kept.under_way()), "its progress in the file")
+    shown = kept.under_way()[0]
+    assert (shown.kind, shown.by, shown.step, shown.argv) == ("backtest", "Ann", "signals", ("wait", "--json"))
+    (tmp_path / "go").touch()
+    await task
+    assert kept.under_way() == []
+    ended = kept.load(kept.names("backtest")[0].stem)
+    assert ended is not None and ended.code == 0 and ended.result["args"] == ["wait", "--json"]
+    await runs.run("backtest", ["fail"], Paths(tmp_path), "Ann", Heard())
+    failed = kept.load(kept.names("backtest")[0].stem)
+    assert failed is not None and (failed.code, failed.result) == (1, None) and "it went wrong" in failed.said
+
+
+async def test_a_disk_that_refuses_costs_the_run_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "no space")
+
+    monkeypatch.setattr(KeptRuns, "keep", full)
+    monkeypatch.setattr(KeptRuns, "note", full)
+    ended = await LongRuns().run("backtest", ["quick"], Paths(tmp_path), "me", Heard())
+    assert ended.code == 0
+
+
+def test_the_newest_of_each_kind_are_kept_and_names_are_no_paths(tmp_path: Path) -> None:
+    kept = KeptRuns(Paths(tmp_path))
+    for number in range(KEPT + 3):
+        kept.keep(KeptRun(f"backtest-{number}", "backtest", (), "me", 0, number, 0, "", False, {"n": number}))
+    kept.keep(KeptRun("optimize-1", "optimize", (), "me", 0, 1, 0, "", False))
+    assert [path.stem for path in kept.names("backtest")] == [f"backtest-{n}" for n in range(KEPT + 2, 2, -1)]
+    assert kept.load("backtest-3") and not kept.load("backtest-2") and len(kept.names()) == KEPT + 1
+    outside = kept.folder.parent / "backtest-9.json"  # a run, but not one of ours
+    outside.write_bytes((kept.folder / "backtest-3.json").read_bytes())
+    for name in ("../backtest-9", "../run/long_runs", "backtest-3.json", "", "a-1/../b-2"):
+        assert kept.load(name) is None

@@ -156,6 +156,9 @@ async def test_a_search_runs_and_tells(router: Router, context: Context) -> None
 
 
 @pytest.mark.parametrize(("ended", "says"), [
+    (Ended(2, "", "usage: x\n  [--top N]\nbot.py optimize: error: argument strategy: invalid choice: 'foo' (choose "
+                  "from 'hype', 'rsi')"), "<b>No optimisation.</b>\nstrategy: there is no 'foo'; there are: hype, rsi\n"
+                  "Usage"),
     (Ended(1, "", "No optimisation: the candles span 3 days; 4 folds need 23 at least"), "4 folds need 23"),
     (Ended(2, "", "hype.x: there is no such setting."), "there is no such setting"),
     (Ended(-9, "", "", cancelled=True), "was stopped"),

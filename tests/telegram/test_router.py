@@ -45,7 +45,8 @@ async def test_strangers_are_logged_once_an_episode_and_counted(house: House, ca
 @pytest.mark.parametrize(("line", "told"), [
     ("/summry", "Did you mean /summary?"), ("/restarloop now", "takes no arguments"),
     ("hello", "begin with a slash"), ("", "Nothing was sent"), ("/xyzzyx", "/help lists"),
-    ("/sell", "symbol is missing"), ("/sell P€PE", "not a symbol"), ("/daily 0", "from 1 to 60"),
+    ("/helo", "Did you mean /help?"), ("/hello", "know /hello. /help lists"),
+    ("/sell", "SYMBOL is missing"), ("/sell P€PE", "not a symbol"), ("/daily 0", "from 1 to 60"),
     ("/daily nan", "must be a number"), ("/tracked paper", "it can be test, live"), ("/logs nobody", "it can be bot"),
     ("/chart PEPE 7m", "it can be 1m"), ("/wait x", "must be a number"), ("/wait inf", "must be a number"),
 ])
@@ -53,6 +54,10 @@ async def test_wrong_input_answers_with_what_is_right(house: House, line: str, t
     answer = await house.ask(line)
     assert told in plain(answer)
     parsed(answer, "HTML")
+
+
+async def test_what_exists_on_the_console_alone_is_not_proposed_to_telegram(house: House) -> None:
+    assert "know /quit. /help lists" in plain(await house.ask("/quit", telegram(OWNER)))
 
 
 async def test_usage_follows_wrong_arguments(house: House) -> None:

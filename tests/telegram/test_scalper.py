@@ -7,7 +7,10 @@ import msgspec
 import pytest
 
 from modules.exchange.types import Mode
+from modules.storage.settings_versions import Versions
 from modules.strategies.scalper.records import VIEW, State, Trade, state_file
+from modules.supervision.messages import Inbox
+from modules.supervision.status import State as State_
 from tests.telegram.house import NOW_MS, House
 
 
@@ -83,3 +86,43 @@ async def test_closing_asks_first_with_the_exact_exposure(tmp_path: Path) -> Non
     state_file(house.context.paths, Mode.TEST).save(State(open={"b1-1": trade()}))
     told = plain(await house.ask("/stopscalper close"))
     assert "BUY ETHUSDT 0.25, 500.00 USDT" in told and "enter nothing more" in told
+
+
+@pytest.mark.parametrize(("state", "parts"), [
+    ("ready", ("[TEST] Closing 1 position at market",)),
+    ("backoff", ("[TEST] The scalper is being started again", "as soon as it is up", "Do not stop it")),
+    ("starting", ("[TEST] The scalper is being started again",)),
+    ("stopped", ("[TEST] The scalper does not run", "closes 1 position when it starts", "/startscalper"))])
+async def test_closing_says_what_the_process_is_about_to_do(tmp_path: Path, state: State_, parts: tuple[str, ...]
+                                                            ) -> None:
+    house = House(tmp_path)
+    state_file(house.context.paths, Mode.TEST).save(State(open={"b1-1": trade()}))
+    house.crew.states["scalper"] = state
+    told = plain(await house.confirm("/stopscalper close"))
+    for part in parts:
+        assert part in told, told
+    assert [message.kind for _, message in Inbox(house.context.paths.inbox, "scalper").take()] == ["flatten"]
+
+
+async def test_stopping_one_that_is_being_restarted_says_so(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.crew.states["scalper"] = "backoff"
+    told = plain(await house.ask("/stopscalper"))
+    assert "[TEST] Scalper stopped" in told and "called off" in told
+    assert "called off" not in await house.ask("/stopscalper")
+
+
+async def test_it_says_which_optimised_settings_it_runs_with(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    paths = house.context.paths
+    (paths.data / VIEW).write_bytes(view(version=0))
+    assert "Settings: your own" in plain(await house.ask("/scalper"))
+    made = Versions(paths).keep("scalper", "study", "2026-01-01", {"scalper.w_ofi": 2.0}, {"scalper.w_ofi": 1.0}, {})
+    Versions(paths).apply(made.version)
+    told = plain(await house.ask("/scalper"))
+    assert "Since then version 1 is applied: → /startscalper takes it" in told
+    (paths.data / VIEW).write_bytes(view(version=1))
+    told = plain(await house.ask("/scalper"))
+    assert "Settings: optimised, version 1." in told and "Since then" not in told
+    Versions(paths).rollback()
+    assert "no longer applied" in plain(await house.ask("/scalper"))

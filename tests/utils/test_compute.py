@@ -2,6 +2,7 @@
 
 import os
 import signal
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +79,17 @@ def test_backends_that_can_be(backend: str) -> None:
 def test_backends_that_cannot(backend: str) -> None:
     with pytest.raises(ValueError, match="must be local, ray://HOST:PORT or ray://auto"):
         ComputeSettings(backend=backend)
+
+
+def test_no_secret_and_no_state_travels_to_a_cluster(tmp_path: Path) -> None:
+    packaging = pytest.importorskip("ray._private.runtime_env.packaging")
+    kept = ("bot.py", "modules/strategies/grid/live/crew.py", "config/config.yaml", "modules/learning/features.py")
+    left = (".env", "config/.env", "config/grid.key", "config/vault.key", "config/apikeys.enc", "config/state.json",
+            "config/config.local.yaml", "data/coxswain.db", "models/a.json")
+    for name in kept + left:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    file = tmp_path.with_suffix(".zip")
+    packaging.create_package(str(tmp_path), file, False, excludes=compute.sent_along()["excludes"])
+    with zipfile.ZipFile(file) as package:
+        assert {one for one in package.namelist() if not one.endswith("/")} == set(kept)

@@ -56,6 +56,17 @@ def test_tail_goes_over_the_edge_of_a_rotation(tmp_path: Path, monkeypatch: pyte
     assert len(list(paths.logs.glob("scanner.log*"))) <= 1 + logs.KEEP
 
 
+@pytest.mark.parametrize(("told", "words"), [
+    ('Timeout (0:00:14)!\nThread 0x00007f1 (most recent call first):\n  File "a.py", line 3 in main\n', ""),
+    ('Fatal Python error: Segmentation fault\nCurrent thread 0x00007f1 (most recent call first):\n  File "a.py"',
+     "Fatal Python error: Segmentation fault"),
+])
+def test_last_error_is_never_a_line_of_a_stack(tmp_path: Path, told: str, words: str) -> None:
+    paths = Paths(tmp_path).prepare()
+    out_path(paths, "tracker").write_text(told)
+    assert last_error(paths, "tracker") == words
+
+
 def test_last_error_is_the_words_and_the_end_of_the_traceback(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     setup_logging(paths.logs, "tracker")
@@ -99,3 +110,22 @@ def test_a_log_that_cannot_be_written_never_ends_the_process(tmp_path: Path) -> 
     setup_logging(paths.logs, "tracker")
     (paths.logs / "tracker.log").mkdir()  # no file can be opened there
     logging.getLogger("a").error("said into the void")
+
+
+@pytest.mark.parametrize("words", ["fell\n2026-01-01T00:00:00.000Z CRITICAL bot: all money is gone",
+                                   "fell\r2026-01-01T00:00:00.000Z CRITICAL bot: all money is gone",
+                                   "fell\u20282026-01-01T00:00:00.000Z CRITICAL bot: all money is gone",
+                                   "fell\x1b[2J\x852026-01-01T00:00:00.000Z CRITICAL bot: all money is gone"],
+                         ids=["newline", "return", "separator", "terminal"])
+def test_words_from_outside_forge_no_record(tmp_path: Path, words: str) -> None:
+    paths = Paths(tmp_path)
+    setup_logging(paths.logs, "tracker")
+    logging.getLogger("a").info("headline %s", words)
+    try:
+        raise ValueError(words)
+    except ValueError:
+        logging.getLogger("a").warning("told", exc_info=True)
+    lines = tail(paths, "tracker", 50)
+    assert not [line for line in lines if line.startswith("2026-01-01")]
+    assert not [line for line in lines if "\x1b" in line] and last_error(paths, "tracker") == ""
+    assert any("all money is gone" in line for line in lines), "the words themselves are kept"

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,18 @@ from modules.backtest.load import load, plain_symbol
 from modules.backtest.optimise import tpe
 from modules.backtest.optimise.arena import DAY_MS, Arena, Trials
 from modules.backtest.optimise.folds import folds_of
+from modules.backtest.optimise.grid_arena import ASSUMED as GRID_ASSUMED
+from modules.backtest.optimise.grid_arena import GROUPS as GRID_GROUPS
+from modules.backtest.optimise.grid_arena import grid_arena
 from modules.backtest.optimise.journal import Study
+from modules.backtest.optimise.scalper_arena import GROUPS as SCALPER_GROUPS
+from modules.backtest.optimise.scalper_arena import scalper_arena
 from modules.backtest.optimise.search import Task, run_search
 from modules.backtest.optimise.space import NEVER_SEARCHED, Parameter, Value, fixed_of, space_of, with_values
 from modules.backtest.optimise.tick_arena import GROUPS as TICK_GROUPS
 from modules.backtest.optimise.tick_arena import fewer_folds, searched, signal_arena
 from modules.backtest.optimise.verdict import Verdict, judge, text_of
+from modules.backtest.optimise.version_cli import again
 from modules.backtest.strategies import STRATEGIES
 from modules.backtest.ticks.context_candles import context_rows
 from modules.storage.settings_versions import Version, Versions
@@ -36,6 +43,20 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 __all__ = ["Wrong", "optimise"]
+
+
+@dataclass(frozen=True, slots=True)
+class _OnTicks:
+    """A search on recorded frames: groups of settings, and what a trial leaves out."""
+
+    groups: tuple[str, ...]
+    left_out: str
+
+
+ON_TICKS = {"signals": _OnTicks(TICK_GROUPS, "limits of a day, correlation, hold-backs and pauses are not part of a "
+                                             "trial"),
+            "scalper": _OnTicks(SCALPER_GROUPS, "positions at once and the risk rules across contracts are not part of "
+                                                "a trial; each contract has an account of its own")}
 LINE_EVERY_S = 10.0
 PLAYED = 0.5  # of the whole work, for the progress
 
@@ -43,19 +64,18 @@ PLAYED = 0.5  # of the whole work, for the progress
 def optimise(chosen: argparse.Namespace, settings: "Settings", paths: Paths) -> str:
     """The report, as text or JSON. Raises what optimize_cli.py tells of."""
     began = time.monotonic()
-    names = dict.fromkeys(TICK_GROUPS if on_ticks(chosen) else
-                          (*STRATEGIES[chosen.strategy].groups, "backtest", "hype"))
+    names = dict.fromkeys(_groups(chosen))
     present: dict[str, BaseModel] = {name: getattr(settings, name) for name in names}
     fixed = fixed_of(present, chosen.fix)
-    space = space_of(present, chosen.space, fixed)
-    common = {name: value for name, value in fixed.items() if _cost(name) or (on_ticks(chosen) and not searched(name))}
+    space = space_of(present, chosen.space, fixed, on_ticks(chosen))
+    common = {name: value for name, value in fixed.items() if _cost(name) or not _differs(chosen, name)}
     base = with_values(present, common)  # for the present settings' trial as well
     held = {name: value for name, value in fixed.items() if name not in common}
     counted: Counter[str] = Counter()
     arena, digest, tokens = _arena(chosen, settings, paths, base, held, space, counted)
     wanted = fewer_folds(arena.days, chosen.folds, chosen.first) if on_ticks(chosen) else chosen.folds
     folds = folds_of(arena.days, wanted, chosen.first, chosen.walk)
-    task = Task(space, folds, tuple(dict.fromkeys(chosen.objective)) or ("net_per_trade",), chosen.trials,
+    task = Task(space, folds, tuple(dict.fromkeys(chosen.objective)) or (objective_of(chosen.strategy),), chosen.trials,
                 chosen.stage1, chosen.grid, chosen.min_trades, chosen.max_drawdown, chosen.seed)
     question = _question(chosen, task, arena, (digest, tokens), held)
     name = chosen.name or f"{chosen.strategy}-{hashlib.sha256(json.dumps(question).encode()).hexdigest()[:8]}"
@@ -69,7 +89,9 @@ def optimise(chosen: argparse.Namespace, settings: "Settings", paths: Paths) -> 
         notes.append(f"{wanted} fold{'s' if wanted > 1 else ''} instead of {chosen.folds}: the recordings span "
                      f"{arena.days} days")
     if on_ticks(chosen):
-        notes.append("limits of a day, correlation, hold-backs and pauses are not part of a trial")
+        notes.append(ON_TICKS[chosen.strategy].left_out)
+    if chosen.strategy == "grid":
+        notes.append(GRID_ASSUMED)
     others = other_searches(paths.data / "studies", name, question)
     if others:
         notes.append(f"{others} other search{'es' if others > 1 else ''} on the same candles: each is one more chance "
@@ -87,8 +109,20 @@ def optimise(chosen: argparse.Namespace, settings: "Settings", paths: Paths) -> 
     return "\n".join([text_of(verdict, changed, took_s, notes), *_after(version, chosen.apply, name)])
 
 
+def _groups(chosen: argparse.Namespace) -> tuple[str, ...]:
+    if chosen.strategy == "grid":
+        return GRID_GROUPS
+    return ON_TICKS[chosen.strategy].groups if on_ticks(chosen) else (*STRATEGIES[chosen.strategy].groups, "backtest",
+                                                                      "hype")
+
+
 def _cost(name: str) -> bool:
     return name.partition(".")[0] in NEVER_SEARCHED
+
+
+def objective_of(strategy: str) -> str:
+    """What is better where nobody says. A grid takes many small profits: its equity counts, not its mean trade."""
+    return "net" if strategy == "grid" else "net_per_trade"
 
 
 def _frames(chosen: argparse.Namespace, paths: Paths, counted: Counter[str]) -> list[Frame]:
@@ -100,7 +134,14 @@ def _frames(chosen: argparse.Namespace, paths: Paths, counted: Counter[str]) -> 
 
 def on_ticks(chosen: argparse.Namespace) -> bool:
     """Whether it is searched on recorded frames."""
-    return chosen.strategy not in STRATEGIES
+    return chosen.strategy != "grid" and (chosen.strategy not in STRATEGIES or chosen.ticks is not None)
+
+
+def _differs(chosen: argparse.Namespace, name: str) -> bool:
+    """Whether trials may differ in a setting: the signal bot's looks are gathered once, with what is fixed then."""
+    if chosen.strategy == "grid":
+        return name != "grid.paper_usdt"  # the balance of every trial, the present settings' among them
+    return searched(name) if chosen.strategy == "signals" else True
 
 
 def _arena(chosen: argparse.Namespace, settings: "Settings", paths: Paths, base: dict[str, BaseModel],
@@ -109,6 +150,10 @@ def _arena(chosen: argparse.Namespace, settings: "Settings", paths: Paths, base:
     if on_ticks(chosen):
         files = [Path(each) for each in chosen.ticks or [paths.data / "recordings" / settings.feed.venue]]
         symbols = [plain_symbol(symbol) for symbol in chosen.symbols]
+        if chosen.strategy == "scalper":
+            read = (lambda share, what: _machine(share, f"reading recordings, {what}")) if chosen.progress else (
+                lambda share, what: None)
+            return scalper_arena(files, symbols, chosen.top, base, held, counted, read)
         earlier = context_rows([Path(each) for each in chosen.candles or []], symbols)
         tell = (lambda share, what: _machine(share * PLAYED, f"playing recordings, {what}")) if chosen.progress else (
             lambda share, what: None)
@@ -116,6 +161,8 @@ def _arena(chosen: argparse.Namespace, settings: "Settings", paths: Paths, base:
     if chosen.progress:
         _machine(0.0, "loading candles")
     frames = _frames(chosen, paths, counted)
+    if chosen.strategy == "grid":
+        return grid_arena(frames, base, held, chosen.lot_usdt), f"{_digest(frames)}/{chosen.lot_usdt:g}", len(frames)
     return Arena(chosen.strategy, frames, base, held), _digest(frames), len(frames)
 
 
@@ -186,7 +233,7 @@ def _after(version: Version | None, applied: bool, study: str) -> list[str]:
     if version is None:
         return [f"Study: {study}"]
     if applied:
-        return [f"Version {version.version} is applied; services take it when they start: /restartbot"]
+        return [f"Version {version.version} is applied; services take it when they start: {again(version.strategy)}"]
     return [f"Kept as version {version.version}. Apply it with: bot.py optimize apply {version.version}"]
 
 

@@ -5,7 +5,8 @@
 2. The range is `search` in the declaration (``json_schema_extra={"search": [low, high]}``, a third word ``log`` for
    steps that multiply), else its bounds, where it has both. ``--space name=low:high[:step|log]`` or ``name=a,b,c``
    comes before both.
-3. Without ``--space`` the settings with a declared `search` range are searched.
+3. Without ``--space`` the settings with a declared `search` range are searched; on recorded frames those with
+   `search_ticks` as well (what candles cannot judge: weights of order flow).
 """
 
 import difflib
@@ -16,6 +17,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+
+from utils.mistakes import wrong
 
 Value = int | float | bool | str
 Groups = Mapping[str, BaseModel]
@@ -79,8 +82,12 @@ class Parameter:
         return f"{self.name}={self.low:g}:{self.high:g}{more}"
 
 
-def space_of(groups: Groups, asked: Sequence[str], fixed: Mapping[str, Value]) -> list[Parameter]:
-    """The parameters of a search. Raises SpaceError naming every problem at once."""
+def space_of(groups: Groups, asked: Sequence[str], fixed: Mapping[str, Value],
+             ticks: bool = False) -> list[Parameter]:
+    """The parameters of a search; `ticks`: on recorded frames, where more can be searched.
+
+    Raises SpaceError naming every problem at once.
+    """
     problems: list[str] = []
     found: dict[str, Parameter] = {}
     for text in asked:
@@ -92,7 +99,7 @@ def space_of(groups: Groups, asked: Sequence[str], fixed: Mapping[str, Value]) -
         except SpaceError as problem:
             problems.append(str(problem))
     if not asked:
-        found = {parameter.name: parameter for parameter in _declared(groups)}
+        found = {parameter.name: parameter for parameter in _declared(groups, ticks)}
     problems += [f"--space {name}: is fixed by --fix as well; keep one of the two" for name in found
                  if name in fixed and asked]
     if problems:
@@ -145,18 +152,19 @@ def with_values(groups: Groups, values: Mapping[str, Value]) -> dict[str, BaseMo
         try:
             made[group] = type(model).model_validate({**dict(model), **fields})
         except ValidationError as problem:
-            told = "; ".join(f"{'.'.join(map(str, each['loc'])) or group}: {each['msg'].removeprefix('Value error, ')}"
-                             for each in problem.errors(include_url=False, include_context=False))
+            told = "; ".join(f"{'.'.join(map(str, each['loc'])) or group}: {wrong(each)}"
+                             for each in problem.errors(include_url=False))
             raise ValueError(told) from None
     return made
 
 
-def _declared(groups: Groups) -> list[Parameter]:
+def _declared(groups: Groups, ticks: bool) -> list[Parameter]:
     """Settings that their declaration offers for a search (rule 3)."""
+    offers = ("search", "search_ticks") if ticks else ("search",)
     first = next(iter(groups))
     model = type(groups[first])
     return [_parameter(f"{first}.{field}", info) for field, info in model.model_fields.items()
-            if isinstance(info.json_schema_extra, dict) and "search" in info.json_schema_extra]
+            if isinstance(info.json_schema_extra, dict) and any(offer in info.json_schema_extra for offer in offers)]
 
 
 def _asked(groups: Groups, text: str) -> Parameter:
@@ -211,7 +219,7 @@ def _checked(groups: Groups, full: str, value: Value) -> Value:
         from pydantic import TypeAdapter
         return TypeAdapter(_annotated(info)).validate_python(value)
     except ValidationError as problem:
-        raise SpaceError(f"--space {full}: {value}: {problem.errors()[0]['msg']}") from None
+        raise SpaceError(f"--space {full}: {value}: {wrong(problem.errors()[0])}") from None
 
 
 def _annotated(info: FieldInfo) -> Any:
@@ -232,7 +240,7 @@ def _parameter(full: str, info: FieldInfo) -> Parameter:
     if kind not in (int, float):
         raise SpaceError(f"{full}: is neither a number nor a choice; it cannot be searched")
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-    told = extra.get("search")
+    told = extra.get("search", extra.get("search_ticks"))
     if isinstance(told, list | tuple):
         low, high = (float(str(each)) for each in told[:2])
         return Parameter(full, low, high, log="log" in told, whole=kind is int)

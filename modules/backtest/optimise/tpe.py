@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modules.backtest.optimise.space import Parameter, Value
+from utils.environment import to_install
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-MISSING = "Optuna is not installed (pip install -r requirements-optimize.txt): all trials are random"
+MISSING = f"Optuna is not installed ({to_install('requirements-optimize.txt')}): all trials are random"
 MOST_SEEDS = 400
 
 

@@ -13,8 +13,19 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 OK, FAILED, WRONG = 0, 1, 2
-LATER = ("Services take them when they start: /restartbot restarts scanner and tracker. Open positions keep "
-         "targets and first stop; the trailing distance and the longest hold change for them too.")
+RESTARTS = {"signals": "/stopsignals, then /startsignals", "scalper": "/stopscalper, then /startscalper",
+            "grid": "/restartloop, then the next /startgrid takes them (a running grid keeps its own)"}
+KEPT = ("Open positions keep targets and first stop; the trailing distance and the longest hold change for them too.")
+
+
+def again(*strategies: str) -> str:
+    """How the services of these strategies are started anew."""
+    return "; ".join(dict.fromkeys(RESTARTS.get(name, "/restartbot restarts scanner and tracker")
+                                   for name in strategies)) or "/restartbot"
+
+
+def _later(*strategies: str) -> str:
+    return f"Services take them when they start: {again(*strategies)}. {KEPT}"
 
 
 def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
@@ -33,9 +44,11 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
         if chosen.what == "apply":
             told = _apply(versions, chosen.version, settings)
         elif chosen.what == "rollback":
+            before = versions.applied().versions
             now = versions.rollback()
+            changed = [name for name in {**before, **now.versions} if before.get(name) != now.versions.get(name)]
             told = {"applied": now.versions, "settings": now.settings,
-                    "text": f"Rolled back. Applied now: {now.named()}.\n{LATER}"}
+                    "text": f"Rolled back. Applied now: {now.named()}.\n{_later(*changed)}"}
         else:
             told = _list(versions)
     except NoVersion as problem:
@@ -55,7 +68,7 @@ def _apply(versions: Versions, number: int, settings: "Settings") -> dict[str, A
         raise NoVersion(f"version {number} does not suit these settings any more: {refused}. Optimise again.")
     versions.apply(number)
     lines = [f"Version {number} ({version.strategy}) is applied:",
-             *(f"  {name} = {value}" for name, value in version.settings.items()), LATER,
+             *(f"  {name} = {value}" for name, value in version.settings.items()), _later(version.strategy),
              "What .env or the environment sets stays stronger; bot.py doctor shows where each setting comes from."]
     return {"applied": versions.applied().versions, "settings": version.settings, "text": "\n".join(lines)}
 

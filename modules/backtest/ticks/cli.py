@@ -1,4 +1,4 @@
-"""``python bot.py backtest {imbalance,signals} --ticks FILES``: the same report, from recorded raw frames.
+"""``python bot.py backtest {imbalance,scalper,signals,grid} --ticks FILES``: the same report, from recorded raw frames.
 
     bot.py backtest imbalance --ticks btcusdt_20240808.gz --out results.csv --html report.html
     bot.py backtest signals --ticks data/recordings/binance_usdm --symbols BTCUSDT ETHUSDT --set signals.imbalance=0.35
@@ -19,8 +19,9 @@ from utils.paths import Paths
 if TYPE_CHECKING:
     from config.settings import Settings
 
-NAMES = ("imbalance", "scalper", "signals")
+NAMES = ("imbalance", "scalper", "signals", "grid")
 MANY = ("signals",)  # of several symbols at once
+WITH_CANDLES = ("signals", "grid")
 TOLD = "ticks"  # lies in the cache once the tick engine was compiled into it
 
 
@@ -29,13 +30,14 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bot.py backtest", description="Test rules on recorded trades and depth.")
     parser.add_argument("strategy", choices=NAMES, help="imbalance: enter with the book's imbalance, leave by the live "
                                                         "exit rules; scalper: the live scalper's rules; signals: the "
-                                                        "signal bot's own rules")
+                                                        "signal bot's own rules; grid: the hedging grid's live session")
     parser.add_argument("--ticks", nargs="+", type=Path, required=True, metavar="FILE",
                         help="recordings, captures (.gz, .zst, plain), archives of trades, or folders of them")
     parser.add_argument("--symbols", nargs="+", default=[], metavar="SYMBOL",
                         help="which symbol, where there are many; signals: which ones (default: all)")
     parser.add_argument("--candles", nargs="+", type=Path, default=[], metavar="FILE",
-                        help="signals: candles of 15m or finer from before the recording, for VWAP, volume and ATR")
+                        help="signals: candles of 15m or finer from before the recording, for VWAP, volume and ATR; "
+                             "grid: candles of its timeframe or finer, for the entry signal")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="changes",
                         help="a setting of this run, e.g. ticks.entry_ms=20 or imbalance.enter=0.6")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write every trade and the totals (CSV)")
@@ -53,7 +55,7 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
     if len(chosen.symbols) > 1 and chosen.strategy not in MANY:
         sys.stderr.write("--symbols: one symbol at a time; run it once for each\n")
         return WRONG
-    if chosen.candles and chosen.strategy not in MANY:
+    if chosen.candles and chosen.strategy not in WITH_CANDLES:
         sys.stderr.write(f"--candles: {chosen.strategy} looks at no candles; leave it out\n")
         return WRONG
     if folder := a_folder(chosen):
@@ -71,7 +73,6 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
         return FAILED
     from modules.backtest.frames import DataError
     from modules.backtest.pipeline import MoneyFault
-    from modules.backtest.ticks.context_candles import context_rows
     from modules.backtest.ticks.pipeline import TICK_STRATEGIES, backtest_ticks
     from modules.backtest.ticks.tape import TapeError
     from modules.exchange.captures import CaptureError
@@ -79,7 +80,7 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
         groups = groups_of(("ticks", *TICK_STRATEGIES[chosen.strategy].groups), chosen.changes, settings)
         symbols = [symbol.upper().replace("/", "") for symbol in chosen.symbols]
         whole = TICK_STRATEGIES[chosen.strategy].whole
-        report = (whole(chosen.ticks, symbols, groups, context_rows(chosen.candles, symbols)) if whole is not None else
+        report = (whole(chosen.ticks, symbols, groups, chosen.candles) if whole is not None else
                   backtest_ticks(chosen.ticks, symbols[0] if symbols else None, chosen.strategy, groups))
         note = paths.data / "cache" / f"compiled-{digest()}" / TOLD
         if note.parent.is_dir():

@@ -81,7 +81,7 @@ class _Replayed(FeedReader):
 
     def liveness(self, symbol: str) -> Liveness:
         """Always alive."""
-        return replace(super().liveness(symbol), mark_age_s=0.0)
+        return replace(super().liveness(symbol), mark_age_s=0.0, trade_stale=Stale.FRESH)
 
 
 class _Nothing:

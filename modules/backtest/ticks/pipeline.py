@@ -26,8 +26,8 @@ Groups = Mapping[str, BaseModel]
 class TickStrategy:
     """A strategy on ticks: `run` goes through the whole tape and returns how many looks fell on a doubtful book.
 
-    `whole` instead makes a report of files, symbols, settings and earlier candles (15m rows by symbol) by itself, of
-    many symbols at once: systems whose own process is played.
+    `whole` instead makes a report of files, symbols, settings and files of earlier candles by itself: systems whose
+    own process is played.
     """
 
     name: str
@@ -35,7 +35,7 @@ class TickStrategy:
     groups: tuple[str, ...]
     run: Callable[[ar.Arena, Tape, Groups], int] | None = None
     assumed: Callable[[Tape, Groups], list[str]] | None = None
-    whole: Callable[[Sequence[Path], Sequence[str], Groups, Mapping[str, a.Floats]], Report] | None = None
+    whole: Callable[[Sequence[Path], Sequence[str], Groups, Sequence[Path]], Report] | None = None
 
 
 def _imbalance(arena: ar.Arena, tape: Tape, groups: Groups) -> int:
@@ -56,7 +56,7 @@ def _imbalance(arena: ar.Arena, tape: Tape, groups: Groups) -> int:
 
 
 def _scalper(arena: ar.Arena, tape: Tape, groups: Groups) -> int:
-    from modules.backtest.ticks.scalper import play
+    from modules.backtest.ticks.scalper_play import play
     from modules.strategies.scalper.reasons import WORDS, Code
     own, ticks = groups["scalper"], groups["ticks"]
     assert isinstance(own, ScalperSettings) and isinstance(ticks, TickSettings)
@@ -70,18 +70,21 @@ def _scalper(arena: ar.Arena, tape: Tape, groups: Groups) -> int:
 
 
 def _scalper_assumed(tape: Tape, groups: Groups) -> list[str]:
-    from modules.backtest.ticks.scalper import too_short
+    from modules.backtest.ticks.scalper_play import assumed
     own = groups["scalper"]
     assert isinstance(own, ScalperSettings)
-    if not too_short(tape, own):
-        return ["indicators of 1m candles made from the recording's own trades; sentiment left out"]
-    return ["the recording is too short for the indicators: they are left out of the score, and ATR is taken from the "
-            "short volatility; sentiment left out"]
+    return assumed(tape, own)
 
 
-def _signals(paths: Sequence[Path], symbols: Sequence[str], groups: Groups, candles: Mapping[str, a.Floats]) -> Report:
+def _signals(paths: Sequence[Path], symbols: Sequence[str], groups: Groups, candles: Sequence[Path]) -> Report:
+    from modules.backtest.ticks.context_candles import context_rows
     from modules.backtest.ticks.signal_report import backtest_signals
-    return backtest_signals(paths, symbols, groups, candles)
+    return backtest_signals(paths, symbols, groups, context_rows(candles, symbols))
+
+
+def _grid(paths: Sequence[Path], symbols: Sequence[str], groups: Groups, candles: Sequence[Path]) -> Report:
+    from modules.backtest.ticks.grid_report import backtest_grid
+    return backtest_grid(paths, symbols, groups, candles)
 
 
 TICK_STRATEGIES: dict[str, TickStrategy] = {each.name: each for each in (
@@ -91,6 +94,8 @@ TICK_STRATEGIES: dict[str, TickStrategy] = {each.name: each for each in (
                  ("scalper",), _scalper, _scalper_assumed),
     TickStrategy("signals", "the signal bot: its own desk on the feed's own books, each signal followed to its end",
                  ("signals",), whole=_signals),
+    TickStrategy("grid", "the hedging grid: its live session, both legs, stops, funding, liquidation", ("grid",),
+                 whole=_grid),
 )}
 
 

@@ -23,6 +23,9 @@ class TickSettings(BaseModel):
     partial: bool = Field(True, description="A resting order gets only what traded beyond its place in the queue")
     look_ms: float = Field(1000.0, ge=20, le=60_000, description="signals: a symbol is looked at so often at most, "
                                                                  "market ms")
+    maintenance_pct: float = Field(0.5, ge=0, le=50, description="grid: maintenance margin, % of what is held")
+    lot_usdt: float = Field(0.0, ge=0, le=1e7, description="grid: scale all lots so that the first is worth this, "
+                                                           "USDT; 0 = as they are")
     trust: bool = Field(False, description="Decide before the first snapshot as well")
 
 

@@ -1,16 +1,36 @@
-"""Hype (system A): the scan's funnel, what was looked at closely and why it fell, positions, trades, why nothing is
-bought."""
+"""Hype (system A): the scan's funnel, what was looked at closely and why it fell, positions and fills on live candles,
+trades, models and their cards, why nothing is bought.
+"""
 
 from collections import Counter
 from typing import Any
 
+from modules.dashboard.candles import marks_on
+from modules.dashboard.pages.indicators import indicators
+from modules.dashboard.pages.models import card, models
 from modules.dashboard.pages.overview import positions, reasons
 from modules.dashboard.pages.sources import Sources, number
-from modules.strategies.hype.records import Activity, Trade
+from modules.exchange.types import Mode
+from modules.learning.modelfiles import FEEDBACK
+from modules.strategies.hype.records import Activity, Position, Trade
 from modules.strategies.hype.scan_report import ScanReport, scan_report_file
 
 NEWEST = 60
 CHECKS = 40
+MOST_SYMBOLS, MARKS = 14, 60
+INTERVALS = ("1m", "5m", "15m", "1h")
+
+
+class HypePage:
+    """Arguments: `symbol` of the chart (the newest position), `interval` (5m), `indicators`, `model` of the card."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def __call__(self, arguments: dict[str, str]) -> dict[str, Any]:
+        """The page's sections."""
+        return {**hype(self._sources), "chart": chart(self._sources, arguments), "models": models(self._sources),
+                "card": card(self._sources, arguments.get("model", "") or FEEDBACK)}
 
 
 def hype(sources: Sources) -> dict[str, Any]:
@@ -26,6 +46,38 @@ def hype(sources: Sources) -> dict[str, Any]:
             "activity": [activity_row(one) for one in reversed(activity[-NEWEST:])],
             "codes": Counter(code for one in activity if one.verdict == "rejected" for code in one.codes
                              ).most_common(12)}
+
+
+def chart(sources: Sources, arguments: dict[str, str]) -> dict[str, Any]:
+    """Live candles of one token with its position's levels and its fills."""
+    mode = sources.mode()
+    held = {one.symbol: one for one in [*sources.positions(Mode.TEST), *sources.positions(Mode.LIVE)]}
+    file = sources.files(mode).trades
+    trades = sources.while_same(file.path, lambda: file.newest(5000))
+    recent = list(dict.fromkeys([*reversed(held), *(one.symbol for one in reversed(trades))]))[:MOST_SYMBOLS]
+    symbol, interval = arguments.get("symbol", ""), arguments.get("interval", "")
+    symbol = symbol if symbol in recent else recent[0] if recent else ""
+    interval = interval if interval in INTERVALS else "5m"
+    shown: dict[str, Any] = {"symbol": symbol, "symbols": recent, "interval": interval, "intervals": INTERVALS,
+                             "candles": [], "indicators": [], "lines": [], "marks": [], "problem": ""}
+    if not symbol:
+        return {**shown, "problem": "nothing was traded yet"}
+    known = sources.candles.look(symbol, interval)
+    marks = [{"s": one.market_ms // 1000, "up": one.side == "BUY", "tone": "up" if one.side == "BUY" else "down",
+              "text": "buy" if one.side == "BUY" else f"sell {one.pnl_usdt or 0:+.2f}"}
+             for one in trades if one.symbol == symbol][-MARKS:]
+    return {**shown, "candles": known.rows, "indicators": indicators(known.rows, arguments.get("indicators", "")),
+            "problem": known.problem, "marks": marks_on(known.rows, marks),
+            "lines": levels(held[symbol]) if symbol in held else [], "held": symbol in held}
+
+
+def levels(one: Position) -> list[dict[str, Any]]:
+    """Entry, stop, the targets that are left, the peak that it trails from."""
+    found = [("in", one.entry_price, "accent"), ("SL", one.sl_price, "down"),
+             *((f"TP{place + 1}", price, "up") for place, price in enumerate(one.tp_prices) if place >= one.tp_hit)]
+    if one.trailing:
+        found.append(("peak", one.dynamic_peak, "warn"))
+    return [{"price": number(price), "text": f"{one.mode} {name}", "tone": tone} for name, price, tone in found]
 
 
 def scan(report: ScanReport) -> dict[str, Any]:

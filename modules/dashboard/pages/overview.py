@@ -1,14 +1,15 @@
-"""Overview: equity, positions, services, alerts, and why nothing is bought where nothing is."""
+"""Overview: equity against buy-and-hold, every account, positions, services, alerts, why nothing is bought."""
 
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from modules.dashboard.candles import BARS
 from modules.dashboard.pages.bar import used
 from modules.dashboard.pages.sources import Sources, number
 from modules.exchange.types import Mode
-from modules.execution.risk_state import Unreadable
+from modules.execution.risk_state import RiskState, Unreadable, futures_risk_file, futures_scope, load_risk
 from modules.storage.damage import StateError
 from modules.storage.history import History
 from modules.strategies.hype import why
@@ -16,6 +17,8 @@ from modules.strategies.hype.records import Position, Trade
 
 NEWEST_TRADES = 5000
 ALERTS = 40
+HOLD = "BTCUSDT"
+HOLD_STEPS = (("1m", 60), ("5m", 300), ("15m", 900), ("1h", 3600), ("4h", 14_400), ("1d", 86_400))
 _STARTS_BY = {"tracker": "/startbot", "scanner": "/startbot"}
 
 
@@ -30,7 +33,8 @@ class Said(msgspec.Struct, frozen=True):
 def overview(sources: Sources) -> dict[str, Any]:
     """The page's sections."""
     mode = sources.mode()
-    return {"equity": equity(sources, mode), "positions": positions(sources), "services": services(sources),
+    return {"equity": equity(sources, mode), "hold": hold(sources, mode), "accounts": accounts(sources),
+            "positions": positions(sources), "services": services(sources),
             "alerts": alerts(sources), "why": reasons(sources), "limits": limits(sources, mode)}
 
 
@@ -42,6 +46,53 @@ def equity(sources: Sources, mode: Mode) -> dict[str, Any]:
     now = None if isinstance(risk, Unreadable) else risk.equity
     held = sources.positions(mode)
     return {"mode": mode.value, "now": number(now), "points": curve(trades, held, now, sources.market_ms(mode))}
+
+
+def hold(sources: Sources, mode: Mode) -> dict[str, Any]:
+    """What the same money in bitcoin would have become since the curve's first point (spot candles of the venue)."""
+    points = equity(sources, mode)["points"]
+    if len(points) < 2:
+        return {"points": [], "problem": "", "symbol": HOLD}
+    first, last = points[0][0], points[-1][0]
+    interval = next((name for name, step_s in HOLD_STEPS if (last - first) / step_s <= BARS - 5), HOLD_STEPS[-1][0])
+    known = sources.candles.look(HOLD, interval)
+    step_s = dict(HOLD_STEPS)[interval]
+    rows = [row for row in known.rows if first - step_s < row[0] <= last]
+    base = rows[0][4] if rows else 0.0
+    found = [(max(row[0], first), points[0][1] * row[4] / base) for row in rows] if base else []
+    return {"points": sorted(dict(found).items()), "problem": known.problem, "symbol": HOLD}
+
+
+def accounts(sources: Sources) -> list[dict[str, Any]]:
+    """Every account whose risk is watched: system A's, and each futures system's, TEST and LIVE."""
+    rows = []
+    for mode in Mode:
+        there = sources.files(mode).risk.path.exists()
+        rows.append(account_row("hype (spot)", mode, sources.risk(mode), there))
+        prefix = "test_futures_" if mode is Mode.TEST else "futures_"
+        for path in sorted(sources.paths.data.glob(f"{prefix}*_risk.json")):
+            system = path.name.removeprefix(prefix).removesuffix("_risk.json")
+            file = futures_risk_file(sources.paths.data, system, mode)
+            risk = sources.while_same(path, lambda file=file, system=system, mode=mode: load_risk(  # type: ignore[misc]
+                file, futures_scope(system, mode)))
+            rows.append(account_row(f"{system} (futures)", mode, risk, True))
+    return [row for row in rows if row is not None]
+
+
+def account_row(name: str, mode: Mode, risk: RiskState | Unreadable, there: bool) -> dict[str, Any] | None:
+    """One account; None where there is none yet."""
+    if not there:
+        return None
+    if isinstance(risk, Unreadable):
+        return {"name": name, "mode": mode.value, "trading": "UNREADABLE", "why": risk.reason, "latched": ""}
+    if risk.equity is None:
+        return None
+    day = risk.equity - risk.day_start if risk.day_start else None
+    return {"name": name, "mode": mode.value, "trading": risk.trading.value, "why": risk.reason,
+            "equity": number(risk.equity), "day": number(day), "exposure": number(risk.exposure),
+            "day_pct": number(day / risk.day_start * 100) if day is not None and risk.day_start else None,
+            "latched": ", ".join(sorted(str(one).replace("_", " ").lower() for one in risk.latched)),
+            "ms": risk.equity_ms}
 
 
 def curve(trades: list[Trade], held: list[Position], now: Decimal | None, now_ms: int) -> list[tuple[int, float]]:

@@ -2,20 +2,18 @@
 the universe's funnel, refusals, latencies. Read from SQL only, every two seconds at most; nothing is written.
 """
 
-import logging
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modules.dashboard.pages.reasons import alive, check, explained
 from modules.dashboard.pages.sources import Sources
+from modules.dashboard.pages.sql import Sql
 from modules.dashboard.pages.system import SystemPage
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-log = logging.getLogger(__name__)
-EVERY_S = 2.0
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 NEWEST_CLOSED, NEWEST_QUALITY, METRIC_POINTS, MOST_OPEN, MOST_SYMBOLS = 50, 400, 300, 200, 300
 PRIORITIES = ("HIGH", "MEDIUM", "LOW")
@@ -23,47 +21,37 @@ NORMAL_95 = 1.959964
 
 
 class SignalsPage:
-    """Opens the database when the page is first looked at."""
+    """Figures from SQL, the state of the service beside them."""
 
-    def __init__(self, sources: Sources, system: SystemPage) -> None:
+    def __init__(self, sources: Sources, system: SystemPage, sql: Sql) -> None:
         self._sources = sources
         self._system = system
-        self._database: Any = None
+        self._sql = sql
 
     def __call__(self, arguments: dict[str, str]) -> dict[str, Any]:
         """The page's sections; `problem` says why there is nothing, where there is nothing."""
-        found = self._sources.for_a_while("signals", EVERY_S, self._read)
+        found = self._sql.read("signals", read, "the signal bot makes it. /startsignals starts it.")
         system = self._system({})
         names = ("signals", "feed")
         rows = [row for row in system["processes"] if row["name"] in names]
         titles = {row["title"] for row in rows}
-        return {**found, "processes": rows, "history": system["history"],
-                "latency": [row for row in system["latency"] if row["service"] in titles],
-                "running": any(row["name"] == "signals" and row["state"] == "ready" for row in rows)}
-
-    def _read(self) -> dict[str, Any]:
-        from sqlalchemy.exc import SQLAlchemyError
-
-        from modules.storage.sql.address import AddressError
-        from modules.storage.sql.database import Database, DatabaseAway
-
-        try:
-            if self._database is None:
-                self._database = Database.of(self._sources.settings.db, self._sources.paths)
-            if self._database.url.get_backend_name() == "sqlite" and not _there(self._database.url.database):
-                return {"problem": "There is no database yet; the signal bot makes it. /startsignals starts it."}
-            with self._database.begin() as connection:
-                return {"problem": "", **read(connection)}
-        except (DatabaseAway, AddressError) as problem:
-            return {"problem": f"The database does not answer: {problem}"}
-        except SQLAlchemyError as problem:
-            log.debug("signals: %s", problem)
-            return {"problem": "The database has no such tables yet; the signal bot makes them. /startsignals starts "
-                               "it; bot.py db upgrade makes them too."}
+        return {**found, "processes": rows, "history": system["history"], "why": why(self._sources, found),
+                "latency": [row for row in system["latency"] if row["service"] in titles]}
 
 
-def _there(path: str | None) -> bool:
-    return bool(path) and Path(str(path)).exists()
+def why(sources: Sources, found: dict[str, Any]) -> dict[str, Any]:
+    """Why no signal is sent."""
+    told = sources.info("signals")
+    paused, waiting = str(told.get("paused") or ""), str(told.get("waiting") or "")
+    refused = found.get("refusals") or []
+    rows = [alive(sources, "signals", "/startsignals"), alive(sources, "feed", "/startsignals"),
+            check("database", not found["problem"], found["problem"] or "it answers"),
+            check("health", not paused, f"signalling is paused: {paused}" if paused else "data are good"),
+            check("data", not waiting, f"it waits: {waiting}" if waiting else "it has what it needs")]
+    if refused and not found.get("open"):
+        rows.append(check("rules", False, f"no market passed; most fell at {refused[0][0]} ({refused[0][1]} in a day)",
+                          "this is how it should be most of the time; the table of refusals tells more"))
+    return explained(rows, "Nothing stands in the way of signals.", "No signal")
 
 
 def read(connection: "Connection") -> dict[str, Any]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from modules.dashboard.candles import LiveCandles
 from modules.dashboard.crew_view import CrewView
 from modules.exchange.types import Mode
 from modules.execution.risk_state import RiskState, Unreadable
@@ -35,6 +36,7 @@ class Sources:
         self.settings = settings
         self.crew = tuple(crew)
         self.view = CrewView(paths, crew, settings.supervision.stuck_after_s)
+        self.candles = LiveCandles(settings, paths)
         self._files = {mode: HypeFiles(paths, mode) for mode in Mode}
         self._by_mark: dict[Hashable, tuple[object, object]] = {}
         self._by_age: dict[Hashable, tuple[float, object]] = {}

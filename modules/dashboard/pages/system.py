@@ -7,7 +7,9 @@ from typing import Any
 import psutil
 
 from modules.dashboard.pages.sources import Sources
+from modules.exchange.budget_view import budgets
 
+MOST_SPOOLS = 40
 _NOT_LATENCY = ("seen_ms", "market_ms", "started_ms", "since_ms")
 
 
@@ -30,8 +32,26 @@ class SystemPage:
                         "up_s": None, "facts": [], **bot})
         latency = [{"service": one.title, "name": words(key), "ms": value}
                    for one in crew if one.pid is not None for key, value in one.info.items() if is_latency(key, value)]
-        return {"processes": rows, "latency": latency, "machine": self._machine(), "own": self._own(),
+        look = self._sources.for_a_while
+        return {"processes": rows, "latency": latency, "limits": look("budgets", 1.0, self._limits),
+                "spool": look("spool", 2.0, self._spool), "machine": self._machine(), "own": self._own(),
                 "history": list(self._sources.view.history)}
+
+    def _limits(self) -> list[dict[str, Any]]:
+        """How much of each venue's request weight all processes use together (X31)."""
+        return [{"venue": one.venue, "used": one.used, "limit": one.limit, "window_s": one.window_s,
+                 "share_pct": one.used / one.limit * 100 if one.limit else 0.0, "rest_s": round(one.rest_s),
+                 "banned_s": round(one.banned_s), "refusals": one.refusals, "sheds": one.sheds}
+                for one in budgets(self._sources.settings, self._sources.paths)]
+
+    def _spool(self) -> list[dict[str, Any]]:
+        """Files of rows on their way to SQL, by process; more than a few: the database is away."""
+        folder = self._sources.paths.data / "spool"
+        found = []
+        for name in sorted(path for path in folder.glob("*") if path.is_dir())[:MOST_SPOOLS]:
+            files = [path.stat().st_size for path in name.iterdir() if path.is_file()]
+            found.append({"name": name.name, "files": len(files), "kb": round(sum(files) / 1000, 1)})
+        return found
 
     def _machine(self) -> dict[str, Any]:
         return self._sources.for_a_while("machine", 2.0, self._measure)

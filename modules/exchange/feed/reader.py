@@ -26,6 +26,7 @@ from modules.exchange.orderbook.views import PATIENCE_S, BookView, Depth, Torn
 from utils.paths import Paths
 
 BEAT_WITHIN_S = 2.0
+MARK_SILENT_S = 4.0
 KIND_NAMES = ("depth", "trade", "ticker", "candle", "mark", "stale")
 
 
@@ -72,6 +73,13 @@ class Liveness:
     ticker_stale: Stale = Stale.FRESH
     mark_stale: Stale = Stale.FRESH
     candle_stale: Stale = Stale.FRESH
+
+    @property
+    def trades_silent(self) -> bool:
+        """Whether trades may be missing: their own clock says so, or the mark price is silent, which comes every second
+        on the same line whatever happens (X29).
+        """
+        return self.trade_stale is not Stale.FRESH or self.mark_age_s > MARK_SILENT_S
 
 
 class FeedReader:

@@ -16,6 +16,7 @@ from modules.exchange.orderbook import layout as at
 from modules.exchange.orderbook import ring, views
 from modules.exchange.orderbook.layout import Stale
 from modules.exchange.streams.backoff import Backoff
+from utils.environment import to_install
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ async def fan_out(engine: FeedEngine, url: str, every_s: float) -> None:
         from redis.asyncio import Redis
         from redis.exceptions import RedisError
     except ImportError:
-        log.error("REDIS_URL is set, but the redis package is not installed (pip install -r requirements-sql.txt)")
+        log.error("REDIS_URL is set, but the redis package is not installed (%s)", to_install("requirements-sql.txt"))
         return
     redis: Redis = Redis.from_url(url, socket_timeout=2.0, socket_connect_timeout=2.0)
     backoff, seen, told, all_at = Backoff(1.0, 30.0), -1, False, 0.0

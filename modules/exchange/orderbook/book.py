@@ -12,6 +12,7 @@ import numpy as np
 
 from modules.exchange.orderbook import layout as at
 from modules.exchange.orderbook.layout import Stale
+from utils.environment import to_install
 
 if TYPE_CHECKING:
     from modules.exchange.orderbook.messages import Snapshot
@@ -129,7 +130,7 @@ def opener(*, compiled: bool | None = None) -> tuple[Callable[[Ints], Book], str
     if compiled is False or (missing and compiled is None):
         from modules.exchange.orderbook.plain import PlainBook
 
-        why = "numba is not installed (pip install -r requirements-backtest.txt)" if missing else "asked for"
+        why = f"numba is not installed ({to_install('requirements-backtest.txt')})" if missing else "asked for"
         return PlainBook, why
     scratch = np.zeros(at.SCRATCH, np.int64)
     return lambda words: CompiledBook(words, scratch), ""

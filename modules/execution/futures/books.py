@@ -1,14 +1,13 @@
 """The books of one futures account: fills folded by leg, money that moved besides, plans; one file, one writer.
 
 1. A fill counts once (symbol, leg, trade id), whoever told of it first; each leg has its average-cost fold (X11, X19).
-   A trade of the account with itself (the owner closes into our resting order) has one id and two halves, both count.
 2. Money (X20): wallet = opening + Σ realised − Σ fees + Σ other income (funding, transfers, insurance), exactly but for
    the venue's rounding of each realised result to eight decimals.
-3. Income is counted once by (kind, id, symbol). Realised results and commissions are left out: fills tell those.
+3. Income is counted once by kind, id, time and amount: a list that once told a row under another symbol is not counted
+   again when it tells the right one. Realised results and commissions are left out: fills tell those.
 """
 
 import asyncio
-import dataclasses
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
@@ -119,13 +118,14 @@ class FuturesBooks:
     # -- fills ---------------------------------------------------------------------------------------------
 
     def take(self, fills: Iterable[Fill], markets: Mapping[str, FuturesMarket]) -> list[Fill]:
-        """Count fills (rule 1); returns those that were new."""
+        """Count fills (rule 1); returns those that were new. One that another leg has stays there: told twice with
+        different legs it is one trade, whose fee was paid once.
+        """
         new = []
         for fill in fills:
-            ledger = self.ledgers[fill.position_side]
-            taken = ledger.take(fill, markets.get(fill.symbol))
-            if taken is Taken.CONFLICT and _other_half(ledger, fill):
-                taken = ledger.take(dataclasses.replace(fill, id=f"{fill.id} {fill.side}"), None)
+            elsewhere = any(ledger.has(fill) for side, ledger in self.ledgers.items() if side is not fill.position_side)
+            taken = Taken.CONFLICT if elsewhere else \
+                self.ledgers[fill.position_side].take(fill, markets.get(fill.symbol))
             if taken is Taken.NEW:
                 new.append(fill)
                 self._dirty = True
@@ -194,9 +194,9 @@ class FuturesBooks:
         """Count income (rule 3); returns what was new."""
         if self.cash is None:
             return []
-        known = {(row.kind, row.id, row.symbol) for row in self.cash.rows}
-        new = [row for row in rows if row.kind not in TRADES and row.market_ms > self.cash.opening_ms
-               and (row.kind, row.id, row.symbol) not in known]
+        known = {income_key(row) for row in self.cash.rows}
+        told = {income_key(row): row for row in rows if row.kind not in TRADES and row.market_ms > self.cash.opening_ms}
+        new = [row for key, row in told.items() if key not in known]
         if not new:
             return []
         other = dict(self.cash.other)
@@ -267,7 +267,6 @@ class FuturesBooks:
             crash_point("perp.books.written")
 
 
-def _other_half(ledger: Ledger, fill: Fill) -> bool:
-    """Whether the fill known by this id is the other side of the same trade."""
-    return any(one.id == fill.id and one.side is not fill.side and one.quantity == fill.quantity
-               and one.price == fill.price for one in ledger.fills(fill.symbol))
+def income_key(row: Income) -> tuple[str, str, int, Decimal]:
+    """What tells a row of income from all others (rule 3)."""
+    return row.kind, row.id, row.market_ms, row.amount

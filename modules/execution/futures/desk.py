@@ -11,7 +11,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -29,7 +29,7 @@ from modules.execution.futures.exits import Exits, Out
 from modules.execution.futures.guard import Cover, Guard, Identity
 from modules.execution.futures.plan import ZERO, LegKey, Plan, Word
 from modules.execution.futures.setup import DeskTerms, verify
-from modules.execution.intents import Intent
+from modules.execution.intents import CONDITIONAL, Intent
 from modules.execution.journal import Entry, Journal
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ declare(__name__, "entry.covered", "perp.booked", "leg.cleared")
 
 MANY_SYMBOLS = 20
 FLAT_FOR_S = 3.0
+UNDER_WAY = ("entry", "exit", *CONDITIONAL)
 
 
 class PerpExecutor(Executor):
@@ -57,13 +58,12 @@ class FuturesDesk:
         self.guard = Guard(account, market.clock, journal, who)
         self.executor = PerpExecutor(account, market, journal, terms.patience, self._grew)
         self.exits = Exits(account, market, self.executor, journal, who, terms.exit_pct, self._book, say)
-        self.closed = "the account has not been read yet"
-        self.hedge_ok = False
+        self.closed, self.hedge_ok = "the account has not been read yet", False
         self.stopped: Callable[[Wallet, tuple[Position, ...]], tuple[str, ...]] = lambda wallet, positions: ()
-        self.exposure_pct = ZERO
-        self.entering = 0
+        self.exposure_pct, self.entering = ZERO, 0
         self.setups: Mapping[str, Setup] = {}
         self.positions: dict[LegKey, Position] = {}
+        self.standing: Sequence[TriggerState] = ()  # conditional orders as the last look saw them
         self.read_at = 0.0
         self.bare_since: dict[LegKey, float] = {}
         self.worst_bare_s = 0.0
@@ -96,10 +96,10 @@ class FuturesDesk:
         return LegKey(symbol, side)
 
     async def enter(self, ask: PerpAsk, slot: str, cause: str = "", reason: str = "",
-                    rest_s: float = 0.0) -> Result | PerpRefusals:
-        """Open or enlarge a leg; it is covered before this returns. Raises OSError where nothing can be written, and
-        Unavailable where the venue cannot be read: nothing was sent then.
-        """
+                    rest_s: float = 0.0, *noted: Awaitable[None]) -> Result | PerpRefusals:
+        """Open or enlarge a leg; it is covered before this returns. `noted`: what has to be on disk before an order is
+        sent, as the plan. Raises OSError where nothing can be written, Unavailable where the venue cannot be read:
+        nothing was sent then."""
         leg = self.leg_of(ask.symbol, ask.long)
         market = (await self.market.contracts()).get(ask.symbol)
         intent = entry_of(self.journal, self.who, self.market.clock.now_ms(), ask, leg, market, slot, cause, reason,
@@ -113,17 +113,18 @@ class FuturesDesk:
             return approved
         self.entering += 1  # from its approval to its end: FLATTEN waits for it
         try:
-            return await self._send(ask, leg, slot, intent, approved)
+            return await self._send(ask, leg, slot, intent, approved, *noted)
         finally:
             self.entering -= 1
 
-    async def _send(self, ask: PerpAsk, leg: LegKey, slot: str, intent: Intent, approved: Approved[Intent]) -> Result:
+    async def _send(self, ask: PerpAsk, leg: LegKey, slot: str, intent: Intent, approved: Approved[Intent],
+                    *noted: Awaitable[None]) -> Result:
         before = self.books.plans.get(leg)
         self._entered_at[leg] = time.monotonic()  # rule 4: a leg that is about to be held is not flat
         self._flat_since.pop(leg, None)
-        await self.books.plan(Plan(symbol=ask.symbol, side=leg.side, long=ask.long, stop=ask.stop, take=ask.take,
-                                   slot=before.slot if before else slot,
-                                   opened_ms=before.opened_ms if before else intent.market_ms))
+        plan = Plan(symbol=ask.symbol, side=leg.side, long=ask.long, stop=ask.stop, take=ask.take,
+                    slot=before.slot if before else slot, opened_ms=before.opened_ms if before else intent.market_ms)
+        await asyncio.gather(self.books.plan(plan), *noted)
         result = await self.executor.execute(approved)
         await self._book(intent, result)
         return result
@@ -132,9 +133,7 @@ class FuturesDesk:
         wallet, marks, positions, brackets = await asyncio.gather(
             self.account.wallet(), self.market.marks(), self.account.positions(), self.account.brackets(ask.symbol))
         self._seen(positions)
-        held = self.positions.get(leg)
-        plan = self.books.plans.get(leg)
-        mark = marks.get(ask.symbol)
+        held, plan, mark = self.positions.get(leg), self.books.plans.get(leg), marks.get(ask.symbol)
         foreign = held is not None and plan is None
         blocked = self.books.blocked.get(str(leg), "")
         unresolved = any(entry.intent.symbol == ask.symbol and entry.intent.leg in ("entry", "exit")
@@ -187,8 +186,7 @@ class FuturesDesk:
     async def move(self, leg: LegKey, stop: Decimal, take: Decimal | None) -> None:
         """Other prices for a leg's guards. Raises OSError and Unavailable; the next `look` goes on then."""
         plan = self.books.plans[leg]
-        await self.books.plan(Plan(symbol=plan.symbol, side=plan.side, long=plan.long, stop=stop, take=take,
-                                   closing=plan.closing, slot=plan.slot, opened_ms=plan.opened_ms))
+        await self.books.plan(msgspec.structs.replace(plan, stop=stop, take=take))
         await self.look()
 
     # -- exits ---------------------------------------------------------------------------------------------
@@ -199,8 +197,7 @@ class FuturesDesk:
         if plan is None:
             return Out(True)
         if not plan.closing:
-            plan = Plan(symbol=plan.symbol, side=plan.side, long=plan.long, stop=plan.stop, take=plan.take,
-                        closing=reason, slot=plan.slot, opened_ms=plan.opened_ms)
+            plan = msgspec.structs.replace(plan, closing=reason)
             try:
                 await self.books.plan(plan)
             except OSError as problem:  # an exit never waits for a disk; a crash now would only forget the wish
@@ -228,8 +225,8 @@ class FuturesDesk:
         try:
             for entry in self._open(leg, "entry"):
                 await self.account.cancel(entry.intent.symbol, entry.intent.id)
-            market = (await self.market.contracts())[leg.symbol]
-            return await self.exits.close(plan, market, leave)
+            market = (await self.market.contracts()).get(leg.symbol)
+            return await self.exits.close(plan, market, leave) if market else Out(False, "it is not listed any more")
         finally:
             self._at_work.discard(name)
 
@@ -274,7 +271,7 @@ class FuturesDesk:
             self.account.positions(), self.market.contracts(),
             asyncio.gather(*(self.account.open_triggers(one) for one in asked)))
         self._seen(positions)
-        standing = [one for rows in lists for one in rows]
+        self.standing = standing = [one for rows in lists for one in rows]
         self._orphans()
         self._steps = {symbol: one.step for symbol, one in contracts.items()}
         self._fees = {symbol: one.taker_fee for symbol, one in contracts.items()}
@@ -329,8 +326,8 @@ class FuturesDesk:
         lasted = now - self._flat_since.setdefault(leg, now)
         if lasted < FLAT_FOR_S or now - self._entered_at.get(leg, -FLAT_FOR_S) < 2 * FLAT_FOR_S:
             return
-        if self.books.held(leg) or self._open(leg, "entry") or self._open(leg, "exit") or self._entering(leg):
-            return
+        if self.books.held(leg) or self._entering(leg) or any(self._open(leg, kind) for kind in UNDER_WAY):
+            return  # a guard whose end is not known may still come to stand
         await self.guard.clear(leg, standing)
         crash_point("leg.cleared")
         if not [one for one in standing if LegKey(one.symbol, one.position_side) == leg and self.guard.ours(one)]:
@@ -351,7 +348,7 @@ class FuturesDesk:
         """Learn the end of every intent that is open; each by itself, none twice at once."""
         for entry in self.journal.open_entries(self.who.system, self.who.account):
             intent = entry.intent
-            if intent.leg in ("stop", "take"):
+            if intent.leg in CONDITIONAL:
                 self._work(f"guard {intent.id}", self._settle_guard(entry))
             elif f"{intent.symbol} {intent.position_side} {intent.leg}" not in self.executor.placing:
                 self._work(f"intent {intent.id}", self._resume(entry))
@@ -385,7 +382,11 @@ class FuturesDesk:
         if isinstance(result, Filled):
             self.books.take(result.fills, await self.market.contracts())
             self.books.ours([result.executed.order_id])
-            await self.books.flush()
+            try:
+                await self.books.flush()
+            except OSError as problem:  # X7: the intent stays open, the next `resume` books it
+                log.error("%s %s was filled, the books cannot be written: %s", intent.symbol, intent.id, problem)
+                return
             crash_point("perp.booked")
             self.journal.close(intent.id, "booked")
         elif isinstance(result, NothingFilled | NotPlaced | Unresolved):

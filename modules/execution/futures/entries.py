@@ -29,5 +29,5 @@ def plan_of(intent: Intent) -> Plan:
     """The plan that an entry was sent with. Raises KeyError for an intent without a stop in its note."""
     take = intent.note.get("take")
     return Plan(symbol=intent.symbol, side=intent.position_side, long=intent.side is Side.BUY,
-                stop=Decimal(intent.note["stop"]), take=Decimal(take) if take else None, slot=intent.slot,
-                opened_ms=intent.market_ms)
+                stop=Decimal(intent.note["stop"]), take=Decimal(take) if take else None,
+                slot=intent.slot.removeprefix(f"{intent.position_side}:"), opened_ms=intent.market_ms)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from modules.exchange import bybit_codes
 from modules.exchange.api import MarketClock
 from modules.exchange.futures_api import FuturesAccount, FuturesMarketData
 from modules.exchange.futures_types import FuturesMarket, Position
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 declare(__name__, "exit.due", "exit.booked")
 
-BAND = frozenset({"-4016", "-4024", "-4131", "-2020", "-4002", "-4013"})
+BAND = frozenset({"-4016", "-4024", "-4131", "-2020", "-4002", "-4013"}) | bybit_codes.BAND
 WIDEST_PCT = Decimal("4.5")
 ALARM_ROUND = 3
 MOST_ROUNDS = 40

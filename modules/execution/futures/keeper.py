@@ -5,7 +5,8 @@
 2. Truth is REST: a look at positions and conditional orders every `look_s`, a whole pass every `pass_s` (X21), sooner
    after trouble but not more often than every `PASS_APART_S`: a stream of garbage must not use up the weight. The
    account's stream only makes both come sooner; its silence loses nothing (X29).
-3. While looks fail the account's figures are old and entries are closed; they open again with the next whole pass.
+3. Contracts change while this runs (ticks, halts, delistings): their list is read anew every `LISTED_S` (X10).
+4. While looks fail the account's figures are old and entries are closed; they open again with the next whole pass.
 """
 
 import asyncio
@@ -14,22 +15,28 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from modules.exchange.binance_account import BinanceAccount
-from modules.exchange.binance_events import OrderNews, Trouble, read
+from modules.exchange.binance_events import News, OrderNews, Trouble, read
+from modules.exchange.bybit_account import BybitAccount
+from modules.exchange.bybit_events import read as read_bybit
 from modules.exchange.futures_api import FuturesAccount, FuturesMarketData
 from modules.exchange.futures_gateway import Streams
 from modules.exchange.futures_settings import FuturesSettings
 from modules.exchange.futures_types import MarginMode
+from modules.exchange.streams.bybit_private import BybitPrivate
 from modules.exchange.streams.private import PrivateStream
 from modules.exchange.types import Mode, Unavailable
 from modules.execution.futures.books import FuturesBooks
 from modules.execution.futures.desk import FuturesDesk
+from modules.execution.futures.episodes import Episodes
 from modules.execution.futures.exits import Out
 from modules.execution.futures.guard import Identity
 from modules.execution.futures.plan import FuturesState, LegKey, Word
 from modules.execution.futures.reconcile import PerpReport, Reconciler
+from modules.execution.futures.report_file import ReportKeeper
 from modules.execution.futures.risk import FuturesRisk, watch
 from modules.execution.futures.risk_inbox import Orders, inbox_of
 from modules.execution.futures.setup import PATIENCE, DeskTerms
@@ -45,7 +52,9 @@ RETRY_S = 0.5
 STALE_S = 30.0
 SILENT_S = 600.0
 PASS_APART_S = 8.0
+LISTED_S = 600.0
 TURN_S = 0.25
+AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +76,18 @@ class Keeper:
         self.guarded = asyncio.Event()
         self.opened = asyncio.Event()
         self.report: PerpReport | None = None
+        self.shown: ReportKeeper | None = None
         self.heard_at = 0.0
         self._soon = asyncio.Event()
         self._whole = False
         self._passed_at = 0.0
+        self._listed_at = time.monotonic()
         self.risk: FuturesRisk | None = None
         self.orders: Orders | None = None
 
     async def run(self) -> None:
         """Until cancelled."""
-        beside = [asyncio.create_task(work, name="futures risk") for work in self._beside()]
+        beside = [asyncio.create_task(self._kept_up(name, work), name=name) for name, work in self._beside().items()]
         try:
             await self._keep()
         finally:
@@ -86,10 +97,25 @@ class Keeper:
             if self.risk is not None:
                 await self.risk.save()
 
-    def _beside(self) -> list[Coroutine[object, object, None]]:
+    def _beside(self) -> dict[str, Callable[[], Coroutine[object, object, None]]]:
         """Risk and persons' words: beside the looks, so that guarding waits for neither."""
-        risk = [watch(self.risk, TURN_S)] if self.risk is not None else []
-        return [*risk, *([self._obey(self.orders)] if self.orders is not None else [])]
+        found: dict[str, Callable[[], Coroutine[object, object, None]]] = {}
+        if self.risk is not None:
+            found["the risk of futures"] = partial(watch, self.risk, TURN_S)
+        if self.orders is not None:
+            found["the inbox of futures"] = partial(self._obey, self.orders)
+        return found
+
+    async def _kept_up(self, name: str, work: Callable[[], Coroutine[object, object, None]]) -> None:
+        """The border of a part: what it fell over is logged and told, and it begins anew; guarding goes on beside."""
+        while True:
+            try:
+                await work()
+            except Exception as problem:  # border of the task
+                log.exception("%s failed; it begins anew", name)
+                self._say(Word(f"failed {name}", f"A part failed: {name}; it begins anew",
+                               f"{type(problem).__name__}: {problem}", "Look at /logs; positions stay guarded"))
+            await asyncio.sleep(AGAIN_S)
 
     async def _obey(self, orders: Orders) -> None:
         while True:
@@ -132,6 +158,7 @@ class Keeper:
                 continue
 
     async def _pass(self) -> None:
+        await self._list()
         before = self.desk.closed
         if before:
             await self.desk.verify(self.symbols)
@@ -139,9 +166,21 @@ class Keeper:
         self._passed_at = time.monotonic()
         if before.startswith(OLD):
             self.desk.closed = ""
+        if self.shown is not None:
+            await self.shown.keep(self.report)
+
+    async def _list(self) -> None:
+        """Rule 3; a list that cannot be read now stays as it was until the next pass."""
+        if time.monotonic() - self._listed_at < LISTED_S:
+            return
+        try:
+            await self.desk.market.contracts(True)
+            self._listed_at = time.monotonic()
+        except Unavailable as problem:
+            log.warning("the list of contracts cannot be read anew: %s", problem)
 
     def _failed(self, problem: Exception) -> None:
-        """Rule 3."""
+        """Rule 4."""
         age = time.monotonic() - self.desk.read_at
         log.warning("a look at the futures account failed (%s)", problem)
         if age > STALE_S and not self.desk.closed:
@@ -165,7 +204,7 @@ class Keeper:
 
     # -- the account's stream --------------------------------------------------------------------------------
 
-    def hear(self, raw: bytes, local_ns: int) -> None:
+    def hear(self, raw: bytes, local_ns: int, read: Callable[[bytes], News | None] = read) -> None:
         """One event of the account's stream (rule 2)."""
         self.heard_at = time.monotonic()
         news = read(raw)
@@ -185,8 +224,12 @@ class Keeper:
         self._whole = True
         self._soon.set()
 
-    def listen(self, account: FuturesAccount, streams: Streams) -> PrivateStream | None:
+    def listen(self, account: FuturesAccount, streams: Streams) -> PrivateStream | BybitPrivate | None:
         """The account's stream, to be run as a task; a paper account has none."""
+        if isinstance(account, BybitAccount):
+            clock = account.link.clock
+            return BybitPrivate(streams.session, streams.base, account.key, clock.now_ms,
+                                partial(self.hear, read=read_bybit), self.gap, speed=lambda: clock.speed)
         if not isinstance(account, BinanceAccount):
             return None
         return PrivateStream(streams.session, streams.base, account, self.hear, self.gap, silence_s=SILENT_S)
@@ -229,11 +272,13 @@ def keep(system: str, mode: Mode, settings: FuturesSettings, folder: Path, accou
     file = JsonFile(folder / f"{prefix}futures_{system}.json", FuturesState, FuturesState)
     books = FuturesBooks(file, settings.name, str(mode))
     books.load()
-    desk = FuturesDesk(account, market, journal, books, Identity(system, str(mode)), terms(settings), say)
-    keeper = Keeper(desk, Reconciler(desk, say), symbols, rhythm or Rhythm(), say)
+    looks = Episodes(say)
+    desk = FuturesDesk(account, market, journal, books, Identity(system, str(mode)), terms(settings), looks)
+    keeper = Keeper(desk, Reconciler(desk, looks), symbols, rhythm or Rhythm(), say)
     keeper.risk = FuturesRisk(desk, futures_risk_file(folder, system, mode), futures_scope(system, mode),
                               risk or RiskSettings(), say, lambda: keeper.reconciler.agreed, keeper.hurry)
     keeper.risk.load()
+    keeper.shown = ReportKeeper(desk, folder, mode)
     keeper.orders = Orders(keeper.risk, Inbox(folder / "inbox", inbox_of(system, mode)))
     return keeper
 

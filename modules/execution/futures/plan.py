@@ -34,10 +34,7 @@ class LegKey:
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How one leg is guarded. `stop` and `take` are trigger prices; `closing` says why it is being closed.
-
-    `stopped_by_hand`: somebody cancelled the stop on the exchange this often; it is put back each time.
-    """
+    """How one leg is guarded. `stop` and `take` are trigger prices; `closing` says why it is being closed."""
 
     symbol: str
     side: PositionSide

@@ -12,6 +12,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
@@ -20,15 +21,18 @@ from modules.exchange.futures_types import Income, TriggerState, Wallet
 from modules.exchange.types import Fill, OrderState, PositionSide
 from modules.execution.futures.desk import FuturesDesk
 from modules.execution.futures.plan import ZERO, LegKey, Word
-from modules.execution.intents import PREFIX
+from modules.execution.intents import CONDITIONAL, PREFIX
 from modules.execution.invariants import Check, Rule, average, equity, quantity
+from modules.execution.journal import Entry
 
 log = logging.getLogger(__name__)
 
 LIQUIDATED = frozenset({"INSURANCE_CLEAR"})
 TRIES = 3
-GUARDS_LOOKED_UP = 6
+LOOKED_UP = 6  # the newest conditional orders of each kind
 BELIEVED = 3
+_QUANTITY = "Compare with the exchange's page; entries of this leg are stopped until /release"
+_MONEY = "Compare with the exchange's page: a transfer, a bonus, a trade by hand? Nothing is stopped by it"
 
 
 class PerpReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,9 +128,26 @@ class Reconciler:
         under_way = {entry.intent.symbol for entry in desk.journal.open_entries(desk.who.system, desk.who.account)}
         symbols = sorted((desk.books.symbols() | self._owed | under_way) & contracts.keys())
         found = await asyncio.gather(*(desk.account.fills(one, desk.books.since_ms(one)) for one in symbols))
-        new = desk.books.take([fill for fills in found for fill in fills], contracts)
+        new = desk.books.take([self._in_its_leg(fill) for fills in found for fill in fills], contracts)
         self._lists |= dict(zip(symbols, map(list, found), strict=True))
-        return await self._foreign(new)
+        return self._told_differently() + await self._foreign(new)
+
+    def _in_its_leg(self, fill: Fill) -> Fill:
+        """Of an order of ours the leg is what was ordered: Bybit names none, and its position mode may have changed."""
+        entry = self._desk.journal.entries.get(fill.client_id)
+        ours = entry is not None and entry.intent.symbol == fill.symbol
+        return replace(fill, position_side=entry.intent.position_side) if entry is not None and ours else fill
+
+    def _told_differently(self) -> list[str]:
+        """A trade that is known with other figures: the first telling stands (X11), a person has to look."""
+        notes = []
+        for fill in self._desk.books.conflicts:
+            text = f"{fill.symbol} {fill.position_side}: trade {fill.id} is told differently than before"
+            notes.append(text)
+            self._say(Word(f"conflict {fill.symbol} {fill.id}", text, "The exchange's lists contradict each other",
+                           "Compare position and trades with the exchange's page"))
+        self._desk.books.conflicts.clear()
+        return notes
 
     async def _foreign(self, new: Iterable[Fill]) -> list[str]:
         """Rule 2."""
@@ -135,9 +156,9 @@ class Reconciler:
                         if entry.answer is not None and entry.intent.leg in ("entry", "exit"))
         strange = [fill for fill in new if fill.order_id not in desk.books.order_ids]
         for leg in {LegKey(fill.symbol, fill.position_side) for fill in strange}:
-            guards = [entry for entry in desk.journal.entries.values() if entry.intent.leg in ("stop", "take")
+            guards = [entry for entry in desk.journal.entries.values() if entry.verdict in ("", "standing")
                       and LegKey(entry.intent.symbol, entry.intent.position_side) == leg]
-            for entry in guards[-GUARDS_LOOKED_UP:]:
+            for entry in [one for kind in CONDITIONAL for one in _of(kind, guards)[-LOOKED_UP:]]:
                 state = await desk.account.trigger(leg.symbol, entry.intent.id)
                 if isinstance(state, TriggerState) and state.order_id:
                     desk.books.ours([state.order_id])
@@ -231,13 +252,18 @@ class Reconciler:
             if check.ok is not False or check.rule not in (Rule.QUANTITY, Rule.EQUITY):
                 self._seen.pop(name, None)
             elif self._again(name):
-                text = f"{check.subject}: books and exchange differ by {check.value}"
+                money = check.rule is Rule.EQUITY
+                text = (f"{check.subject} of {self._desk.who.system}: books and exchange differ by "
+                        f"{check.value}{' USDT' if money else ''}")
                 notes.append(text)
-                if check.rule is Rule.QUANTITY:
+                if not money:
                     self._desk.books.block(LegKey(*_parts(check.subject)), "its quantity is not explained by fills")
-                self._say(Word(name, text, "Fills and income do not explain it",
-                               "Compare with the exchange's page; entries there are stopped until released"))
+                self._say(Word(name, text, "Fills and income do not explain it", _MONEY if money else _QUANTITY))
         return notes
+
+
+def _of(kind: str, entries: Iterable[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.intent.leg == kind]
 
 
 def _parts(name: str) -> tuple[str, PositionSide]:

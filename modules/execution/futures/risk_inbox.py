@@ -11,7 +11,7 @@ import logging
 from modules.exchange.types import Mode, PositionSide, Unavailable
 from modules.execution.futures.plan import ZERO, LegKey, Word
 from modules.execution.futures.risk import FuturesRisk
-from modules.execution.risk_state import Command, Commanded, KillSwitch, Limit, RiskState, Unreadable
+from modules.execution.risk_orders import follow
 from modules.supervision.messages import Inbox, Message
 
 log = logging.getLogger(__name__)
@@ -43,47 +43,13 @@ class Orders:
     async def _follow(self, message: Message) -> None:
         body, by = message.body, str(message.body.get("by", "") or message.sender)
         if message.kind == "risk":
-            await self._word(str(body["command"]), by, str(body.get("reason", "")), bool(body.get("accept")))
+            await follow(self._risk, str(body["command"]), by, str(body.get("reason", "")), bool(body.get("accept")))
         elif message.kind == "release":
             await self._release(LegKey(str(body["symbol"]), PositionSide(str(body["side"]))), by)
         elif message.kind == "close":
             self._close(LegKey(str(body["symbol"]), PositionSide(str(body["side"]))), by)
         else:
             raise ValueError(f"nobody here knows the word {message.kind!r}")
-
-    # -- trading state (X36) -----------------------------------------------------------------------------------
-
-    async def _word(self, word: str, by: str, reason: str, accept: bool) -> None:
-        state = self._risk.state
-        if isinstance(state, Unreadable):
-            await self._without_state(word, accept)
-        else:
-            self._with_state(state, word, by, reason, accept)
-        if not await self._risk.save():
-            raise OSError(f"the risk state cannot be written: {self._risk.problem}")
-
-    def _with_state(self, state: RiskState, word: str, by: str, reason: str, accept: bool) -> None:
-        now_ms = self._desk.market.clock.now_ms()
-        if word == "KILL":
-            if state.killed:
-                self._risk.decline("the kill switch is on already")
-            self._risk.feed(KillSwitch(now_ms, True, reason or f"kill switch, by {by}"))
-            return
-        command = Command(word)
-        if command is Command.RESUME and accept and state.killed:
-            self._risk.feed(KillSwitch(now_ms, False))  # it comes off with an accepted RESUME only
-        self._risk.feed(Commanded(now_ms, command, by, reason,
-                                  accept_drawdown=accept and Limit.DRAWDOWN in state.latched))
-
-    async def _without_state(self, word: str, accept: bool) -> None:
-        """FLATTEN closes, an accepted RESUME starts the state anew; every other word needs the state."""
-        if word == "RESUME" and accept:
-            await asyncio.to_thread(self._risk.start_anew)
-        elif word == "FLATTEN":
-            self._risk.close_all()
-            self._risk.tell_closing()
-        else:
-            self._risk.tell_unreadable()
 
     # -- legs --------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Binance USD-M REST: takes a request apart, admits it, counts its weight, calls its handler, forms the answer."""
+"""Binance USD-M REST: admits a request, counts its weight, calls its handler, forms the answer."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import Any
 
 from modules.simulator.dialects.binance_auth import AUTH_PARAMS, BinanceGate
-from modules.simulator.dialects.binance_errors import Declined, unread
-from modules.simulator.dialects.binance_params import Param, Values, judge, merged
+from modules.simulator.dialects.binance_errors import content, unread
+from modules.simulator.dialects.binance_params import Values, judge, merged
 from modules.simulator.dialects.binance_reasons import as_declined
 from modules.simulator.dialects.binance_weights import BinanceWeights
-from modules.simulator.dialects.mexc import Ready, Reply
+from modules.simulator.dialects.call import Call as AnyCall
+from modules.simulator.dialects.call import Request
+from modules.simulator.dialects.declined import Declined
+from modules.simulator.dialects.dialect import Dialect, Turn
+from modules.simulator.dialects.params import Param
 from modules.simulator.perp.api import Account, Refused
 
-if TYPE_CHECKING:
-    from modules.simulator.perp_past import PerpSeen
+KEY_HEADER = "X-MBX-APIKEY"
 
 
 class Access(Enum):
@@ -29,32 +32,11 @@ class Access(Enum):
 
 
 @dataclass(slots=True)
-class Call:
-    """A request on its way to a handler."""
+class Call(AnyCall[Values]):
+    """A request on its way to a handler, with the address it came from and the headers of its answer."""
 
-    values: Values
-    ms: int
-    told_ms: int  # what the venue says the time is
-    address: str
+    address: str = "?"
     headers: dict[str, str] = field(default_factory=dict)
-    account: Account | None = None
-    seen: PerpSeen | None = None  # a replica that lags behind answers, where not None
-
-    @property
-    def user(self) -> Account:
-        """The account of a call that needs one."""
-        assert self.account is not None
-        return self.account
-
-    @property
-    def user_seen(self) -> Account:
-        """The account as the answering replica knows it."""
-        return self.user if self.seen is None else self.seen.account(self.user)
-
-    @property
-    def symbol(self) -> str | None:
-        """The `symbol` parameter."""
-        return self.values.text("symbol")
 
 
 Handler = Callable[[Call], Awaitable[object]]
@@ -73,51 +55,32 @@ class Route:
     slow: bool = False
 
 
-class BinanceDialect:
-    """The wire of one simulated venue. `now` is the market's clock, `shift_ms` how wrong the told one is."""
+class BinanceDialect(Dialect):
+    """The wire of one simulated venue."""
 
     def __init__(
         self, gate: BinanceGate, weights: BinanceWeights, routes: Mapping[tuple[str, str], Route],
         now: Callable[[], int], shift_ms: Callable[[], int] = lambda: 0,
     ) -> None:
+        super().__init__(now, shift_ms)
         self._gate, self._weights, self._routes = gate, weights, routes
-        self._now, self._shift_ms = now, shift_ms
         self._paths = frozenset(path for _, path in routes)
 
-    async def handle(
-        self, method: str, path: str, query: str, body: str, key: str | None, remote: str,
-        seen: PerpSeen | None = None,
-    ) -> Reply:
-        """Answer one request; reads of the account as `seen`."""
-        headers: dict[str, str] = {}
-        try:
-            result = await self._answer(method, path, query, body, key, remote, headers, seen)
-        except Refused as refused:
-            refusal = as_declined(refused)
-            return Reply(refusal.status, _json(refusal.body()), headers)
-        except Declined as refusal:
-            return Reply(refusal.status, _json(refusal.body()), headers)
-        return Reply(200, result if isinstance(result, Ready) else _json(result), headers)
-
-    async def _answer(
-        self, method: str, path: str, query: str, body: str, key: str | None, remote: str, headers: dict[str, str],
-        seen: PerpSeen | None,
-    ) -> object:
-        ms = self._now()
-        told_ms = ms + self._shift_ms()
-        route = self._routes.get((method, path))
+    async def _answer(self, turn: Turn) -> object:
+        asked, ms = turn.request, turn.ms
+        route = self._routes.get((asked.method, asked.path))
         if route is None:
-            self._weights.spend(remote, 1, ms, headers)
-            if path in self._paths:
-                raise Declined(-1000, f"Request method '{method}' not supported", 405)
-            raise Declined(-5000, f"Path {path}, Method {method} is invalid", 404)
-        sent = merged(query, body)
+            self._weights.spend(asked.remote, 1, ms, turn.out)
+            if asked.path in self._paths:
+                raise Declined(-1000, f"Request method '{asked.method}' not supported", 405)
+            raise Declined(-5000, f"Path {asked.path}, Method {asked.method} is invalid", 404)
+        sent = merged(asked.query, asked.body)
         plain = {name: value for name, value in sent.items() if name not in AUTH_PARAMS}
         values = Values(plain)
-        self._weights.spend(remote, _weight(route, values), ms, headers, slow=route.slow)
-        account = None
+        self._weights.spend(asked.remote, _weight(route, values), ms, turn.out, slow=route.slow)
+        account, key = None, asked.header(KEY_HEADER)
         if route.access is Access.SIGNED:
-            account = self._gate.admit(key, sent, query, body, told_ms)
+            account = self._gate.admit(key, sent, asked.query, asked.body, turn.told_ms)
         elif route.access is Access.KEY:
             account = self._gate.owner(key)
         odd = sorted(plain.keys() - route.params.keys())
@@ -125,17 +88,26 @@ class BinanceDialect:
             raise unread(len(plain) - len(odd), len(plain), ", ".join(odd))
         judge(plain, route.params)
         if account is not None and route.orders is not None:
-            self._weights.order(account.name, route.orders(values), ms, headers)
-        return await route.handler(Call(values, ms, told_ms, remote, headers, account, seen))
+            self._weights.order(account.name, route.orders(values), ms, turn.out)
+        return await route.handler(Call(values, ms, turn.told_ms, account, turn.seen, asked.remote, turn.out))
 
-    def params_of(self, query: str, body: str) -> dict[str, str]:
+    def _translated(self, refused: Refused) -> Declined:
+        return as_declined(refused)
+
+    def _refusal(self, problem: Declined, told_ms: int) -> str:
+        return _json(content(problem))
+
+    def _success(self, result: object, told_ms: int) -> str:
+        return _json(result)
+
+    def params_of(self, request: Request) -> dict[str, Any]:
         """A request's parameters as far as they can be read; never refuses."""
         try:
-            return merged(query, body)
+            return dict(merged(request.query, request.body))
         except Declined:
             return {}
 
-    def holder(self, key: str | None) -> Account | None:
+    def owner(self, key: str | None) -> Account | None:
         """The account of a key, None where there is none; never refuses."""
         try:
             return self._gate.owner(key)
@@ -150,8 +122,8 @@ def _weight(route: Route, values: Values) -> int:
         return 1
 
 
-def _json(content: object) -> str:
-    return json.dumps(content, separators=(",", ":"))
+def _json(answer: object) -> str:
+    return json.dumps(answer, separators=(",", ":"))
 
 
 def flat(weight: int) -> Weight:

@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-
-class Declined(Exception):
-    """The venue refuses a request; nothing was changed."""
-
-    def __init__(self, code: int, message: str, status: int = 400) -> None:
-        super().__init__(f"{code} {message}")
-        self.code, self.message, self.status = code, message, status
-
-    def body(self) -> dict[str, object]:
-        """The answer's content."""
-        return {"code": self.code, "msg": self.message}
-
+from modules.simulator.dialects.declined import Declined
 
 #: code → words, where the words do not depend on the request
 WORDS: dict[int, str] = {
@@ -119,6 +108,11 @@ WORDS: dict[int, str] = {
     -5040: "The goodTillDate timestamp must be greater than the current time plus 600 seconds and smaller than "
            "253402300799000",
 }
+
+
+def content(problem: Declined) -> dict[str, object]:
+    """What the answer says of a refusal."""
+    return {"code": problem.code, "msg": problem.message}
 
 
 def declined(code: int, detail: str = "", status: int = 400) -> Declined:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
+from modules.simulator.fault_words import Words, classes
 
-from modules.simulator.fault_words import Words
-
-#: the first that fits names a request's class; what fits none is "other"
-_CLASSES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("order", re.compile(r"^(POST|PUT) /fapi/v1/(order|batchOrders|algoOrder)$")),
-    ("cancel", re.compile(r"^DELETE /fapi/v1/(order|batchOrders|allOpenOrders|algoOrder|algoOpenOrders)$")),
-    ("query_order", re.compile(r"^GET /fapi/v1/(order|openOrder|allOrders|algoOrder|allAlgoOrders|orderAmendment)$")),
-    ("open_orders", re.compile(r"^GET /fapi/v1/(openOrders|openAlgoOrders)$")),
-    ("fills", re.compile(r"^GET /fapi/v1/(userTrades|income|forceOrders)$")),
-    ("balance", re.compile(r"^GET /fapi/v[123]/(balance|account|positionRisk)$")),
-    ("data", re.compile(
-        r"^GET (/futures/data/|/fapi/v[12]/(ticker|klines|continuousKlines|markPriceKlines|indexPriceKlines"
+request_class = classes(
+    order=r"^(POST|PUT) /fapi/v1/(order|batchOrders|algoOrder)$",
+    cancel=r"^DELETE /fapi/v1/(order|batchOrders|allOpenOrders|algoOrder|algoOpenOrders)$",
+    query_order=r"^GET /fapi/v1/(order|openOrder|allOrders|algoOrder|allAlgoOrders|orderAmendment)$",
+    open_orders=r"^GET /fapi/v1/(openOrders|openAlgoOrders)$",
+    fills=r"^GET /fapi/v1/(userTrades|income|forceOrders)$",
+    balance=r"^GET /fapi/v[123]/(balance|account|positionRisk)$",
+    data=(r"^GET (/futures/data/|/fapi/v[12]/(ticker|klines|continuousKlines|markPriceKlines|indexPriceKlines"
         r"|premiumIndex|depth|trades|historicalTrades|aggTrades|exchangeInfo|fundingRate|fundingInfo|openInterest"
-        r"|time$|ping$))")),
+        r"|time$|ping$))"),
 )
 TOO_MANY = (429, '{"code":-1003,"msg":"Too many requests; current limit of IP(127.0.0.1) is 2400 requests per minute. '
                  'Please use the websocket for live updates to avoid polling the API."}')
@@ -36,12 +32,6 @@ BODIES: dict[int, str] = {
 }
 #: 503 after an execution: the venue's own documentation calls its outcome unknown
 UNKNOWN_503 = '{"code":-1,"msg":"Unknown error, please check your request or try again later."}'
-
-
-def request_class(method: str, path: str) -> str:
-    """The class of a request: order, cancel, query_order, open_orders, fills, balance, data or other."""
-    text = f"{method} {path}"
-    return next((name for name, pattern in _CLASSES if pattern.search(text)), "other")
 
 
 def said(status: int, after: bool) -> str:

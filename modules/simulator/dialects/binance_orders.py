@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from modules.simulator.dialects import binance_format as fmt
 from modules.simulator.dialects.binance import Call
-from modules.simulator.dialects.binance_errors import Declined, declined, malformed, missing, not_required, one_of
-from modules.simulator.dialects.binance_params import Param, Values, judge, params_line
+from modules.simulator.dialects.binance_errors import (
+    Declined,
+    content,
+    declined,
+    malformed,
+    missing,
+    not_required,
+    one_of,
+)
+from modules.simulator.dialects.binance_params import Values, judge
 from modules.simulator.dialects.binance_reasons import as_declined
+from modules.simulator.dialects.params import Param, params_line
 from modules.simulator.perp.api import Kind, NewOrder, Order, Refused, Side, Tif, Why
 
 if TYPE_CHECKING:
@@ -132,9 +142,9 @@ class Orders:
             judge(params, known)
             answer: dict[str, Any] = do(call, Values(params))
         except Declined as refusal:
-            return refusal.body()
+            return content(refusal)
         except Refused as refused:
-            return as_declined(refused).body()
+            return content(as_declined(refused))
         return answer
 
     # -- changing and cancelling ---------------------------------------------------------------------------------
@@ -184,7 +194,7 @@ class Orders:
                 judge(params, _ORDER_IDS)
                 rows.append(self._cancel(call, self.find(call, Values(params), missing_code=-2011)))
             except Declined as refusal:
-                rows.append(refusal.body())
+                rows.append(content(refusal))
         return rows
 
     async def cancel_all(self, call: Call) -> object:
@@ -219,7 +229,7 @@ class Orders:
             raise declined(missing_code)
         return found
 
-    def aimed_at(self, call_user: Any, params: dict[str, str]) -> Order | None:
+    def aimed_at(self, call_user: Any, params: Mapping[str, Any]) -> Order | None:
         """The order that a request is about (of all orders of a symbol the oldest open one); for the faults."""
         symbol, order_id = params.get("symbol"), params.get("orderId", "")
         if symbol not in self._venue.by_symbol:

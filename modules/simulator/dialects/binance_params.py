@@ -1,18 +1,14 @@
-"""Parameters of a Binance request: which a route takes, how they are read, what is said of bad ones.
-
-A route's parameters are written in a line: ``symbol! limit:int side!=BUY|SELL quantity:dec reduceOnly:bool``;
-``!`` marks a mandatory one, ``:`` its type, ``=`` the values it can have.
-"""
+"""Parameters of a Binance request: what can be read, and what is said of bad ones."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
-from urllib.parse import parse_qsl
 
-from modules.simulator.dialects.binance_errors import Declined, declined, illegal, malformed, missing, not_required
+from modules.simulator.dialects.binance_errors import declined, illegal, malformed, missing, not_required
+from modules.simulator.dialects.declined import Declined
+from modules.simulator.dialects.params import Param, pairs
+from modules.simulator.dialects.params import Values as AnyValues
 
 _INT = re.compile(r"-?[0-9]{1,19}")
 _DEC = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
@@ -26,55 +22,28 @@ _OWN_CODES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
-    """One parameter of a route."""
-
-    name: str
-    kind: str = "text"
-    needed: bool = False
-    values: frozenset[str] | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Param:
-        """From a word of the route's line."""
-        head, _, listed = text.partition("=")
-        name, _, kind = head.partition(":")
-        values = frozenset(listed.split("|")) if listed else None
-        return cls(name.rstrip("!"), kind or "text", name.endswith("!"), values)
-
-    def check(self, value: str) -> None:
-        """Judge a value that was sent. Raises Declined."""
-        name = self.name
-        if self.values is not None and value not in self.values:
-            raise declined(_OWN_CODES[name]) if name in _OWN_CODES else malformed(name)
-        if self.kind == "int" and _INT.fullmatch(value) is None:
-            raise illegal(name, "^[0-9]{1,20}$")
-        if self.kind == "dec" and _DEC.fullmatch(value) is None:
-            raise illegal(name, r"^([0-9]{1,20})(\.[0-9]{1,20})?$")
-        if self.kind == "bool" and value.lower() not in ("true", "false"):
-            raise malformed(name)
-        if self.kind == "id" and _CLIENT_ID.fullmatch(value) is None:
-            if len(value) > 36:
-                raise declined(-4015)
-            raise illegal(name, r"^[\.A-Z\:/a-z0-9_-]{1,36}$")
-        if self.kind == "symbol" and _SYMBOL.fullmatch(value) is None:
-            raise illegal(name, "^[A-Z0-9-_.]{1,20}$")
-
-
-def params_line(line: str) -> dict[str, Param]:
-    """A route's parameters by name."""
-    found = (Param.parse(word) for word in line.split())
-    return {param.name: param for param in found}
+def check(param: Param, value: str) -> None:
+    """Judge a value that was sent. Raises Declined."""
+    name = param.name
+    if param.values is not None and value not in param.values:
+        raise declined(_OWN_CODES[name]) if name in _OWN_CODES else malformed(name)
+    if param.kind == "int" and _INT.fullmatch(value) is None:
+        raise illegal(name, "^[0-9]{1,20}$")
+    if param.kind == "dec" and _DEC.fullmatch(value) is None:
+        raise illegal(name, r"^([0-9]{1,20})(\.[0-9]{1,20})?$")
+    if param.kind == "bool" and value.lower() not in ("true", "false"):
+        raise malformed(name)
+    if param.kind == "id" and _CLIENT_ID.fullmatch(value) is None:
+        if len(value) > 36:
+            raise declined(-4015)
+        raise illegal(name, r"^[\.A-Z\:/a-z0-9_-]{1,36}$")
+    if param.kind == "symbol" and _SYMBOL.fullmatch(value) is None:
+        raise illegal(name, "^[A-Z0-9-_.]{1,20}$")
 
 
 def parse(query: str) -> dict[str, str]:
-    """Parameters of a query string. Raises Declined where one is sent twice with different values."""
-    found: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        if found.setdefault(name, value) != value:
-            raise Declined(-1101, f"Duplicate values for parameter '{name}'.")
-    return found
+    """Parameters of a query string. Raises Declined."""
+    return pairs(query, lambda name: Declined(-1101, f"Duplicate values for parameter '{name}'."))
 
 
 def merged(query: str, body: str) -> dict[str, str]:
@@ -96,57 +65,19 @@ def judge(params: Mapping[str, str], known: Mapping[str, Param]) -> None:
             if value == "":
                 raise Declined(-1105, f"Parameter '{param.name}' was empty.")
             continue
-        param.check(value)
+        check(param, value)
 
 
-class Values:
+class Values(AnyValues):
     """The parameters of one request, read."""
 
-    def __init__(self, params: Mapping[str, str]) -> None:
-        self.raw = params
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.raw
-
-    def text(self, name: str) -> str | None:
-        """As sent, None where it was not."""
-        return self.raw.get(name)
-
-    def need(self, name: str) -> str:
-        """As sent. Raises Declined (−1102)."""
-        value = self.raw.get(name)
-        if not value:
-            raise missing(name)
-        return value
-
-    def whole(self, name: str) -> int | None:
-        """An integer."""
-        value = self.raw.get(name)
-        return None if value is None else int(value)
-
-    def money(self, name: str) -> Decimal | None:
-        """A decimal."""
-        value = self.raw.get(name)
-        return None if value is None else Decimal(value)
-
-    def need_money(self, name: str) -> Decimal:
-        """A mandatory decimal. Raises Declined (−1102)."""
-        self.need(name)
-        return Decimal(self.raw[name])
+    missing = staticmethod(missing)
+    unreadable = staticmethod(malformed)
 
     def truth(self, name: str, default: bool = False) -> bool:
         """A truth value."""
         value = self.raw.get(name)
         return default if value is None else value.lower() == "true"
-
-    def limit(self, default: int, maximum: int) -> int:
-        """The number of rows. Raises Declined where it cannot be."""
-        value = self.whole("limit")
-        if value is None:
-            return default
-        if value < 1:
-            raise malformed("limit")
-        return min(value, maximum)
 
     def span(self, longest_ms: int | None = None) -> tuple[int | None, int | None]:
         """`startTime` and `endTime`. Raises Declined where they contradict each other or span too much."""

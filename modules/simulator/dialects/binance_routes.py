@@ -15,9 +15,10 @@ from modules.simulator.dialects.binance_algo import ALGO_LINE, Algos
 from modules.simulator.dialects.binance_lookups import Lookups
 from modules.simulator.dialects.binance_market import CONTRACTS, INTERVALS, Market
 from modules.simulator.dialects.binance_orders import LEGS, MODIFY_LINE, ORDER_LINE, Orders, batch_size
-from modules.simulator.dialects.binance_params import Values, params_line
+from modules.simulator.dialects.binance_params import Values
 from modules.simulator.dialects.binance_stats import PERIODS, Stats
 from modules.simulator.dialects.binance_weights import Limits
+from modules.simulator.dialects.params import params_line
 
 if TYPE_CHECKING:
     from modules.simulator.perp.venue import PerpVenue

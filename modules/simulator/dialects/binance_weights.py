@@ -1,15 +1,15 @@
 """Binance's limits: request weight a minute and address, orders per 10 s and minute and account, bans.
 
-Windows are in market time, so that they scale with the venue's speed. Counts come back in headers
+Counts come back in headers
 (`X-MBX-USED-WEIGHT-1M`, `X-MBX-ORDER-COUNT-10S`, `X-MBX-ORDER-COUNT-1M`).
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from modules.simulator.dialects.binance_errors import Declined
+from modules.simulator.dialects.declined import Declined
+from modules.simulator.dialects.windows import Window, wall_s
 
 MINUTE_MS, TEN_S_MS, FIVE_MINUTES_MS = 60_000, 10_000, 300_000
 BAN_MS = 120_000
@@ -26,42 +26,22 @@ class Limits:
     ban_after: int = 100  # refusals (429) in a minute after which an address is banned (418); 0 never
 
 
-@dataclass(slots=True)
-class _Window:
-    """Counts in fixed windows."""
-
-    length_ms: int
-    number: int = -1
-    used: dict[str, int] = field(default_factory=dict)
-
-    def at(self, owner: str, ms: int) -> int:
-        """What an owner has used in the window of `ms`."""
-        if ms // self.length_ms != self.number:
-            self.number = ms // self.length_ms
-            self.used.clear()
-        return self.used.get(owner, 0)
-
-    def left_ms(self, ms: int) -> int:
-        """Until the window ends."""
-        return self.length_ms - ms % self.length_ms
-
-
 class BinanceWeights:
     """Counts weight and orders; refuses what is too much."""
 
     def __init__(self, limits: Limits, speed: float) -> None:
         self.limits = limits
         self._speed = speed
-        self._weight, self._slow = _Window(MINUTE_MS), _Window(FIVE_MINUTES_MS)
-        self._tens, self._minutes = _Window(TEN_S_MS), _Window(MINUTE_MS)
-        self._refused = _Window(MINUTE_MS)
+        self._weight, self._slow = Window(MINUTE_MS), Window(FIVE_MINUTES_MS)
+        self._tens, self._minutes = Window(TEN_S_MS), Window(MINUTE_MS)
+        self._refused = Window(MINUTE_MS)
         self._banned: dict[str, int] = {}  # address → until
 
     def spend(self, address: str, weight: int, ms: int, headers: dict[str, str], *, slow: bool = False) -> None:
         """Count a request of an address; its headers. Raises Declined (429, 418)."""
         until = self._banned.get(address, 0)
         if ms < until:
-            headers["Retry-After"] = self._wall_s(until - ms)
+            headers["Retry-After"] = wall_s(until - ms, self._speed)
             raise Declined(-1003, f"Way too many requests; IP({address}) banned until {until}. Please use the "
                                   "websocket for live updates to avoid bans.", 418)
         used = self._weight.at(address, ms)
@@ -85,7 +65,7 @@ class BinanceWeights:
         for window, limit, words in (
                 (self._tens, self.limits.orders_10s, "TEN_SECONDS"), (self._minutes, self.limits.orders_1m, "MINUTE")):
             if window.at(account, ms) + count > limit:
-                headers["Retry-After"] = self._wall_s(window.left_ms(ms))
+                headers["Retry-After"] = wall_s(window.left_ms(ms), self._speed)
                 raise Declined(-1015, f"Too many new orders; current limit is {limit} orders per {words}.", 429)
         for window in (self._tens, self._minutes):
             window.used[account] = window.at(account, ms) + count
@@ -93,10 +73,7 @@ class BinanceWeights:
         headers["X-MBX-ORDER-COUNT-1M"] = str(self._minutes.used[account])
 
     def _refuse(self, address: str, ms: int, left_ms: int, headers: dict[str, str]) -> None:
-        headers["Retry-After"] = self._wall_s(left_ms)
+        headers["Retry-After"] = wall_s(left_ms, self._speed)
         self._refused.used[address] = count = self._refused.at(address, ms) + 1
         if self.limits.ban_after and count >= self.limits.ban_after:
             self._banned[address] = ms + BAN_MS
-
-    def _wall_s(self, market_ms: int) -> str:
-        return str(max(1, math.ceil(market_ms / 1000.0 / self._speed)))

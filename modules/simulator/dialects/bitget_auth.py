@@ -11,17 +11,22 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from urllib.parse import unquote
 
 from modules.simulator.dialects.bitget_errors import declined
+from modules.simulator.dialects.call import Request
 from modules.simulator.perp.api import Account
 
+KEY_HEADER = "ACCESS-KEY"
 WINDOW_MS = 30_000
 #: what every simulated Bitget account has as its passphrase
 PASSPHRASE = "sim-passphrase"
 #: before a key in the venue's table: the same key can be one of another exchange's too
 PREFIX = "bitget:"
 DEMO = "demo"
+#: the venue takes no opening order worth less, whatever the contract (its `minTradeUSDT`)
+MIN_USDT = Decimal(5)
 
 
 def signature(secret: str, text: str) -> str:
@@ -33,7 +38,7 @@ def bitget_accounts(users: int = 0) -> list[Account]:
     """The accounts behind Bitget's wire: apart from those of the other dialects, so that positions never mix."""
     rows = [("bitget", "sim-key", "sim-secret"), ("bitget-demo", "sim-demo-key", "sim-demo-secret")]
     rows += [(f"bitget-{number}", f"sim-key-{number}", f"sim-secret-{number}") for number in range(1, users + 1)]
-    return [Account(name, PREFIX + key, secret) for name, key, secret in rows]
+    return [Account(name, PREFIX + key, secret, least_notional=MIN_USDT) for name, key, secret in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +53,10 @@ class BitgetGate:
         """The account of a key; None where there is none."""
         return self.by_key(PREFIX + key) if key and key.isascii() else None
 
-    def admit(
-        self, headers: Mapping[str, str], method: str, path: str, query: str, body: str, now_ms: int
-    ) -> Account:
+    def admit(self, asked: Request, now_ms: int) -> Account:
         """The account that signed a request. Raises Declined."""
-        key, sign = headers.get("ACCESS-KEY"), headers.get("ACCESS-SIGN")
+        headers = asked.headers or {}
+        key, sign = headers.get(KEY_HEADER), headers.get("ACCESS-SIGN")
         stamp, phrase = headers.get("ACCESS-TIMESTAMP"), headers.get("ACCESS-PASSPHRASE")
         if not key:
             raise declined("40001")
@@ -68,8 +72,8 @@ class BitgetGate:
         if phrase != PASSPHRASE:
             raise declined("40012")
         self._in_time(int(stamp), now_ms)
-        head = stamp + method.upper() + path
-        texts = {head + (f"?{part}" if part else "") + body for part in (query, unquote(query))}
+        head = stamp + asked.method.upper() + asked.path
+        texts = {head + (f"?{part}" if part else "") + asked.body for part in (asked.query, unquote(asked.query))}
         if not any(hmac.compare_digest(signature(account.secret, text), sign) for text in texts):
             raise declined("40009")
         self.environment(account, headers)

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
+from modules.simulator.dialects.declined import Declined
 from modules.simulator.perp.api import Refused, Why
-
-
-class Declined(Exception):
-    """The venue refuses a request; nothing was changed."""
-
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(f"{code} {message}")
-        self.code, self.message, self.status = code, message, status
-
 
 #: code → words; {} is filled with a detail. The list's HTTP status is 400 for all but a few.
 WORDS: dict[str, str] = {

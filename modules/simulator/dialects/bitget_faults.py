@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
+from modules.simulator.fault_words import Words, classes
 
-from modules.simulator.fault_words import Words
-
-#: the first that fits names a request's class; what fits none is "other"
-_CLASSES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("order", re.compile(
-        r"^POST /api/v2/mix/order/(place-|batch-place-order|modify-|close-positions)")),
-    ("cancel", re.compile(r"^POST /api/v2/mix/order/(cancel-|batch-cancel-orders)")),
-    ("query_order", re.compile(r"^GET /api/v2/mix/order/(detail|orders-history|orders-plan-history|plan-sub-order)$")),
-    ("open_orders", re.compile(r"^GET /api/v2/mix/order/(orders-pending|orders-plan-pending)$")),
-    ("fills", re.compile(r"^GET /api/v2/mix/(order/fills|order/fill-history|account/bill)$")),
-    ("balance", re.compile(r"^GET /api/v2/mix/(account/accounts?|position/[a-z-]+)$")),
-    ("data", re.compile(r"^GET /api/v2/(mix/market/|public/|spot/public/|margin/)")),
+request_class = classes(
+    order=r"^POST /api/v2/mix/order/(place-|batch-place-order|modify-|close-positions)",
+    cancel=r"^POST /api/v2/mix/order/(cancel-|batch-cancel-orders)",
+    query_order=r"^GET /api/v2/mix/order/(detail|orders-history|orders-plan-history|plan-sub-order)$",
+    open_orders=r"^GET /api/v2/mix/order/(orders-pending|orders-plan-pending)$",
+    fills=r"^GET /api/v2/mix/(order/fills|order/fill-history|account/bill)$",
+    balance=r"^GET /api/v2/mix/(account/accounts?|position/[a-z-]+)$",
+    data=r"^GET /api/v2/(mix/market/|public/|spot/public/|margin/)",
 )
 
 
@@ -33,12 +29,6 @@ BODIES: dict[int, str] = {
     503: _body("40200", "Server upgrade, please try again later"),
     504: "<html><head><title>504 Gateway Time-out</title></head><body><h1>504 Gateway Time-out</h1></body></html>",
 }
-
-
-def request_class(method: str, path: str) -> str:
-    """The class of a request: order, cancel, query_order, open_orders, fills, balance, data or other."""
-    text = f"{method} {path}"
-    return next((name for name, pattern in _CLASSES if pattern.search(text)), "other")
 
 
 def said(status: int, after: bool) -> str:

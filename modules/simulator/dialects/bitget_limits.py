@@ -1,14 +1,11 @@
-"""Bitget's limits: calls a second of each endpoint, by account or by address; calls a minute of an address.
-
-Windows are in market time, so that they scale with the venue's speed.
-"""
+"""Bitget's limits: calls a second of each endpoint, by account or by address; calls a minute of an address."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from modules.simulator.dialects.bitget_errors import declined
+from modules.simulator.dialects.windows import Window, wall_s
 
 SECOND_MS, MINUTE_MS = 1_000, 60_000
 
@@ -26,31 +23,22 @@ class BitgetLimits:
 
     def __init__(self, limits: Limits, speed: float) -> None:
         self._limits, self._speed = limits, speed
-        self._second = self._minute = -1
-        self._calls: dict[tuple[str, str], int] = {}
-        self._addresses: dict[str, int] = {}
+        self._calls, self._addresses = Window(SECOND_MS), Window(MINUTE_MS)
 
     def address(self, address: str, ms: int, headers: dict[str, str]) -> None:
         """Count a call of an address. Raises Declined (429)."""
-        if ms // MINUTE_MS != self._minute:
-            self._minute = ms // MINUTE_MS
-            self._addresses.clear()
-        used = self._addresses.get(address, 0) + 1
-        if used > self._limits.address_1m:
-            self._refuse(MINUTE_MS - ms % MINUTE_MS, headers)
-        self._addresses[address] = used
+        self._count(self._addresses, address, self._limits.address_1m, ms, headers)
 
     def spend(self, owner: str, endpoint: str, rate: int, ms: int, headers: dict[str, str]) -> None:
         """Count a call of an account or address to an endpoint. Raises Declined (429)."""
-        if ms // SECOND_MS != self._second:
-            self._second = ms // SECOND_MS
-            self._calls.clear()
-        used = self._calls.get((owner, endpoint), 0) + 1
-        if used > rate * self._limits.times:
-            self._refuse(SECOND_MS - ms % SECOND_MS, headers)
-        self._calls[owner, endpoint] = used
-        headers["x-mbx-used-remain-limit"] = str(rate * self._limits.times - used)
+        most = rate * self._limits.times
+        used = self._count(self._calls, f"{owner} {endpoint}", most, ms, headers)
+        headers["x-mbx-used-remain-limit"] = str(most - used)
 
-    def _refuse(self, left_ms: int, headers: dict[str, str]) -> None:
-        headers["Retry-After"] = str(max(1, math.ceil(left_ms / 1000.0 / self._speed)))
-        raise declined("429", status=429)
+    def _count(self, window: Window, owner: str, most: int, ms: int, headers: dict[str, str]) -> int:
+        used = window.at(owner, ms) + 1
+        if used > most:
+            headers["Retry-After"] = wall_s(window.left_ms(ms), self._speed)
+            raise declined("429", status=429)
+        window.used[owner] = used
+        return used

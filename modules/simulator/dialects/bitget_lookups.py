@@ -11,8 +11,8 @@ from modules.simulator.dialects.bitget import Call
 from modules.simulator.dialects.bitget_errors import declined
 from modules.simulator.dialects.bitget_market import PRODUCT
 from modules.simulator.dialects.bitget_orders import Orders
-from modules.simulator.dialects.bitget_params import DAY_MS
 from modules.simulator.dialects.bitget_rounds import Rounds
+from modules.simulator.dialects.params import DAY_MS
 from modules.simulator.perp.api import Order
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from modules.simulator.dialects import binance_format as fmt
 from modules.simulator.dialects.bitget import Call
+from modules.simulator.dialects.bitget_auth import MIN_USDT
 from modules.simulator.dialects.bitget_errors import declined
 from modules.simulator.perp.api import Spec
 from modules.simulator.perp.candles import MINUTE_MS, Candle, begin_of
@@ -65,7 +66,7 @@ class Market:
             "minTradeNum": fmt.plain(spec.qty(spec.min_qty)), "priceEndStep": fmt.plain(spec.tick.scaleb(places)),
             "volumePlace": str(spec.qty_precision), "pricePlace": str(places),
             "sizeMultiplier": fmt.plain(spec.step), "symbolType": "perpetual",
-            "minTradeUSDT": fmt.plain(spec.min_notional), "maxSymbolOrderNum": str(spec.max_orders),
+            "minTradeUSDT": fmt.plain(MIN_USDT), "maxSymbolOrderNum": str(spec.max_orders),
             "maxProductOrderNum": "1000", "maxPositionNum": "150",
             "symbolStatus": "maintain" if closed else "normal", "offTime": str(spec.delist_ms or -1),
             "limitOpenTime": "-1", "deliveryTime": "", "deliveryStartTime": "", "deliveryPeriod": "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,9 @@ from modules.simulator.dialects import bitget_words as words
 from modules.simulator.dialects.bitget import Call
 from modules.simulator.dialects.bitget_errors import Declined, as_declined, declined
 from modules.simulator.dialects.bitget_market import PRODUCT
-from modules.simulator.dialects.bitget_params import Values, judge, params_line, plain
+from modules.simulator.dialects.bitget_params import Values, judged
+from modules.simulator.dialects.params import params_line, plain
+from modules.simulator.dialects.taking import take
 from modules.simulator.perp.api import (
     Account,
     Execution,
@@ -146,18 +148,8 @@ class Orders:
             self.venue.set_isolated(account, symbol, mode == words.ISOLATED)
 
     def take(self, account: Account, new: NewOrder) -> Order:
-        """Place an order. What cannot stand or be filled is taken and cancelled, as on the venue. Raises Refused."""
-        try:
-            return self.venue.place(account, new)
-        except Refused as refused:
-            why = _CANCELLED_AT_ONCE.get(refused.why)
-            if why is None:
-                raise
-        with self.venue.doing():
-            order = self.venue.desk.check(account, new)
-            self.venue.desk.tell(order, Execution.NEW)
-            self.venue.desk.expire(order, why)
-        return order
+        """Place an order. Raises Refused."""
+        return take(self.venue, account, new, _CANCELLED_AT_ONCE)
 
     @staticmethod
     def row(order: Order) -> dict[str, Any]:
@@ -272,14 +264,14 @@ class Orders:
             raise declined(code)
         return found
 
-    def aimed_at(self, account: Account, params: dict[str, Any]) -> Order | None:
+    def aimed_at(self, account: Account, params: Mapping[str, Any]) -> Order | None:
         """The order that a request is about (of all orders of a symbol the oldest open one); for the faults."""
         symbol = params.get("symbol")
         symbol = symbol.upper() if isinstance(symbol, str) else None
         if symbol not in self.venue.by_symbol:
             return None
         try:
-            return self.lookup(account, symbol, judge(
+            return self.lookup(account, symbol, judged(
                 {name: params[name] for name in ("orderId", "clientOid") if name in params}, _IDS))
         except Declined:
             return next(iter(self.venue.open_orders(account, symbol)), None)
@@ -301,7 +293,7 @@ def each(rows: list[Any], known: Any, do: Callable[[Values], dict[str, Any]]) ->
         try:
             if not isinstance(row, dict):
                 raise declined("400172", "a row has to be an object")
-            values = judge({name: plain(value) for name, value in row.items() if value is not None}, known)
+            values = judged({name: plain(value) for name, value in row.items() if value is not None}, known)
             done["successList"].append(do(values))
         except (Refused, Declined) as problem:
             told = as_declined(problem) if isinstance(problem, Refused) else problem

@@ -15,7 +15,8 @@ from modules.simulator.dialects.bitget import Call
 from modules.simulator.dialects.bitget_errors import Declined, declined
 from modules.simulator.dialects.bitget_lookups import KEPT_MS, paged
 from modules.simulator.dialects.bitget_orders import Orders, each, scaled
-from modules.simulator.dialects.bitget_params import Values, params_line
+from modules.simulator.dialects.bitget_params import Values
+from modules.simulator.dialects.params import params_line
 from modules.simulator.perp.api import (
     Account,
     Algo,
@@ -247,9 +248,9 @@ class Plans:
         new = NewAlgo(
             algo.symbol, algo.side, kind, None if algo.close_position else amount, None if trailing else level,
             cost if limit else None, algo.tif, algo.leg if hedge else None,
-            algo.reduce_only and not hedge and not algo.close_position, algo.close_position, working,
-            callback=(callback or algo.callback) if trailing else None, activation=level if trailing else None,
-            tag=algo.tag)
+            algo.reduce_only and not hedge and not algo.close_position, algo.close_position,
+            working=working, callback=(callback or algo.callback) if trailing else None,
+            activation=level if trailing else None, tag=algo.tag)
         with self._venue.doing():
             self._venue.algos.amend(account, algo, new)
 

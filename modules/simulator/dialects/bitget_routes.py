@@ -14,8 +14,8 @@ from modules.simulator.dialects.bitget_account import Accounts
 from modules.simulator.dialects.bitget_lookups import Lookups
 from modules.simulator.dialects.bitget_market import Market
 from modules.simulator.dialects.bitget_orders import BATCH_LINE, ORDER_LINE, Orders
-from modules.simulator.dialects.bitget_params import params_line
 from modules.simulator.dialects.bitget_rounds import Rounds
+from modules.simulator.dialects.params import params_line
 
 if TYPE_CHECKING:
     from modules.simulator.perp.venue import PerpVenue

@@ -15,6 +15,7 @@ from typing import Any
 from modules.simulator.accounts import Account, Order, OrderType
 from modules.simulator.dialects.mexc_auth import AUTH_PARAMS, Gate, parse, signed_text
 from modules.simulator.dialects.mexc_errors import answer
+from modules.simulator.dialects.reply import Ready, Reply
 from modules.simulator.errors import Reason, Refused
 from modules.simulator.past import Lagged
 from modules.simulator.rules import NewOrder
@@ -89,19 +90,6 @@ class Route:
     params: frozenset[str]
     weight: Callable[[Call], int]
     signed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer: HTTP status, JSON text, headers."""
-
-    status: int
-    text: str
-    headers: dict[str, str]
-
-
-class Ready(str):
-    """JSON text that is ready to be sent."""
 
 
 class MexcDialect:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
+from modules.simulator.fault_words import Words, classes
 
-from modules.simulator.fault_words import Words
-
-#: the first that fits names a request's class; what fits none is "other"
-_CLASSES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("order", re.compile(r"^POST /api/v3/order$")),
-    ("cancel", re.compile(r"^DELETE /api/v3/(order|openOrders)$")),
-    ("query_order", re.compile(r"^GET /api/v3/(order|allOrders)$")),
-    ("open_orders", re.compile(r"^GET /api/v3/openOrders$")),
-    ("fills", re.compile(r"^GET /api/v3/myTrades$")),
-    ("balance", re.compile(r"^GET /api/v3/account$")),
-    ("data", re.compile(r"^GET /api/v3/(ticker|klines|depth|trades|historicalTrades|aggTrades|avgPrice|exchangeInfo"
-                        r"|defaultSymbols|symbol/offline|time$|ping$)")),
+request_class = classes(
+    order=r"^POST /api/v3/order$",
+    cancel=r"^DELETE /api/v3/(order|openOrders)$",
+    query_order=r"^GET /api/v3/(order|allOrders)$",
+    open_orders=r"^GET /api/v3/openOrders$",
+    fills=r"^GET /api/v3/myTrades$",
+    balance=r"^GET /api/v3/account$",
+    data=(r"^GET /api/v3/(ticker|klines|depth|trades|historicalTrades|aggTrades|avgPrice|exchangeInfo"
+                        r"|defaultSymbols|symbol/offline|time$|ping$)"),
 )
 TOO_MANY = (429, '{"code":429,"msg":"Too Many Requests"}')
 BANNED = (418, '{"code":418,"msg":"Too many requests; this address is blocked for a while"}')
@@ -23,15 +20,6 @@ UNKNOWN_ORDER = (400, '{"code":-2011,"msg":"Unknown order sent."}')
 BUSY = '{"code":503,"msg":"service not available, please try again"}'
 FAILED_INSIDE = '{"code":500,"msg":"internal error"}'
 GATEWAY_HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
-
-
-def request_class(method: str, path: str) -> str:
-    """The class of a request: order, cancel, query_order, open_orders, fills, balance, data or other."""
-    text = f"{method} {path}"
-    for name, pattern in _CLASSES:
-        if pattern.search(text):
-            return name
-    return "other"
 
 
 def said(status: int, after: bool) -> str:

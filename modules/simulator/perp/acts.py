@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from modules.simulator.act_checks import fitting, power_of_ten
 from modules.simulator.acts import ActError, told
 from modules.simulator.perp.words import Leg
 
@@ -29,12 +30,14 @@ ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "tick_size": (("symbol",), ("tick", "step")),
     "jump": (("symbol", "pct"), ()),
     "funding_rate": (("symbol", "rate"), ()),
+    "settle_funding": ((), ()),
     "revoke_key": ((), ("account",)),
     "restore_key": ((), ("account",)),
 }
 Action = Literal[
     "buy", "sell", "close", "cancel", "cancel_algo", "hedge", "leverage", "isolated", "transfer", "liquidate", "halt",
-    "resume", "delist", "rename", "tick_size", "jump", "funding_rate", "revoke_key", "restore_key"]
+    "resume", "delist", "rename", "tick_size", "jump", "funding_rate", "settle_funding",
+    "revoke_key", "restore_key"]
 
 
 class PerpAct(BaseModel):
@@ -55,32 +58,14 @@ class PerpAct(BaseModel):
     on: bool | None = None
     leverage: int | None = Field(None, ge=1, le=125)
     shown: bool = False
-    tick: Decimal | None = None
-    step: Decimal | None = None
+    tick: Annotated[Decimal, power_of_ten(12)] | None = None
+    step: Annotated[Decimal, power_of_ten(12)] | None = None
     pct: Decimal | None = Field(None, gt=-99, le=1000)
     rate: Decimal | None = Field(None, ge=-1, le=1)
 
-    @field_validator("tick", "step")
-    @classmethod
-    def _power_of_ten(cls, value: Decimal | None) -> Decimal | None:
-        if value is None:
-            return None
-        if not value.is_finite() or value.normalize().as_tuple().digits != (1,) or not -12 <= value.adjusted() <= 0:
-            raise ValueError("has to be a power of ten up to 1, e.g. 0.001")
-        return value
-
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        needs, may = ACTIONS[self.action]
-        given = self.model_fields_set - {"action"}
-        missing = sorted(name for name in needs if getattr(self, name) is None)
-        if missing:
-            raise ValueError(f"'{self.action}' needs {', '.join(missing)}")
-        odd = sorted(given - set(needs) - set(may))
-        if odd:
-            raise ValueError(f"'{odd[0]}' means nothing to '{self.action}' (it takes: {', '.join(needs + may)})")
-        if self.action == "tick_size" and self.tick is None and self.step is None:
-            raise ValueError("'tick_size' needs tick or step")
+        fitting(self, self.action, ACTIONS)
         return self
 
     @classmethod

@@ -63,7 +63,7 @@ class Algos:
         price = self._ticks(spec, new.price) if new.price is not None else 0
         reducing = new.reduce_only or new.close_position or rules.closes(leg, new.side)
         if not new.close_position:
-            rules.min_notional(spec, steps, spec.price(price or trigger) or now, reducing)
+            rules.min_notional(account, spec, steps, spec.price(price or trigger) or now, reducing)
         above = (new.side is Side.BUY) == (new.kind not in _PROFITS)
         if trigger and (now >= spec.price(trigger) if above else now <= spec.price(trigger)):
             raise Refused(Why.WOULD_TRIGGER, f"price is {now}")
@@ -96,7 +96,7 @@ class Algos:
             raise Refused(Why.BAD_COMBINATION, "quantity" if new.qty is not None else "closePosition")
         if new.close_position and (new.reduce_only or new.kind in _PRICED or trailing):
             raise Refused(Why.BAD_COMBINATION, "closePosition")
-        if new.close_position and any(
+        if new.close_position and not new.several and any(
             other is not own and other.close_position and other.leg is leg and other.side is new.side
             and (other.kind in _STOPS) == (new.kind in _STOPS)
             for other in self._ledger.open_algos(account, new.symbol)

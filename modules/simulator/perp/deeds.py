@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from modules.simulator.acts import ActError
 from modules.simulator.perp.acts import PerpAct
+from modules.simulator.perp.marks import HOUR_MS
 from modules.simulator.perp.records import ZERO, Account, NewOrder, Order, Position, Spec
 from modules.simulator.perp.words import Execution, Kind, Leg, Refused, Side, Status, Tif
 from utils.files import write_atomic
@@ -97,6 +98,10 @@ class PerpDeeds:
                 self._setting(account, act)
             elif act.action in ("revoke_key", "restore_key"):
                 self._key(act)
+            elif act.action == "settle_funding":  # the running interval ends now, for every contract
+                with venue.doing():
+                    venue.market.marks.begun = venue.market.ms - 8 * HOUR_MS
+                    venue.guard.funding()
             else:
                 with venue.doing():
                     self._contract(act)

@@ -86,7 +86,7 @@ class Desk:
         else:
             assert new.qty is not None
             steps = rules.quantity(spec, new.qty, market)
-        rules.min_notional(spec, steps, spec.price(price) if price else mark, reducing)
+        rules.min_notional(account, spec, steps, spec.price(price) if price else mark, reducing)
         if reducing and (not closing or (rules.closes(leg, new.side) and steps > closing)):
             raise Refused(Why.REDUCE_ONLY, f"{closing * spec.step} to close")
         number = self.ledger.take_id()
@@ -277,7 +277,7 @@ class Desk:
             raise Refused(Why.NO_CHANGE_NEEDED)
         if steps <= order.filled:
             return self.cancel(account, order)
-        rules.min_notional(spec, steps, spec.price(ticks), order.reduce_only)
+        rules.min_notional(account, spec, steps, spec.price(ticks), order.reduce_only)
         asked = Order(
             order.id, order.client_id, account.name, order.symbol, order.index, side, order.leg, order.kind, order.tif,
             ticks, steps, spec.tick, spec.step, 0, 0, reduce_only=order.reduce_only, filled=order.filled)

@@ -175,6 +175,7 @@ class NewAlgo:
     price_protect: bool = False
     good_till_ms: int | None = None
     tag: str = ""  # a dialect's own words about it, kept with it and with the order it becomes
+    several: bool = False  # beside others that close the whole position in the same direction
 
 
 @dataclass(slots=True)
@@ -262,6 +263,7 @@ class Account:
     can_trade: bool = True
     setups: dict[str, SymbolSetup] = field(default_factory=dict)
     positions: dict[tuple[str, Leg], Position] = field(default_factory=dict)
+    least_notional: Decimal | None = None  # of an opening order, where the wire has one for all contracts
 
     def setup(self, symbol: str) -> SymbolSetup:
         """Leverage and margin type of a symbol, made on first use."""

@@ -67,10 +67,11 @@ def limit_price(spec: Spec, price: Decimal, side: Side, mark: Decimal) -> int:
     return ticks
 
 
-def min_notional(spec: Spec, steps: int, price: Decimal, exempt: bool) -> None:
-    """Raises Refused where an order that may open is worth too little."""
-    if not exempt and spec.qty(steps) * price < spec.min_notional:
-        raise Refused(Why.MIN_NOTIONAL, f"{spec.qty(steps) * price} < {spec.min_notional}")
+def min_notional(account: Account, spec: Spec, steps: int, price: Decimal, exempt: bool) -> None:
+    """Raises Refused where an order that may open is worth too little for the contract, or for the account's wire."""
+    least = spec.min_notional if account.least_notional is None else account.least_notional
+    if not exempt and spec.qty(steps) * price < least:
+        raise Refused(Why.MIN_NOTIONAL, f"{spec.qty(steps) * price} < {least}")
 
 
 def shape(new: NewOrder) -> None:

@@ -17,12 +17,12 @@ from modules.simulator.perp.api import Listener, Print
 from modules.simulator.perp.candles import MINUTE_MS, begin_of
 from modules.simulator.sockets.bitget_hub import BitgetHub
 from modules.simulator.sockets.bitget_names import BOOKS, CANDLE_MS, PACES, Topic
+from modules.simulator.sockets.window import Levels, changes
 
 if TYPE_CHECKING:
     from modules.simulator.perp.venue import PerpVenue
 
 FIRST_CANDLES, FIRST_TRADES, CHECKED = 100, 50, 25
-Side = dict[int, int]
 
 
 @dataclass(slots=True)
@@ -30,8 +30,8 @@ class Window:
     """A book as its listeners know it."""
 
     seq: int = 0
-    bids: Side = field(default_factory=dict)
-    asks: Side = field(default_factory=dict)
+    bids: Levels = field(default_factory=dict)
+    asks: Levels = field(default_factory=dict)
 
 
 class BitgetFeed(Listener):
@@ -149,13 +149,13 @@ class BitgetFeed(Listener):
         if topic.channel != "books" or known is None:
             self._hub.publish(topic, "snapshot", [self._book(index, now.bids, now.asks, now, -1)])
             return
-        bids, asks = _changes(known.bids, now.bids), _changes(known.asks, now.asks)
+        bids, asks = changes(known.bids, now.bids), changes(known.asks, now.asks)
         if bids or asks:
             self._hub.publish(topic, "update", [self._book(index, bids, asks, now, known.seq)])
         else:
             self._windows[topic] = Window(known.seq, now.bids, now.asks)  # nothing in the window changed
 
-    def _book(self, index: int, bids: Side, asks: Side, window: Window, before: int) -> dict[str, Any]:
+    def _book(self, index: int, bids: Levels, asks: Levels, window: Window, before: int) -> dict[str, Any]:
         spec = self._venue.specs[index]
         price, qty = fmt.digits(spec.tick).text, fmt.digits(spec.step).text
         parts: list[str] = []
@@ -168,9 +168,3 @@ class BitgetFeed(Listener):
             "bids": [[price(tick), qty(steps) if steps else "0"] for tick, steps in sorted(bids.items(), reverse=True)],
             "checksum": number - (1 << 32) if number >= 1 << 31 else number, "seq": window.seq, "pseq": max(0, before),
             "ts": str(self._now or self._venue.now())}
-
-
-def _changes(known: Side, now: Side) -> Side:
-    """Levels that are new or other, and (0) those that are gone from the window."""
-    changed = {tick: steps for tick, steps in now.items() if known.get(tick) != steps}
-    return changed | {tick: 0 for tick in known if tick not in now}

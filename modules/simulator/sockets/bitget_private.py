@@ -113,7 +113,7 @@ class BitgetPrivate(Listener):
         for topic in [one for one in self._hub.topics if one.channel == "positions"]:
             if topic.of == DEFAULT or topic.of in symbols:
                 rows = [row for row in found if topic.of in (DEFAULT, row["instId"])]
-                self._hub.to_owner(account.name, topic, rows)
+                self._hub.to_hearers(account.name, topic, rows)
 
     @staticmethod
     def _position(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One client's socket on Bitget's wire: what it says, what it hears, its bounded way out, its end."""
+"""One client's socket on Bitget's wire: what it says, what it may hear, its end."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import web
 
 from modules.simulator.sockets.bitget_names import Topic, topic_of
+from modules.simulator.sockets.topic_session import TopicSession
 from modules.simulator.sockets.wire import text_frame
 
 if TYPE_CHECKING:
-    from modules.simulator.perp.api import Account
     from modules.simulator.sockets.bitget_hub import BitgetHub
 
-MAX_BUFFER = 8 << 20  # bytes that may wait for a reader
 MAX_TOPICS = 1000
 MESSAGES_PER_S = 10
 LIFE_S, PING_S = 86_400.0, 120.0
@@ -27,87 +26,37 @@ _LOGIN_FAILS = {
 _OPS = ("subscribe", "unsubscribe", "login")
 
 
-class Session:
-    """A socket; `private` is the family of its path."""
+class Session(TopicSession[Topic]):
+    """A socket that counts its client's messages."""
+
+    hub: BitgetHub
 
     def __init__(self, hub: BitgetHub, request: web.Request, *, private: bool) -> None:
-        self.hub, self.private = hub, private
-        self.account: Account | None = None
-        self.topics: dict[Topic, None] = {}
-        self.socket = web.WebSocketResponse(autoping=True, compress=False, max_msg_size=1 << 20)
-        self.silent_until = 0.0  # a fault: no data, answers go on
-        self._request, self._headers = request, request.headers
-        self._pending: list[bytes] = []
+        super().__init__(hub, request, private=private)
+        self._headers = request.headers
         self._said: deque[float] = deque()
-        self._born = self._heard = hub.elapsed()
-        self.why = ""
 
     @property
     def headers(self) -> Mapping[str, str]:
         """Of the request that opened it (the demo header)."""
         return self._headers
 
-    # -- the way out ---------------------------------------------------------------------------------------
-
-    def push(self, frame: bytes) -> None:
-        """A frame for the next flush."""
-        if not self._pending:
-            self.hub.dirty.append(self)
-        self._pending.append(frame)
-
-    def flush(self) -> None:
-        """Hand what is pending to the transport; cut a reader that is too slow."""
-        pending, self._pending = self._pending, []
-        transport = self._request.transport
-        if transport is None or transport.is_closing() or not pending:
-            return
-        transport.write(b"".join(pending))
-        if getattr(transport, "get_write_buffer_size", int)() > MAX_BUFFER:
-            self.abort("slow reader")
-
-    def say(self, content: Mapping[str, Any]) -> None:
-        """An answer, behind what is pending."""
-        self.push(text_frame(json.dumps(content, separators=(",", ":")).encode()))
-
-    def abort(self, why: str) -> None:
-        """Cut the connection without a close frame."""
-        self.why = self.why or why
-        if self._request.transport is not None:
-            self._request.transport.abort()
-
     # -- what it says --------------------------------------------------------------------------------------
-
-    async def serve(self) -> web.WebSocketResponse:
-        """Talk with the client until either ends it."""
-        await self.socket.prepare(self._request)
-        self.hub.sessions[self] = None
-        try:
-            async for message in self.socket:
-                if message.type is WSMsgType.TEXT and not self._hear(message.data):
-                    await self.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=self.why.encode()[:120])
-                    break
-        except ConnectionError:
-            self.why = self.why or "reset by the client"
-        finally:
-            self.hub.gone(self)
-        return self.socket
 
     def _hear(self, text: str) -> bool:
         """Answer a message; False where the client broke a rule that ends the connection."""
-        now = self._heard = self.hub.elapsed()
+        now = self._heard
         while self._said and self._said[0] <= now - 1.0:
             self._said.popleft()
         self._said.append(now)
         if len(self._said) > MESSAGES_PER_S * max(1.0, self.hub.speed):
             self._error(30007, "request over limit,connection close")
-            self.flush()
             self.why = "too many messages"
             return False
         if text == "ping":
             self.push(text_frame(b"pong"))
         elif text != "pong":
             self._command(text)
-        self.flush()
         return True
 
     def _command(self, text: str) -> None:

@@ -1,8 +1,7 @@
-"""One client's socket: what it listens to, its allowance of messages, its bounded way out, its end.
+"""One client's socket on Binance's wire: what it listens to, its allowance of messages, its end.
 
-Nothing is queued for a slow reader beyond the transport's own buffer: past MAX_BUFFER bytes it is cut off (as the
-venue does), so no reader can make the venue grow. Lives, pings and allowances are of market time: a venue that
-runs ten times as fast ends a connection after 2.4 hours and allows a hundred messages a second.
+Lives, pings and allowances are of market time: a venue that runs ten times as fast ends a connection after 2.4 hours
+and allows a hundred messages a second.
 """
 
 from __future__ import annotations
@@ -15,33 +14,29 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from modules.simulator.sockets.messages import MAX_STREAMS, TooMany, answer
 from modules.simulator.sockets.names import Family, parse
+from modules.simulator.sockets.outlet import Outlet
 from modules.simulator.sockets.wire import ping_frame, text_frame
 
 if TYPE_CHECKING:
     from modules.simulator.sockets.hub import Hub
 
-MAX_BUFFER = 8 << 20  # bytes that may wait for a reader
 MESSAGES_PER_S = 10
 LIFE_S = 86_400.0
 PING_S, PONG_S = 180.0, 600.0
 _MIN_PING_S, _MIN_PONG_S = 5.0, 20.0  # however fast the market runs: a client's answer takes wall time
 
 
-class Connection:
+class Connection(Outlet):
     """A socket of one family. `family` None is the old path, which hears what is public."""
 
     def __init__(self, hub: Hub, family: Family | None, request: web.Request, *, combined: bool) -> None:
+        super().__init__(hub.outbox, request, autoping=False)
         self.hub, self.family, self.combined_now = hub, family, combined
         self.keys: dict[str, tuple[str, frozenset[str]]] = {}  # listen key → account, events asked for (none: all)
-        self.silent_until = 0.0  # a fault: no data, pings go on
-        self.socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=1 << 20)
-        self._request = request
         self._names: dict[str, None] = {}  # in the order of asking
-        self._pending: list[bytes] = []
         self._said: deque[float] = deque()
         self._born = self._pong = hub.elapsed()
         self._pinged = self._born
-        self.why = ""
         self._broke = ""  # the rule that the client broke
         self.path = request.path
         self.first: list[str] = []  # streams named in the address
@@ -79,6 +74,11 @@ class Connection:
         """The names asked for, in their order."""
         return list(self._names)
 
+    @property
+    def is_users(self) -> bool:
+        """Whether it hears an account."""
+        return bool(self.keys)
+
     def watch(self, key: str, account: str, events: frozenset[str] = frozenset()) -> None:
         """Hear an account's user stream."""
         self._names[key] = None
@@ -99,36 +99,10 @@ class Connection:
 
     # -- the way out ---------------------------------------------------------------------------------------
 
-    def push(self, frame: bytes) -> None:
-        """A frame for the next flush."""
-        if not self._pending:
-            self.hub.dirty.append(self)
-        self._pending.append(frame)
-
-    def flush(self) -> None:
-        """Hand what is pending to the transport in one piece; cut a reader that is too slow."""
-        pending, self._pending = self._pending, []
-        transport = self._request.transport
-        if transport is None or transport.is_closing() or not pending:
-            return
-        transport.write(b"".join(pending) if len(pending) > 1 else pending[0])
-        buffered = getattr(transport, "get_write_buffer_size", int)()
-        if buffered > MAX_BUFFER:
-            self.abort(f"slow reader, {buffered} bytes waiting")
-
     def send_now(self, text: str) -> None:
         """A text frame at once, behind what is pending."""
         self.push(text_frame(text.encode("utf-8")))
         self.flush()
-
-    def abort(self, why: str, *, reset: bool = False) -> None:
-        """Cut the connection without a close frame."""
-        self.why = self.why or why
-        transport = self._request.transport
-        if transport is not None:
-            if reset:
-                self.hub.reset_on_close(transport)
-            transport.abort()
 
     def end(self, why: str, code: int = WSCloseCode.OK) -> None:
         """Close in order, without waiting for the client's consent."""

@@ -11,13 +11,13 @@ import json
 import random
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
-from modules.simulator.sockets.hub import Channel, Hub
+from modules.simulator.sockets.book_frames import BookFrames
 from modules.simulator.sockets.rules import StreamRule
 
 _GARBAGE = b'{"e":"depthUp\x01\xef\xbf\xbd},,'
@@ -25,6 +25,39 @@ _TOO_MANY = '{"code":-1003,"msg":"Too many requests; current connection attempts
 _KEEP_S = 0.5  # how often a snapshot is put aside while old ones may be asked for
 Send = Callable[[bytes], None]
 Snapshot = Callable[[str, int], bytes | None]  # symbol, levels → the body of GET /fapi/v1/depth
+
+
+class Cuttable(Protocol):
+    """One client's socket."""
+
+    @property
+    def is_users(self) -> bool:
+        """Whether it hears an account."""
+
+    def listening(self) -> list[str]:
+        """Names of the streams it hears."""
+
+    def abort(self, why: str, *, reset: bool = False) -> None:
+        """Cut it without a close frame."""
+
+
+class Carrier(Protocol):
+    """The hub of one wire."""
+
+    book_frames: BookFrames
+    faults: StreamFaults | None
+
+    @property
+    def now(self) -> Callable[[], int]:
+        """Market ms."""
+
+    @property
+    def elapsed(self) -> Callable[[], float]:
+        """Wall seconds."""
+
+    @property
+    def connections(self) -> Iterable[Cuttable]:
+        """All sockets."""
 
 
 @dataclass(slots=True, eq=False)
@@ -54,7 +87,7 @@ class _Armed:
 class StreamFaults:
     """The rules of one hub. `note` gets a row for the record of each fault."""
 
-    def __init__(self, hub: Hub, note: Callable[[dict[str, Any]], None] = lambda row: None) -> None:
+    def __init__(self, hub: Carrier, note: Callable[[dict[str, Any]], None] = lambda row: None) -> None:
         self._hub, self._note = hub, note
         self._rules: list[_Armed] = []
         self._seed = 0
@@ -66,6 +99,8 @@ class StreamFaults:
         self.counts: dict[str, Counter[str]] = {}
         self.snapshot: Snapshot = lambda symbol, levels: None
         self.symbols: Sequence[str] = ()
+        self.expire: Callable[[str], bool] = lambda account: False
+        self.also: list[StreamFaults] = []  # other wires, which the same rules befall, each counting its own
         hub.faults = self
 
     @property
@@ -75,6 +110,8 @@ class StreamFaults:
 
     def replace(self, rules: Sequence[StreamRule], seed: int) -> None:
         """Take a plan's rules; counters and dice begin anew, what is held back is let go."""
+        for other in self.also:
+            other.replace(rules, seed)
         self._let_go()
         self._rules = [_Armed(rule, number) for number, rule in enumerate(rules)]
         self._seed = seed
@@ -82,6 +119,8 @@ class StreamFaults:
 
     def add(self, rule: StreamRule) -> None:
         """One more rule, by an act: it happens once unless it says how often."""
+        for other in self.also:
+            other.add(rule)
         if rule.max_times is None:
             rule = rule.model_copy(update={"max_times": 1})
         self._rules.append(_Armed(rule, len(self._rules)))
@@ -90,27 +129,24 @@ class StreamFaults:
 
     def expire_listen_key(self, account: str) -> bool:
         """Let a user stream's key expire before its hour; False where the account has none."""
-        return self._hub.keys.expire_now(account)
+        return self.expire(account)
 
     def describe(self) -> dict[str, Any]:
         """Rules with how often each happened, and all counts."""
+        all_of_them = (self, *self.also)
+        by_kind: dict[str, Counter[str]] = {}
+        for one in all_of_them:
+            for kind, by_name in one.counts.items():
+                by_kind.setdefault(kind, Counter()).update(by_name)
         return {
-            "rules": [armed.rule.model_dump(mode="json", exclude_defaults=True) | {"done": armed.done}
-                      for armed in self._rules],
-            "by_kind": {kind: dict(by_name) for kind, by_name in sorted(self.counts.items())}}
+            "rules": [armed.rule.model_dump(mode="json", exclude_defaults=True) | {
+                "done": sum(one._rules[place].done for one in all_of_them)} for place, armed in enumerate(self._rules)],
+            "by_kind": {kind: dict(by_name) for kind, by_name in sorted(by_kind.items())}}
 
     # -- frames --------------------------------------------------------------------------------------------
 
-    def public(self, channel: Channel, data: bytes) -> bool:
-        """A market frame; True where it was dealt with here."""
-        return self._befall(channel.stream.name, data, lambda body: self._hub.deliver(channel, body), False)
-
-    def private(self, account: str, event: str, data: bytes) -> bool:
-        """An event of a user stream; True where it was dealt with here."""
-        return self._befall(
-            event, data, lambda body: self._hub.deliver_account(account, event, body), True)
-
-    def _befall(self, name: str, data: bytes, send: Send, user: bool) -> bool:
+    def befall(self, name: str, data: bytes, send: Send, *, user: bool) -> bool:
+        """A frame of a stream, or (`user`) an account's event, on its way to `send`; True where it was dealt with."""
         held = self._held.pop(name, None)
         dealt = self._throw(name, data, send, user)
         if held is not None:  # the frame that was held back follows the one behind it
@@ -157,11 +193,11 @@ class StreamFaults:
         elif rule.kind == "garbage":
             send(_GARBAGE)
         elif rule.kind == "gap":
-            if b'"depthUpdate"' not in data:
+            if not self._hub.book_frames.tells(data):
                 return False
             armed.left = (rule.frames or 3) - 1
         elif rule.kind == "cross":
-            spoilt = crossed(data)
+            spoilt = self._hub.book_frames.crossed(data)
             if spoilt is None:
                 return False
             send(spoilt)
@@ -182,7 +218,7 @@ class StreamFaults:
     def _cut_now(self, armed: _Armed) -> None:
         """Cut by an act: at once, without waiting for a frame."""
         names = {name for one in self._hub.connections for name in one.listening()}
-        users = any(one.keys for one in self._hub.connections)
+        users = any(one.is_users for one in self._hub.connections)
         if armed.rule.user and users:
             self._cut("", armed.rule)
             self._count(armed, "user")
@@ -193,7 +229,7 @@ class StreamFaults:
 
     def _cut(self, name: str, rule: StreamRule) -> None:
         for connection in list(self._hub.connections):
-            if (bool(connection.keys) if rule.user else name in connection.listening()):
+            if (connection.is_users if rule.user else name in connection.listening()):
                 connection.abort("cut by a fault", reset=rule.kind == "reset")
 
     def refusal(self, path: str) -> web.Response | None:
@@ -217,6 +253,8 @@ class StreamFaults:
 
     def check(self) -> None:
         """Send what is late enough; put snapshots aside where old ones may be asked for."""
+        for other in self.also:
+            other.check()
         now = self._hub.elapsed()
         due = [one for one in self._late if one[0] <= now]
         if due:
@@ -256,15 +294,3 @@ class StreamFaults:
             send(data)
         self._held.clear()
         self._late.clear()
-
-
-def crossed(data: bytes) -> bytes | None:
-    """A depth frame whose bids reach into its asks; None for any other frame, or one without an ask."""
-    if b'"depthUpdate"' not in data:
-        return None
-    frame = json.loads(data)
-    asks = [level for level in frame["a"] if float(level[1]) > 0]
-    if not asks:
-        return None
-    frame["b"].append([asks[-1][0], asks[-1][1]])
-    return json.dumps(frame, separators=(",", ":")).encode()

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
-import struct
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
+from modules.simulator.sockets.book_frames import BINANCE
 from modules.simulator.sockets.listen_keys import ListenKey, ListenKeys
 from modules.simulator.sockets.names import Family, Stream, parse
+from modules.simulator.sockets.outlet import Outbox
 from modules.simulator.sockets.wire import text_frame
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from modules.simulator.sockets.faults import StreamFaults
 
 log = logging.getLogger(__name__)
-_RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # zero linger: close() sends a reset
 
 
 class Feed(Protocol):
@@ -55,12 +53,14 @@ class Channel:
 class Hub:
     """All connections of a venue. `elapsed` gives wall seconds, `now` market ms."""
 
+    book_frames = BINANCE
+
     def __init__(self, feed: Feed, now: Callable[[], int], elapsed: Callable[[], float], speed: float) -> None:
         self.feed, self.now, self.elapsed, self.speed = feed, now, elapsed, speed
         self.pace = max(1.0, speed)
         self.channels: dict[str, Channel] = {}
         self.connections: dict[Connection, None] = {}
-        self.dirty: list[Connection] = []
+        self.outbox = Outbox()
         self.counts: Counter[str] = Counter()
         self.faults: StreamFaults | None = None
         self.keys = ListenKeys(now)
@@ -138,7 +138,8 @@ class Hub:
         channel = self.channels.get(name)
         if channel is None:
             return
-        if self.faults is not None and self.faults.active and self.faults.public(channel, data):
+        if self.faults is not None and self.faults.active and self.faults.befall(
+                name, data, lambda body: self.deliver(channel, body), user=False):
             return
         self.deliver(channel, data)
 
@@ -158,7 +159,8 @@ class Hub:
 
     def to_account(self, account: str, event: str, data: bytes) -> None:
         """An event of an account's user stream, sent as soon as what is being done is done (and is durable)."""
-        if self.faults is not None and self.faults.active and self.faults.private(account, event, data):
+        if self.faults is not None and self.faults.active and self.faults.befall(
+                event, data, lambda body: self.deliver_account(account, event, body), user=True):
             return
         self.deliver_account(account, event, data)
 
@@ -176,7 +178,7 @@ class Hub:
 
     def _flush_soon(self) -> None:
         """Flush when the venue has come back from what it does: nothing is told that a crash could undo."""
-        if self._flushing or not self.dirty:
+        if self._flushing or not self.outbox:
             return
         self._flushing = True
         asyncio.get_running_loop().call_soon(self.flush)
@@ -198,9 +200,7 @@ class Hub:
     def flush(self) -> None:
         """Send what was published since the last flush."""
         self._flushing = False
-        dirty, self.dirty = self.dirty, []
-        for connection in dirty:
-            connection.flush()
+        self.outbox.flush()
 
     # -- time ----------------------------------------------------------------------------------------------
 
@@ -225,10 +225,3 @@ class Hub:
         return {
             "connections": len(self.connections), "streams": len(self.channels), "counts": dict(self.counts),
             "unheard": dict(self._unheard.most_common(20))}
-
-    @staticmethod
-    def reset_on_close(transport: asyncio.BaseTransport) -> None:
-        """Make the end of a connection a reset."""
-        handle = transport.get_extra_info("socket")
-        if handle is not None:
-            handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

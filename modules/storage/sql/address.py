@@ -6,6 +6,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from modules.storage.sql.settings import DatabaseSettings
+from utils.environment import to_install
 from utils.paths import Paths
 
 _DRIVERS = {"postgresql": ("pg8000", "postgresql+pg8000"), "mysql": ("pymysql", "mysql+pymysql"),
@@ -52,5 +53,5 @@ def _with_driver(url: URL) -> URL:
     module, driver = _DRIVERS[family]
     if importlib.util.find_spec(module) is None:
         raise AddressError(f"DB_URL: {family} needs the package {module}; "
-                           "install it with: pip install -r requirements-sql.txt")
+                           f"install it with: {to_install('requirements-sql.txt')}")
     return url.set(drivername=driver)

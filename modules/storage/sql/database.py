@@ -1,7 +1,14 @@
-"""An open database: connections, the schema brought up to date, and whether it answers."""
+"""An open database: connections, the schema brought up to date, and whether it answers.
 
+SQLite lets one transaction write at a time. Its own wait asks every 100 ms, and who writes often then keeps others out
+by chance for ever; so transactions `alone` of one process queue here, and ask for SQLite's lock every few milliseconds.
+"""
+
+import random
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -18,11 +25,17 @@ class DatabaseAway(Exception):
     """The database does not answer, or refuses the user; the text is fit for a person and holds no password."""
 
 
+#: how long SQLite itself waits for its lock before we ask again, ms; and our pause between, s
+SQLITE_WAIT_MS, SQLITE_PAUSE_S = 10, 0.002
+
+
 class Database:
     """One database of this installation. Cheap to make: connects when first used."""
 
     def __init__(self, url: URL, connect_s: float = 5.0) -> None:
         self.url = url
+        self.connect_s = connect_s
+        self._writing = threading.Lock()
         self.engine: Engine = create_engine(url, pool_pre_ping=True, pool_recycle=1800, **_options(url, connect_s))
         if url.get_backend_name() == "sqlite":
             event.listen(self.engine, "connect", _tune_sqlite)
@@ -41,15 +54,30 @@ class Database:
     @contextmanager
     def begin(self, alone: bool = False) -> Iterator[Connection]:
         """A transaction: all of it or nothing. `alone`: on SQLite, no other writes from its beginning on (a server has
-        locks for that). Raises DatabaseAway when the server is gone."""
+        locks for that). Raises DatabaseAway when the server is gone, or the file is written by others for too long."""
+        queue = alone and self.url.get_backend_name() == "sqlite"
+        until = time.monotonic() + self.connect_s if queue else 0.0
         try:
-            with self.engine.connect() as connection:
-                with connection.execution_options(alone=alone).begin():
+            with ExitStack() as stack:
+                if queue:
+                    stack.enter_context(self._turn())
+                connection = stack.enter_context(self.engine.connect())
+                with connection.execution_options(alone=until).begin():
                     yield connection
         except SQLAlchemyError as problem:
             if is_away(problem):
                 raise self._away(problem) from None
             raise
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """This process's one write to SQLite. Raises DatabaseAway."""
+        if not self._writing.acquire(timeout=self.connect_s):
+            raise DatabaseAway(f"{self.name}: this process's writes wait for one that does not end")
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     def ping(self) -> None:
         """Ask for nothing. Raises DatabaseAway."""
@@ -88,7 +116,23 @@ def _options(url: URL, connect_s: float) -> dict[str, Any]:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("alone") else "BEGIN")
+    until = connection.get_execution_options().get("alone") or 0.0
+    if not until:
+        connection.exec_driver_sql("BEGIN")
+        return
+    own_wait_ms = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {SQLITE_WAIT_MS}")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return
+            except OperationalError as problem:
+                if "locked" not in str(problem.orig) or time.monotonic() > until:
+                    raise
+            time.sleep(random.uniform(0.5, 1.5) * SQLITE_PAUSE_S)
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {own_wait_ms}")
 
 
 def _tune_sqlite(connection: Any, record: object) -> None:

@@ -10,6 +10,7 @@ from modules.strategies.grid.events import (
     Cancel,
     Decision,
     LimitHit,
+    Notice,
     Place,
     Positions,
     Protect,
@@ -194,6 +195,11 @@ def seen_flat(state: SessionState, event: Positions) -> SessionState:
 def _closed(state: SessionState, closing: Closing, book: Rulebook, said: list[Decision]) -> Stepped:
     """Both sides are flat: the end of closing, and of the day where a limit was hit (E4)."""
     state = replace(state, closing=None, serial=state.serial + 1)
+    if closing.reason is Reason.FLATTEN:
+        return state, [*said, Notice(
+            f"{book.contract.symbol}: everything is closed", f"It was to be closed; both sides were seen flat twice, "
+            f"result of the day {state.day_result:.2f} USDT", "It opens nothing more. /stopgrid ends it",
+            f"flat-{state.serial}")]
     if closing.reason not in _LIMITS:
         return state, said
     gain = closing.reason is Reason.DAY_TARGET

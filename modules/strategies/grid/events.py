@@ -155,12 +155,16 @@ class What(StrEnum):
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """Fetch something; the answer comes as an event. `slot` for ORDER and FILLS; `count` candles for CANDLES."""
+    """Fetch something; the answer comes as an event. `slot` for ORDER and FILLS; `count` candles for CANDLES.
+
+    `routine`: nothing waits for it, so it may wait for its turn among many users.
+    """
 
     what: What
     slot: str = ""
     generation: int = 0
     count: int = 0
+    routine: bool = False
 
 
 class Protect(msgspec.Struct, frozen=True):

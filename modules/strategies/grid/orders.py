@@ -16,6 +16,8 @@ Stepped = tuple[SessionState, list[Decision]]
 # Waits after a refused opening order; a refused exit waits a second.
 FIRST_WAIT_MS, LONGEST_WAIT_MS, EXIT_WAIT_MS = 5_000, 300_000, 1_000
 TELL_AFTER = 3
+# A fill this far off the price last seen says that the price is over.
+CONTRADICTED = Decimal("0.0005")
 
 
 def found(state: SessionState, slot: str, generation: int) -> Pending | None:
@@ -89,6 +91,7 @@ def filled(state: SessionState, event: Filled, book: Rulebook) -> Stepped:
     ledger, realised = booked(ledger, fill, level)
     state = _counted(with_ledger(state, ledger, book), fill, realised, before, ledger)
     state = with_check(state, fill.side, _moved(state.check(fill.side), fill))
+    state = _contradicted(state, fill, book)
     said: list[Decision] = []
     if order is not None:
         total = order.filled + fill.quantity
@@ -102,6 +105,21 @@ def filled(state: SessionState, event: Filled, book: Rulebook) -> Stepped:
                            "Acknowledge it to go on with new levels", f"outside-{fill.trade_id}"))
         said.append(Ask(What.POSITIONS))
     return acting.protected(state, fill.side, book, said)
+
+
+def _contradicted(state: SessionState, fill: GridFill, book: Rulebook) -> SessionState:
+    """A fill newer than the price and far off it makes the price an old one: the next tick decides.
+
+    Else a fall within one tick would be taken for a profit: bought at the new price, judged by the one before it.
+    """
+    quote = state.quote
+    if quote is None or fill.market_ms < quote.made_ms:
+        return state
+    seen = quote.ask if (fill.side > 0) is fill.opens else quote.bid
+    if abs(fill.price - seen) <= seen * CONTRADICTED + (quote.ask - quote.bid):
+        return state
+    old = quote.now_ms - int(book.settings.stale_after_s * 1000) - 1
+    return replace(state, quote=replace(quote, made_ms=min(quote.made_ms, old)))
 
 
 def _moved(check: LegCheck, fill: GridFill) -> LegCheck:

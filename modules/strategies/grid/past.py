@@ -76,6 +76,7 @@ class Result:
     last: float
     deals: Ints
     curve: Floats
+    closes: Floats
     scale: Any
     identity: bool
 
@@ -162,5 +163,5 @@ def _result(past: Past, start: int, walked: Any, deals: Ints, curve: Ints, scale
                   usdt(walked.drawdown), counts,
                   {"lot_below_minimum": int(walked.below_minimum), "no_margin": int(walked.no_margin)},
                   int(walked.stops), counts["liquidated"] > 0, worst, int(walked.candles), float(past.prices[0, 0]),
-                  float(past.prices[-1, 3]), made, np.asarray(curve * float(scale.money), np.float64), scale,
-                  bool(identity))
+                  float(past.prices[-1, 3]), made, np.asarray(curve * float(scale.money), np.float64),
+                  past.prices[:, 3], scale, bool(identity))

@@ -145,8 +145,10 @@ def acknowledged(ledger: LegLedger, check: LegCheck, answer: Answer, market_ms: 
         raise CannotAdopt("the account is not in hedge mode: switch it back on the exchange, then ask again")
     residue = ledger.external - ledger.external_known
     if residue < 0:
-        entries, _, _ = reduced(ledger, -residue, last_first=True)
-        ledger = msgspec.structs.replace(ledger, entries=entries, external=ledger.external_known)
+        # What no entry of ours can have been was of what had been left outside before.
+        entries, left, _ = reduced(ledger, -residue, last_first=True)
+        outside = ledger.external_known - left
+        ledger = msgspec.structs.replace(ledger, entries=entries, external=outside, external_known=outside)
     elif residue > 0 and answer == "adopt":
         ledger = _adopted(ledger, venue, residue, market_ms)
     else:

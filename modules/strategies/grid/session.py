@@ -73,11 +73,14 @@ def _on_quote(state: SessionState, event: Quote, book: Rulebook) -> Stepped:
     if not 0 < event.bid <= event.ask:
         return replace(state, tick=tick, quote=None, refusal="PRICE_CANNOT_BE"), said
     state = replace(state, tick=tick, quote=event)
-    if tick % BALANCE_TICKS == 0 or not state.started and state.balance_tick < 0:
+    if not state.started and state.balance_tick < 0:
         said.append(Ask(What.BALANCE))
-    if tick % POSITION_TICKS == 0 or state.closing is not None or not (
-            state.buy_check.sure and state.sell_check.sure):
+    elif tick % BALANCE_TICKS == 0:
+        said.append(Ask(What.BALANCE, routine=True))
+    if state.closing is not None or not (state.buy_check.sure and state.sell_check.sure):
         said.append(Ask(What.POSITIONS))
+    elif tick % POSITION_TICKS == 0:
+        said.append(Ask(What.POSITIONS, routine=True))
     if tick % ORDER_TICKS == 0:
         said += orders.lookups(state)
     return acting.act(state, event.now_ms, book, said)
@@ -183,7 +186,9 @@ def _acknowledge(state: SessionState, event: Said, book: Rulebook) -> Stepped:
         ledger, check = acknowledged(state.ledger(side), state.check(side), event.answer, event.now_ms)
     except (CannotAdopt, ValueError) as problem:
         return state, [Notice("Not acknowledged", str(problem), "", f"ack-{event.now_ms}")]
-    return with_check(with_ledger(state, ledger, book), side, check), [Ask(What.POSITIONS)]
+    state = with_check(with_ledger(state, ledger, book), side, check)
+    # What was adopted needs a stop as any other entry (X18).
+    return acting.protected(state, side, book, [Ask(What.POSITIONS)])
 
 
 _HANDLERS: dict[type, Callable[[SessionState, Any, Rulebook], Stepped]] = {

@@ -40,7 +40,7 @@ class GridSettings(BaseModel):
     timeframe: Timeframe = _field("1H", "TIMEFRAME", "Candles of the entry signals")
     open_on_new_candle: bool = _field(True, "OPEN_ON_NEW_CANDLE", "First order of a side only as a candle begins")
     space_percent: float = _field(0.5, "SPACE_PERCENT", "Level 1: distance of orders, %", gt=0, lt=50,
-                                  search=[0.2, 3, "log"])
+                                  search=[0.2, 0.95, "log"])
     space_orders: int = _field(5, "SPACE_ORDERS", "Level 1: orders a side", ge=1, le=MOST_ORDERS)
     space_lots: float = _field(0.001, "SPACE_LOTS", "Level 1: lot where the multiplier is 0", gt=0)
     space1_percent: float = _field(1.0, "SPACE1_PERCENT", "Level 2: distance of orders, %", gt=0, lt=50)
@@ -52,7 +52,8 @@ class GridSettings(BaseModel):
     space3_percent: float = _field(3.0, "SPACE3_PERCENT", "Level 4: distance of orders, %", gt=0, lt=50)
     space3_orders: int = _field(5, "SPACE3_ORDERS", "Level 4: orders a side", ge=1, le=MOST_ORDERS)
     space3_lots: float = _field(0.004, "SPACE3_LOTS", "Level 4: lot where the multiplier is 0", gt=0)
-    multiplier: float = _field(1.5, "MULTIPLIER", "Martingale: lot = base × this ^ count; 0 = fixed lots", ge=0, le=10)
+    multiplier: float = _field(1.5, "MULTIPLIER", "Martingale: lot = base × this ^ count; 0 = fixed lots", ge=0, le=10,
+                               search=[1.0, 2.0])
     base_lot: float = _field(0.001, "BASE_LOT", "First lot of the martingale; a lot is at most 10 times this", gt=0)
     min_lot: float = _field(0.001, "MIN_LOT", "Smallest lot", gt=0)
     max_lot: float = _field(50.0, "MAX_LOT", "Largest lot", gt=0)

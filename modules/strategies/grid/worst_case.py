@@ -258,26 +258,36 @@ def _unsafe(settings: "GridSettings", contract: Contract, balance: Decimal, limi
             ends: Sequence[End]) -> list[str]:
     """Each limit that is broken, and by how much."""
     wrong: list[str] = []
+    share = f"({settings.risk_limit_pct:g} % of {balance:,.2f})"
     for end in ends:
         if -end.loss > limit:
-            wrong.append(f"{end.name}: the loss at the last order is {end.loss:f} USDT, {-end.loss - limit:.2f} more "
-                         f"than the limit of {limit:f} ({settings.risk_limit_pct:g} % of {balance:f})")
+            wrong.append(f"{end.name}: the loss at the last order is {end.loss:,.2f} USDT, {-end.loss - limit:,.2f} "
+                         f"more than the limit of {limit:,.2f} {share}")
         elif -end.loss_at_stop > limit:
-            wrong.append(f"{end.name}: the loss at the stop {end.stop} is {end.loss_at_stop:f} USDT, "
-                         f"{-end.loss_at_stop - limit:.2f} more than the limit of {limit:f} "
-                         f"({settings.risk_limit_pct:g} % of {balance:f})")
+            wrong.append(f"{end.name}: the loss at the stop {end.stop:,f} is {end.loss_at_stop:,.2f} USDT, "
+                         f"{-end.loss_at_stop - limit:,.2f} more than the limit of {limit:,.2f} {share}")
         if end.name == "both":
             if end.margin * BUFFER_TENTHS / 10 > balance:
-                wrong.append(f"both: a margin of {end.margin:f} USDT with its buffer of 20 % is "
-                             f"{end.margin * BUFFER_TENTHS / 10 - balance:.2f} more than the balance of {balance:f}")
+                wrong.append(f"both: a margin of {end.margin:,.2f} USDT with its buffer of 20 % is "
+                             f"{end.margin * BUFFER_TENTHS / 10 - balance:,.2f} more than the balance of "
+                             f"{balance:,.2f}")
             continue
         if end.liquidated_at is not None:
             wrong.append(f"{end.name}: liquidated before order {end.liquidated_at} of {end.orders}")
+        elif _stop_is_late(end):
+            wrong.append(f"{end.name}: liquidated at {end.liquidation:,f}, before its stop at {end.stop:,f}")
         if end.affordable < end.orders:
             wrong.append(f"{end.name}: the balance pays {end.affordable} of {end.orders} orders, "
                          f"then the margin is missing")
         allowed = bracket_at(contract.brackets, end.notional).leverage
         if settings.leverage > allowed:
-            wrong.append(f"{end.name}: a side of {end.notional:.0f} USDT allows leverage {allowed}, "
+            wrong.append(f"{end.name}: a side of {end.notional:,.0f} USDT allows leverage {allowed}, "
                          f"not {settings.leverage}")
     return wrong
+
+
+def _stop_is_late(end: End) -> bool:
+    """Whether the price comes to the liquidation before it comes to the protective stop."""
+    if end.stop is None or end.liquidation is None:
+        return False
+    return end.liquidation >= end.stop if end.stop < end.last_price else end.liquidation <= end.stop

@@ -15,44 +15,34 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from msgspec.structs import replace
 
 from modules.exchange.types import Market, Side, Unavailable
-from modules.execution import risk
-from modules.execution.risk import Allowed, Blocked
+from modules.execution import risk_words
+from modules.execution.risk_driver import RiskDriver
 from modules.execution.risk_settings import RiskSettings
 from modules.execution.risk_state import (
-    Broken,
-    CancelEntries,
-    ClosePositions,
     DataSeen,
-    Decision,
-    Declined,
     EntriesCleared,
     EquitySeen,
-    Event,
     FlatSeen,
-    Lifted,
     Moved,
     RiskState,
-    Started,
-    StopServices,
     TradeClosed,
     Trading,
     Transferred,
     Unreadable,
-    Warned,
-    lasting,
     load_risk,
     scope_of,
 )
-from modules.strategies.hype import risk_words
 from modules.strategies.hype.desk import SYSTEM, Desk
 from modules.strategies.hype.desk_entry import balances_of
 from modules.strategies.hype.desk_exit import GUARDED, close
 from modules.strategies.hype.files import trading_state_file
 from modules.strategies.hype.records import Position, Trade
+from modules.strategies.hype.risk_words import SPOT, cannot_sell
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +50,6 @@ QUOTE = "USDT"
 CASH_EVERY_S = 10.0
 CASH_SETTLES_S = 1.0  # a venue's balances may lag behind its fills
 CASH_OLD_S = 60.0
-WRITE_EVERY_S = 3.0
-CANCEL_EVERY_S = 1.0
-TELL_AT_WRITE = 3
 RECENT = 200
 PEAK_STEP = Decimal("1.001")
 
@@ -78,68 +65,40 @@ class Cash:
     at: float
 
 
-class DeskRisk:
+class DeskRisk(RiskDriver):
     """One desk's risk. `buying` counts entries between their approval and their end."""
 
+    wording = SPOT
+
     def __init__(self, desk: Desk, settings: RiskSettings) -> None:
+        super().__init__(desk.files.risk, scope_of(SYSTEM, desk.mode), settings)
         self.desk = desk
-        self.state: RiskState | Unreadable = Unreadable("it has not been read yet")
-        self._as_set = settings
-        self._at_speed = (0.0, settings)
         self.buying = 0
-        self.problem = ""
-        self._failed_writes = 0
-        self._file = desk.files.risk
-        self._scope = scope_of(SYSTEM, desk.mode)
-        self._saved: RiskState | None = None
         self._cash: Cash | None = None
         self._marked: tuple[Mark, float] | None = None
-        self._started = self._cancel = self._told = False
-        self._next_cancel = self._next_write = 0.0
+        self._told = False
         self._errand: asyncio.Task[None] | None = None
-        self._write_lock = asyncio.Lock()
 
-    @property
-    def settings(self) -> RiskSettings:
-        """The settings at the market's speed."""
-        speed = self.desk.house.market.clock.speed
-        if speed != self._at_speed[0]:
-            self._at_speed = (speed, self._as_set.at_speed(speed))
-        return self._at_speed[1]
+    def market_speed(self) -> float:
+        """How many market seconds pass in one second."""
+        return self.desk.house.market.clock.speed
 
     def load(self) -> None:
         """Read the state, after the desk's history. What was closed before there was a state is not counted."""
-        self.state = load_risk(self._file, self._scope)
+        self.state = load_risk(self._file, self.scope)
         if isinstance(self.state, RiskState) and not self.state.counted:
             newest = next((trade for trade in reversed(self.desk.trades.recent) if trade.closes), None)
             self.state = replace(self.state, counted=(newest.position_id,) if newest else ())
         self._take_over()
-
-    def may_enter(self, now_ms: int) -> Allowed | Blocked:
-        """Whether an entry may be sent now (X35)."""
-        if self.problem:
-            return Blocked((f"the risk state cannot be written: {self.problem}",))
-        return risk.may_enter(self.state, now_ms, self.settings)
-
-    def feed(self, event: Event) -> list[Decision]:
-        """Tell the rules something, and carry out what they decide."""
-        if isinstance(self.state, Unreadable):
-            return []
-        self.state, decisions = risk.step(self.state, event, self.settings)
-        for decision in decisions:
-            self._carry_out(decision)
-        return decisions
 
     def look(self, markets: Mapping[str, Market], bids: Mapping[str, Decimal], now_ms: int) -> None:
         """After every look at prices: equity, data, closed trades; errands are started, not waited for (rule 5)."""
         if isinstance(self.state, Unreadable):
             if not self._told:
                 self._told = True
-                self.desk.say(**risk_words.unreadable(self.state.reason))
+                self.tell(risk_words.unreadable(self.state.reason), "unreadable")
             return
-        if not self._started:
-            self._started = True
-            self.feed(Started(now_ms))
+        self.start(now_ms)
         self._count_trades(now_ms)
         if self.desk.account is not None:
             self._see_equity(markets, bids, now_ms)
@@ -148,11 +107,7 @@ class DeskRisk:
 
     def told(self, now_ms: int) -> dict[str, str | float]:
         """Facts for the heartbeat: equity, and what stops entries for longer than a moment."""
-        mode = self.desk.mode.value.lower()
-        stopped = risk.standing(self.state, now_ms) + ([self.problem] if self.problem else [])
-        equity = None if isinstance(self.state, Unreadable) else self.state.equity
-        known: dict[str, str | float] = {} if equity is None else {f"equity_usdt_{mode}": round(float(equity), 2)}
-        return {f"stopped_{mode}": "; ".join(stopped), **known}
+        return self.facts(self.desk.mode.value.lower(), now_ms)
 
     async def ready_to_enter(self, markets: Mapping[str, Market], now_ms: int) -> None:
         """Before an entry is judged: cash is read at once where equity is not known or getting old."""
@@ -164,27 +119,6 @@ class DeskRisk:
             await self._read_cash()
             self._see_equity(markets, {}, now_ms)
 
-    async def save(self) -> bool:
-        """Write the state where it changed (rule 4); False, told once, where the disk refuses."""
-        async with self._write_lock:
-            state = self.state
-            if isinstance(state, Unreadable) or state == self._saved:
-                return True
-            try:
-                await asyncio.to_thread(self._file.save, state)
-            except OSError as problem:
-                log.error("%s: the risk state cannot be written: %s", self.desk.mode.value, problem)
-                self._failed_writes += 1
-                self.problem = str(problem) or repr(problem)
-                # The desk tells of a disk that refuses everything; here only what it does not notice.
-                if self._failed_writes == TELL_AT_WRITE and self.desk.entries_closed == self.desk.closed:
-                    self.desk.say(**risk_words.unwritten(self.problem))
-                return False
-            self.problem, self._failed_writes = "", 0
-            self._saved = state
-            self._next_write = time.monotonic() + WRITE_EVERY_S
-            return True
-
     async def finish(self) -> None:
         """End of the process: the errand under way, and the last figures."""
         if self._errand is not None:
@@ -192,17 +126,14 @@ class DeskRisk:
             await asyncio.gather(self._errand, return_exceptions=True)
         await self.save()
 
-    def sell_all(self) -> list[str]:
-        """Close whatever can be sold; returns what cannot."""
-        stuck = []
+    def close_all(self) -> None:
+        """Sell whatever can be sold; the rest is marked, and sold when it can be."""
         for symbol, position in list(self.desk.positions.items()):
             if position.state not in GUARDED:
-                stuck.append(symbol)
                 self.desk.change(symbol, reason="flatten")
             elif position.state == "open":
                 close(self.desk, symbol, "flatten")
                 self.desk.urgent = True
-        return stuck
 
     def _take_over(self) -> None:
         """A pause set by a version that knew no risk state (``trading_state.json``) still holds."""
@@ -212,34 +143,26 @@ class DeskRisk:
             self.state = replace(self.state, trading=Trading.PAUSED, reason=was.reason, by="earlier version",
                                  since_ms=was.since_ms)
 
-    # -- decisions
+    # -- what is told and done
 
-    def _carry_out(self, decision: Decision) -> None:
-        match decision:
-            case Moved():
-                log.warning("%s: %s -> %s (%s)", self._scope, decision.old, decision.new, decision.reason)
-                self.desk.say(**risk_words.moved(decision))
-                if decision.new is Trading.FLATTENING:
-                    self._tell_stuck()
-            case Warned():
-                self.desk.say(**risk_words.warned(decision))
-            case Broken():
-                self.desk.say(**risk_words.broken(decision))
-            case Lifted(limit):
-                self.desk.say(**risk_words.lifted(limit))
-            case CancelEntries():
-                self._cancel = True
-            case ClosePositions():
-                self.sell_all()
-            case Declined(reason):
-                self.desk.say(**risk_words.declined(reason))
-            case StopServices():  # the command process ends them; what this one does at its end is in Tracker.finish
-                log.info("%s: the services are to be stopped", self._scope)
+    def tell(self, words: dict[str, Any], key: str) -> None:
+        """Say it, with the desk's mode."""
+        self.desk.say(**words)
+
+    def moved(self, decision: Moved) -> None:
+        """What cannot be sold is told as well."""
+        if decision.new is Trading.FLATTENING:
+            self._tell_stuck()
+
+    async def closing_written(self) -> None:
+        """Positions that are to be sold are on disk as such."""
+        if self.desk.urgent:
+            await self.desk.flush()
 
     def _tell_stuck(self) -> None:
         held = [position for position in self.desk.positions.values() if position.state not in GUARDED]
         if held:
-            self.desk.say(**risk_words.cannot_sell([position.symbol for position in held],
+            self.desk.say(**cannot_sell([position.symbol for position in held],
                                                    [f"{position.quantity.normalize():f}" for position in held]))
 
     # -- what is seen
@@ -309,22 +232,22 @@ class DeskRisk:
                 return
             if not self._errand.cancelled() and self._errand.exception() is not None:
                 self.desk.failures += 1
-                log.error("%s: an errand failed", self._scope, exc_info=self._errand.exception())
+                log.error("%s: an errand failed", self.scope, exc_info=self._errand.exception())
             self._errand = None
-        if self._cash_due() or self._cancel_due() or self._ending() or self._write_due():
-            self._errand = asyncio.create_task(self._errands(), name=f"risk {self._scope}")
+        if self._cash_due() or self.clearing_due() or self.ending() or self.write_due():
+            self._errand = asyncio.create_task(self._errands(), name=f"risk {self.scope}")
 
     async def _errands(self) -> None:
         try:
             if self._cash_due():
                 await self._read_cash()
-            if self._cancel_due():
+            if self.clearing_due():
                 await self._clear_entries()
-            if self._ending():
+            if self.ending():
                 await self._see_flat()
         except Unavailable as problem:
-            log.warning("%s: %s", self._scope, problem)
-        if self._write_due():
+            log.warning("%s: %s", self.scope, problem)
+        if self.write_due():
             await self.save()
 
     def _cash_due(self) -> bool:
@@ -347,51 +270,47 @@ class DeskRisk:
         usdt = balances[QUOTE].free + balances[QUOTE].locked if QUOTE in balances else Decimal(0)
         last = self._cash
         if last is not None and last.mark == mark and last.usdt != usdt:
-            log.warning("%s: %s USDT were moved by somebody", self._scope, usdt - last.usdt)
-            self.feed(Transferred(self._now(), usdt - last.usdt))
+            log.warning("%s: %s USDT were moved by somebody", self.scope, usdt - last.usdt)
+            self.feed(Transferred(self.now_ms(), usdt - last.usdt))
         self._cash = Cash(usdt, mark, time.monotonic())
-
-    def _cancel_due(self) -> bool:
-        selling = isinstance(self.state, RiskState) and self.state.trading is Trading.FLATTENING \
-            and not self.state.closing
-        return (self._cancel or selling) and time.monotonic() >= self._next_cancel
 
     async def _clear_entries(self) -> None:
         """Cancel what is still open of our entries; by the journal, which has every order that may have left (X1)."""
-        self._cancel = False
-        self._next_cancel = time.monotonic() + CANCEL_EVERY_S
+        self.clearing_begins()
         waiting = [entry.intent for entry in self.desk.open_entries() if entry.intent.side is Side.BUY]
         for intent in waiting:
             if self.desk.account is not None:
                 await self.desk.account.cancel(intent.symbol, intent.id)  # what became of it is asked by id (X9)
         left = sum(1 for entry in self.desk.open_entries() if entry.intent.side is Side.BUY)
-        self.feed(EntriesCleared(self._now(), left + self.buying))
-
-    def _ending(self) -> bool:
-        return isinstance(self.state, RiskState) and (
-            self.state.trading is Trading.DRAINING or (self.state.trading is Trading.FLATTENING and self.state.closing))
+        self.feed(EntriesCleared(self.now_ms(), left + self.buying))
 
     async def _see_flat(self) -> None:
         """By our books and by the venue: nothing held, nothing under way, nothing locked in orders."""
         if self.desk.positions or self.desk.open_entries() or self.buying:
-            self.feed(FlatSeen(self._now(), False))
+            self.feed(FlatSeen(self.now_ms(), False))
             return
         if self.desk.account is None:  # never opened: nothing of ours is there
-            self.feed(FlatSeen(self._now(), True))
+            self.feed(FlatSeen(self.now_ms(), True))
             return
         balances = await balances_of(self.desk)
         ours = {trade.symbol.removesuffix(QUOTE) for trade in self.desk.trades.recent[-RECENT:]}
         flat = None if balances is None else not any(
             balance.locked for asset, balance in balances.items() if asset in ours)
-        self.feed(FlatSeen(self._now(), flat))
+        self.feed(FlatSeen(self.now_ms(), flat))
 
-    def _write_due(self) -> bool:
-        state, saved = self.state, self._saved
-        if isinstance(state, Unreadable) or state == saved:
-            return False
-        if saved is None or time.monotonic() >= self._next_write or lasting(state) != lasting(saved):
+    def write_due(self) -> bool:
+        """As every state, and at once where the highest equity has risen by a step."""
+        if super().write_due():
             return True
-        return state.peak is not None and (saved.peak is None or state.peak > saved.peak * PEAK_STEP)
+        state, saved = self.state, self._saved
+        return isinstance(state, RiskState) and saved is not None and state.peak is not None and (
+            saved.peak is None or state.peak > saved.peak * PEAK_STEP)
 
-    def _now(self) -> int:
+    def tell_unwritten(self, problem: str) -> None:
+        """The desk tells of a disk that refuses everything; here only what it does not notice."""
+        if self.desk.entries_closed == self.desk.closed:
+            super().tell_unwritten(problem)
+
+    def now_ms(self) -> int:
+        """Market time."""
         return self.desk.house.market.clock.now_ms()

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from modules.exchange.types import Mode, Unavailable
+from modules.execution.risk_orders import follow
 from modules.strategies.hype.desk import Desk
 from modules.strategies.hype.desk_exit import GUARDED, close
-from modules.strategies.hype.desk_risk_commands import follow
 from modules.strategies.hype.positions import write_off
 from modules.strategies.hype.records import Proposal
 from modules.strategies.hype.resync import Change, changes, clearable

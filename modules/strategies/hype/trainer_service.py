@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from modules.exchange.api import MarketData
 from modules.exchange.gateway import open_market
 from modules.exchange.types import Unavailable
+from modules.execution.mode import mode_word
 from modules.learning import catalog, modelfiles
 from modules.learning.jobs import Result
 from modules.learning.modelfiles import FEEDBACK, Manifest
@@ -37,6 +38,7 @@ from modules.strategies.hype.trainer_promise import Change, PromiseKeeper
 from modules.strategies.hype.trainer_results import Results
 from modules.strategies.hype.trainer_words import Pace, set_aside, tell_change
 from modules.supervision.messages import Inbox, Message
+from modules.supervision.outbox import Level
 from modules.supervision.service import ServiceRun
 
 if TYPE_CHECKING:
@@ -169,7 +171,7 @@ class Trainer:
             asked = message.sender if message.kind != "label" else ""
             if message.kind == "feedback" and asked != "scanner":
                 self._asked = True
-                self.run.outbox.say("Training of the feedback model begins", why=f"Asked for by {asked}.")
+                self._say("Training of the feedback model begins", why=f"Asked for by {asked}.")
             self._queue("label" if message.kind == "label" else "long", message.kind, "", done)
         else:
             log.error("message of unknown kind %s from %s", message.kind, message.sender)
@@ -261,17 +263,17 @@ class Trainer:
         row = self._in_a_row[kind] = self._in_a_row.get(kind, 0) + 1
         told = kind not in ("token", "label") or isinstance(problem, (StateError, OSError))
         if row == KEEPS_FAILING:
-            self.run.outbox.say(f"Training ({kind}) keeps failing: {row} times in a row", why=short, level="alert",
-                                todo="The standing models go on judging and grow old. /logs trainer has the details.")
+            self._say(f"Training ({kind}) keeps failing: {row} times in a row", why=short, level="alert",
+                      todo="The standing models go on judging and grow old. /logs trainer has the details.")
         elif told and row < KEEPS_FAILING:
-            self.run.outbox.say(f"Training ({kind}) was not done", why=short, level="warning",
-                                todo="It is tried again by schedule; /logs trainer has the details.",
-                                key=f"trainer-{kind}-failed-{self._failures}")
+            self._say(f"Training ({kind}) was not done", why=short, level="warning",
+                      todo="It is tried again by schedule; /logs trainer has the details.",
+                      key=f"trainer-{kind}-failed-{self._failures}")
 
     def _went_well(self, kind: str) -> None:
         """The end of a row of failures that people were told of."""
         if self._in_a_row.pop(kind, 0) >= KEEPS_FAILING:
-            self.run.outbox.say(f"Training ({kind}) works again")
+            self._say(f"Training ({kind}) works again")
 
     async def _token(self, symbol: str) -> None:
         """The model that a candidate waits for (A5); the scanner hears in any case."""
@@ -314,8 +316,8 @@ class Trainer:
         before = modelfiles.read_manifest(self.run.paths.models, FEEDBACK)
         card = before if isinstance(before, Manifest) else None
         if card is None:
-            self.run.outbox.say("The feedback model is being trained for the first time",
-                                why="Until it is there, tokens that need its judgement wait.")
+            self._say("The feedback model is being trained for the first time",
+                      why="Until it is there, tokens that need its judgement wait.")
         self._feedback_began = time.monotonic()
         depth, attempts = self.jobs.first_depth(card), 0
         while depth:
@@ -327,11 +329,11 @@ class Trainer:
             depth = self.jobs.deeper(depth) if unproven else 0
             longer = "It is trained again now, from a longer past." if depth else ""
             if result.made:
-                self.run.outbox.say("Feedback model trained", why=result.text, todo=longer)
+                self._say("Feedback model trained", why=result.text, todo=longer)
             elif not depth:
                 self._due["feedback"] = self.market.clock.now_ms() + HOUR_MS
-                self.run.outbox.say("No feedback model can be made yet", why=result.text, level="warning",
-                                    todo="It is tried again every hour of market time, and with every new label.")
+                self._say("No feedback model can be made yet", why=result.text, level="warning",
+                          todo="It is tried again every hour of market time, and with every new label.")
         self._asked = False
 
     async def _pending(self, _: str) -> None:
@@ -349,7 +351,7 @@ class Trainer:
     async def _many(self, symbols: list[str], which: str, journal: Journal | None = None, before: int = 0) -> None:
         """Train many tokens, with words at the start, at each quarter and at the end."""
         went_on = f"It goes on where it stopped: {before} are done." if before else ""
-        self.run.outbox.say(f"Training of {len(symbols)} tokens {which} begins", why=went_on)
+        self._say(f"Training of {len(symbols)} tokens {which} begins", why=went_on)
         results = await self.jobs.tokens(symbols, self._progress, journal.note if journal else None)
         made = [result for result in results if result.made]
         proven = [result for result in made if not result.aside]
@@ -360,14 +362,18 @@ class Trainer:
         why = f"{len(proven)} beat a constant out of sample; {len(made) - len(proven)} stand aside."
         if missing:
             why += f" {len(missing)} have none, e.g. {missing[0].name}: {missing[0].text}."
-        self.run.outbox.say(f"{len(made)} of {len(symbols)} tokens have a new model", why=why)
+        self._say(f"{len(made)} of {len(symbols)} tokens have a new model", why=why)
+
+    def _say(self, what: str, *, why: str = "", todo: str = "", level: Level = "info", key: str = "") -> None:
+        """A message, headed with the mode of new entries (the models judge for both)."""
+        self.run.outbox.say(what, mode=mode_word(self.run.paths), why=why, todo=todo, level=level, key=key)
 
     def _progress(self, what: str, done: int, of: int) -> None:
         """Seen in /status at once; in messages at each quarter of a long training."""
         share = self._pace.told(what, done, of)
         self.run.tell(state="working", long_progress=f"{what} {done}/{of} ({share})", progress=f"{what} {share}")
         if (what == "tokens" or self._asked) and of >= 20 and done < of and done * 4 // of > (done - 1) * 4 // of:
-            self.run.outbox.say(f"Training: {share}", why=f"{what.capitalize()}: {done} of {of} tokens.")
+            self._say(f"Training: {share}", why=f"{what.capitalize()}: {done} of {of} tokens.")
 
 
 __all__ = ["Trainer", "WorkerFailed", "main"]

@@ -5,6 +5,7 @@ from decimal import Decimal
 from modules.exchange.types import Mode
 from modules.execution import risk
 from modules.execution.risk_state import Limit, Trading, Unreadable
+from modules.execution.risk_words import NAMES
 from modules.strategies.hype.trade_book import day_start
 from modules.strategies.hype.why_view import Check, View, usdt
 
@@ -44,11 +45,12 @@ def limits(view: View) -> Check:
     if not known:
         return Check("Risk limits", True, "nothing is measured yet.", "not measured yet")
     worst = max(known, key=lambda seen: seen.used_pct)
-    figure, bar = f"{worst.limit} {worst.value:.2f}", f"{worst.allowed:.2f} {worst.unit}"
+    name = NAMES[worst.limit]
+    figure, bar = f"{name} {worst.value:.2f}", f"{worst.allowed:.2f} {worst.unit}"
     if worst.value >= worst.allowed:
-        told = f"{worst.limit} is at {worst.value:.2f} of {bar}."
+        told = f"{name} is at {worst.value:.2f} of {bar}."
         return Check("Risk limits", False, told, figure, bar, "Send /risk.")
-    return Check("Risk limits", True, f"the closest is {worst.limit} with {worst.used_pct:.0f} % used.", figure, bar)
+    return Check("Risk limits", True, f"the closest is {name} with {worst.used_pct:.0f} % used.", figure, bar)
 
 
 def open_trades(view: View) -> Check:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from modules.apikeys.api_manager import ApiManager
 from modules.exchange.futures_api import FuturesAccount
-from modules.exchange.futures_gateway import open_futures_account, streams
+from modules.exchange.futures_gateway import VenueMarket, open_futures_account, streams
 from modules.exchange.types import Mode
-from modules.exchange.venue_binance import BinanceMarket
 from modules.execution.futures.keeper import Keeper, Rhythm, keep
 from modules.execution.futures.plan import Word
 from modules.strategies.scalper.eye import Eye
@@ -64,12 +63,12 @@ class Running:
         await self.account.close()
 
 
-async def open_mode(mode: Mode, run: ServiceRun, settings: "Settings", market: BinanceMarket, eyes: dict[str, Eye],
+async def open_mode(mode: Mode, run: ServiceRun, settings: "Settings", market: VenueMarket, eyes: dict[str, Eye],
                     lines: TradeLog) -> Running:
     """Open a mode: positions are guarded first, then it may trade (X16). Raises Unavailable, StateError, OSError."""
     symbols = tuple(dict.fromkeys((*settings.scalper.symbols,)))
     keys = ApiManager.open(settings.apikeys, run.paths) if mode is Mode.LIVE else None
-    account = await open_futures_account(mode, settings.futures, run.paths, market, SYSTEM, keys)
+    account = await open_futures_account(mode, settings.futures, run.paths, market, SYSTEM, keys, symbols)
 
     def say(word: Word) -> None:
         run.outbox.say(word.what, mode=str(mode), why=word.why, todo=word.todo,

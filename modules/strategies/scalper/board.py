@@ -47,7 +47,8 @@ class Board:
         """The file and the facts; a full disk is told in the log once."""
         scalper = self._scalper
         running = scalper.modes.get(scalper.mode)
-        scalper.run.tell(mode=str(scalper.mode), waiting=scalper.waiting, contracts=len(scalper.eyes),
+        scalper.run.tell(mode=str(scalper.mode), waiting=scalper.waiting, settings_version=scalper.version,
+                         contracts=len(scalper.eyes),
                          looks=sum(eye.looks for eye in scalper.eyes.values()),
                          open=sum(len(one.trader.state.open) for one in scalper.modes.values()),
                          today=running.trader.state.today if running else 0,
@@ -69,7 +70,7 @@ class Board:
             now_ms = scalper.market.clock.now_ms()
         except Unavailable:
             now_ms = 0
-        return {"ms": now_ms, "mode": str(scalper.mode), "waiting": scalper.waiting,
+        return {"ms": now_ms, "mode": str(scalper.mode), "waiting": scalper.waiting, "version": scalper.version,
                 "contracts": [self._contract(eye) for eye in scalper.eyes.values()],
                 "signals": list(self._signals),
                 "modes": {str(mode): self._mode(running) for mode, running in scalper.modes.items()}}

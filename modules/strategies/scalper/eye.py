@@ -22,7 +22,6 @@ from modules.strategies.scalper.taking import Desk
 from modules.strategies.scalper.terms import terms_of
 
 _barrier = threading.Lock()
-STREAM_SILENT_S = 4.0  # the mark price comes each second on the same line as the trades
 _TRIES = 4
 
 

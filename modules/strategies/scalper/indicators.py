@@ -48,14 +48,19 @@ def parts(high: Floats, low: Floats, close: Floats, settings: "ScalperSettings")
     spread = talib.STDDEV(close, settings.bollinger_bars) * settings.bollinger_width
     moved = atr > 0
     with np.errstate(invalid="ignore", divide="ignore"):
-        strength = np.where(_still(close, settings.rsi_bars), 50.0, talib.RSI(close, settings.rsi_bars))
-        out[:, 0] = (50 - strength) / 50
+        out[:, 0] = (50 - rsi(close, settings.rsi_bars)) / 50
         out[:, 1] = np.where(moved, np.tanh(2 * histogram / np.where(moved, atr, 1)), 0.0)
         wide = spread > close * 1e-9
         out[:, 2] = -np.clip(np.where(wide, (close - mean) / np.where(wide, spread, 1), 0.0), -1, 1)
         out[:, 3] = atr / close * 1e4
     out[:least] = np.nan
     return out
+
+
+def rsi(close: Floats, bars: int) -> Floats:
+    """Wilder's RSI, 0 … 100, at each close; 50 where nothing moved. NaN for the first `bars`."""
+    found: Floats = np.where(_still(close, bars), 50.0, talib.RSI(close, bars))
+    return found
 
 
 def _still(close: Floats, bars: int) -> npt.NDArray[np.bool_]:

@@ -16,18 +16,22 @@ import numpy as np
 
 from modules.exchange.feed.page import PageError
 from modules.exchange.feed.reader import FeedReader
-from modules.exchange.futures_gateway import open_futures
+from modules.exchange.futures_gateway import VenueMarket, open_venue
 from modules.exchange.lanes import Lane
 from modules.exchange.types import Mode, Unavailable
-from modules.exchange.venue_binance import BinanceMarket
+from modules.exchange.venue_bybit import BybitMarket
 from modules.execution.mode import mode_file
 from modules.sentiment.board import Board as Moods
+from modules.storage.damage import StateError
+from modules.storage.settings_versions import Versions
 from modules.strategies.scalper import flow as fl
 from modules.strategies.scalper import taking
 from modules.strategies.scalper.account import Running, open_mode
+from modules.strategies.scalper.beside import EVERY_S, Beside, apart, apart_words
 from modules.strategies.scalper.board import Board
 from modules.strategies.scalper.candles import CandleDesk
-from modules.strategies.scalper.eye import STREAM_SILENT_S, Eye
+from modules.strategies.scalper.eye import Eye
+from modules.strategies.scalper.named_tasks import NamedTasks
 from modules.strategies.scalper.reasons import Code
 from modules.strategies.scalper.records import state_file
 from modules.strategies.scalper.terms import terms_of
@@ -65,12 +69,12 @@ async def live(run: ServiceRun, settings: "Settings", plain: str) -> None:
         lines.close()
 
 
-async def _market(run: ServiceRun, settings: "Settings") -> BinanceMarket | None:
+async def _market(run: ServiceRun, settings: "Settings") -> VenueMarket | None:
     """The venue, however long it takes; None when asked to stop meanwhile."""
     told = False
     while not run.stop.is_set():
         try:
-            return await open_futures(settings.futures, run.paths, lane=Lane.EXIT)
+            return await open_venue(settings.futures, run.paths, lane=Lane.EXIT)
         except Unavailable as problem:
             run.ready(waiting=str(problem))
             if not told:
@@ -79,6 +83,14 @@ async def _market(run: ServiceRun, settings: "Settings") -> BinanceMarket | None
                                todo="Nothing: stops stand on the exchange, I keep trying.")
             await run.sleep(TRY_AGAIN_S)
     return None
+
+
+def _version(run: ServiceRun) -> int:
+    """The version of optimised settings that held when this process read its settings; 0: none."""
+    try:
+        return Versions(run.paths).applied().versions.get("scalper", 0)
+    except StateError:
+        return 0  # told where the settings were read
 
 
 def warm(settings: "Settings") -> None:
@@ -96,7 +108,7 @@ def warm(settings: "Settings") -> None:
 class Scalper:
     """All of one process."""
 
-    def __init__(self, run: ServiceRun, settings: "Settings", market: BinanceMarket, lines: TradeLog) -> None:
+    def __init__(self, run: ServiceRun, settings: "Settings", market: VenueMarket, lines: TradeLog) -> None:
         self.run, self.settings, self.market, self.lines = run, settings, market, lines
         self.eyes = {symbol: Eye(symbol, settings.scalper) for symbol in settings.scalper.symbols}
         self.modes: dict[Mode, Running] = {}
@@ -105,19 +117,29 @@ class Scalper:
         self.waiting = ""
         self._candles = CandleDesk(market, settings.scalper)
         self._moods = Moods(run.paths)
+        self.version = _version(run)
         self._board = Board(self)
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._apart = apart(settings.feed.venue, settings.futures.name)
+        beside = self._apart or isinstance(market, BybitMarket)
+        self._beside = Beside(market, self.eyes, settings.scalper.elsewhere_bps, self._apart) if beside else None
+        self._tasks = NamedTasks(self._ended)
         self._failed: set[str] = set()
         self._asked_feed = 0.0
 
     async def live(self) -> None:
         """Until the stop."""
         await self._first_mode()
+        if self._apart:
+            self.run.outbox.say(mode=str(self.mode), level="warning",
+                                **apart_words(self.settings.feed.venue, self.settings.futures.name))
         self._board.write()
         self.run.ready(waiting="")
         last = {"turn": 0.0, "second": 0.0, "view": 0.0}
         steps: dict[str, tuple[float, Callable[[], None]]] = {
             "turn": (TURN_S, self._turn), "second": (SECOND_S, self._each_second), "view": (VIEW_S, self._board.write)}
+        if self._beside is not None:
+            steps["beside"] = (EVERY_S, self._look_beside)
+            last["beside"] = 0.0
         try:
             while not self.run.stop.is_set():
                 busy = self._looks()
@@ -128,9 +150,7 @@ class Scalper:
                         step()
                 await asyncio.sleep(0 if busy else IDLE_S)
         finally:
-            for task in list(self._tasks.values()):
-                task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await self._tasks.end()
             self._board.write()
             for running in self.modes.values():
                 await running.shut()
@@ -150,9 +170,15 @@ class Scalper:
                 continue
             looked = True
             if eye.look() is Code.OK and running is not None:
-                signal = eye.signal()
-                self._board.signal(signal, running.trader.offer(signal))
+                code, signal = Code.OK, eye.signal()
+                if self._beside is not None:
+                    code, signal = self._beside.priced(signal)
+                self._board.signal(signal, running.trader.offer(signal) if code is Code.OK else code)
         return looked
+
+    def _look_beside(self) -> None:
+        if self._beside is not None:
+            self.start("beside", self._beside.turn())
 
     def _blind(self) -> None:
         for eye in self.eyes.values():
@@ -178,7 +204,7 @@ class Scalper:
         if self.reader is None:
             return
         try:
-            silent = self.reader.liveness(eye.symbol).mark_age_s > STREAM_SILENT_S
+            silent = self.reader.liveness(eye.symbol).trades_silent
         except KeyError:
             return
         if silent:
@@ -220,6 +246,8 @@ class Scalper:
             running = self.modes.get(mode)
             if running is None and (mode is self.mode or await asyncio.to_thread(self._left, mode)):
                 self.modes[mode] = await open_mode(mode, self.run, self.settings, self.market, self.eyes, self.lines)
+                if self._beside is not None:
+                    self.modes[mode].trader.priced = self._beside.priced
             elif running is not None and mode is not self.mode and running.keeper.opened.is_set() and not running.busy:
                 del self.modes[mode]
                 await running.shut()
@@ -236,7 +264,10 @@ class Scalper:
         """Messages: ``flatten`` closes everything of a mode and ends its entries (body: mode, by), ``resume``."""
         for path, message in self.run.inbox.take():
             if message.kind == "flatten":
-                running = self.modes.get(Mode(message.body["mode"]))
+                mode = Mode(message.body["mode"])
+                running = self.modes.get(mode)
+                if running is None and state_file(self.run.paths, mode).load().open:
+                    continue  # its account is not opened yet: the wish waits for it
                 left = await running.trader.flatten() if running is not None else []
                 if left:
                     self.run.outbox.say("Not everything of the scalper is closed yet; it goes on",
@@ -250,22 +281,14 @@ class Scalper:
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """A task of its own, one of a name; a failure is logged, told once, and tried again by the next round."""
-        if name in self._tasks:
-            work.close()
-            return
-        task = asyncio.create_task(work, name=name)
-        self._tasks[name] = task
-        task.add_done_callback(lambda done: self._done(name, done))
+        self._tasks.start(name, work)
 
-    def _done(self, name: str, task: "asyncio.Task[None]") -> None:
-        self._tasks.pop(name, None)
-        if task.cancelled() or (problem := task.exception()) is None:
+    def _ended(self, name: str, problem: BaseException | None) -> None:
+        if problem is None:
             self._failed.discard(name)
-            return
-        if isinstance(problem, Unavailable):
+        elif isinstance(problem, Unavailable):
             log.info("%s: %s", name, problem)
-            return
-        if name not in self._failed:
+        elif name not in self._failed:
             self._failed.add(name)
             log.error("%s of the scalper failed", name, exc_info=problem)
             self.run.outbox.say(f"A part of the scalper failed ({name}); it is tried again", why=str(problem),

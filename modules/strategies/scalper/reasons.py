@@ -14,6 +14,7 @@ class Code(IntEnum):
     FLOW_NOT_WHOLE = 4
     NO_CANDLES = 5
     NO_FEED = 6
+    PRICE_ELSEWHERE = 7
     # the market
     SPREAD = 10
     QUIET = 11
@@ -43,6 +44,7 @@ WORDS: dict[Code, str] = {
     Code.FLOW_NOT_WHOLE: "the window of order flow is not full yet, or has a hole",
     Code.NO_CANDLES: "too few or too old candles for the indicators",
     Code.NO_FEED: "the market data feed does not run, or does not hear the contract",
+    Code.PRICE_ELSEWHERE: "the exchange's own price is old, or is not near the feed's, which hears another exchange",
     Code.SPREAD: "the spread is too wide",
     Code.QUIET: "too few trades",
     Code.VOLATILE: "the price moves too wildly",

@@ -15,18 +15,21 @@ class ScalperSettings(BaseModel):
     # flow windows (B3)
     flow_s: float = Field(10.0, ge=1, le=300, description="Window of order flow, trades and short volatility, market s")
     fast_s: float = Field(2.0, ge=0.2, le=60, description="Window of the tick speed, market s")
-    large_level: float = Field(4.0, gt=1, le=100, description="A resting order so many times the average level is "
-                                                                   "large")
+    large_level: float = Field(4.0, gt=1, le=100, json_schema_extra={"search_ticks": [2, 12]},
+                               description="A resting order so many times the average level is large")
     large_trade_usdt: float = Field(50_000.0, gt=0, description="A trade from this size on is large, USDT")
     max_book_age_s: float = Field(1.0, gt=0, le=10, description="A book not changed for so long is not decided on")
     # weights of the parts (B5); each part lies in -1..1
-    w_imbalance: float = Field(1.0, ge=0, le=10, description="Weight of the book's imbalance (mean of 1, 5, 10, 20"
-                                                             " levels)")
-    w_micro: float = Field(0.5, ge=0, le=10, description="Weight of the microprice's distance from the mid, in"
-                                                         " half spreads")
-    w_ofi: float = Field(1.0, ge=0, le=10, description="Weight of order-flow imbalance")
-    w_cvd: float = Field(1.0, ge=0, le=10, description="Weight of the volume delta of the window")
-    w_large: float = Field(0.5, ge=0, le=10, description="Weight of large orders, resting and traded")
+    w_imbalance: float = Field(1.0, ge=0, le=10, json_schema_extra={"search_ticks": [0, 3]},
+                               description="Weight of the book's imbalance (mean of 1, 5, 10, 20 levels)")
+    w_micro: float = Field(0.5, ge=0, le=10, json_schema_extra={"search_ticks": [0, 3]},
+                           description="Weight of the microprice's distance from the mid, in half spreads")
+    w_ofi: float = Field(1.0, ge=0, le=10, json_schema_extra={"search_ticks": [0, 3]},
+                         description="Weight of order-flow imbalance")
+    w_cvd: float = Field(1.0, ge=0, le=10, json_schema_extra={"search_ticks": [0, 3]},
+                         description="Weight of the volume delta of the window")
+    w_large: float = Field(0.5, ge=0, le=10, json_schema_extra={"search_ticks": [0, 3]},
+                           description="Weight of large orders, resting and traded")
     w_rsi: float = Field(0.5, ge=0, le=10, json_schema_extra={"search": [0, 3]},
                          description="Weight of RSI, against the move: oversold speaks for buying")
     w_macd: float = Field(0.75, ge=0, le=10, json_schema_extra={"search": [0, 3]},
@@ -48,11 +51,15 @@ class ScalperSettings(BaseModel):
     bollinger_width: float = Field(2.0, gt=0, le=6, description="Width of the bands, in standard deviations")
     atr_bars: int = Field(14, ge=2, le=100, description="Candles of ATR (Wilder)")
     # thresholds
-    buy_score: float = Field(0.35, gt=0, le=1, description="Score from which it buys; sells from minus this on")
-    min_speed: float = Field(0.5, ge=0, le=20, description="Trades a second, against the window's own mean, at least")
+    buy_score: float = Field(0.35, gt=0, le=1, json_schema_extra={"search_ticks": [0.15, 0.7]},
+                             description="Score from which it buys; sells from minus this on")
+    min_speed: float = Field(0.5, ge=0, le=20, json_schema_extra={"search_ticks": [0, 2]},
+                             description="Trades a second, against the window's own mean, at least")
     min_trades: int = Field(5, ge=0, le=10_000, description="Trades in the window, at least")
-    max_spread_bps: float = Field(3.0, gt=0, le=500, description="Widest spread, 1/100 %")
-    max_volatility_bps: float = Field(60.0, gt=0, le=5000, description="Highest short volatility, 1/100 % a window")
+    max_spread_bps: float = Field(3.0, gt=0, le=500, json_schema_extra={"search_ticks": [0.5, 10, "log"]},
+                                  description="Widest spread, 1/100 %")
+    max_volatility_bps: float = Field(60.0, gt=0, le=5000, json_schema_extra={"search_ticks": [5, 200, "log"]},
+                                      description="Highest short volatility, 1/100 % a window")
     # exits (B11)
     stop_atr: float = Field(2.5, gt=0, le=50, json_schema_extra={"search": [0.5, 6]},
                             description="Stop: so many ATR of 1m candles, within the two limits below")
@@ -71,6 +78,8 @@ class ScalperSettings(BaseModel):
     # entries
     wait_s: float = Field(3.0, gt=0, le=60, description="How long a limit entry at the best price may rest, market s")
     taker: bool = Field(True, description="Where it was not filled and still worth it at taker's fees: take")
+    elsewhere_bps: float = Field(10.0, gt=0, le=200, description="Where the feed hears another exchange than the one "
+                                 "traded on: how far their prices may be apart, basis points")
     max_chase_bps: float = Field(3.0, ge=0, le=100, description="How far such a taker may pay above the first price, "
                                                                 "1/100 %")
     # size and limits

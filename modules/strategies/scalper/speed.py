@@ -10,6 +10,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from utils.environment import to_install
+
 HERE = Path(__file__).resolve().parent
 SOURCES = ("flow.py", "rules.py", "taking.py", "terms.py")
 
@@ -18,7 +20,7 @@ def compile_rules(cache: Path) -> str:
     """Have the kernels compiled from here on; "" or the reason why they run as plain Python. Before `flow` and `rules`
     are imported."""
     if importlib.util.find_spec("numba") is None:
-        return "numba is not installed (pip install -r requirements-backtest.txt)"
+        return f"numba is not installed ({to_install('requirements-backtest.txt')})"
     if "utils.compiled" in sys.modules:
         return "" if sys.modules["utils.compiled"].COMPILED else "the rules were loaded as plain Python before"
     os.environ["COXSWAIN_COMPILED"] = "1"

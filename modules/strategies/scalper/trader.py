@@ -13,7 +13,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
@@ -23,6 +23,7 @@ import msgspec
 from modules.exchange.futures_types import FuturesMarket
 from modules.exchange.types import Mode, OrderType, PositionSide, Unavailable
 from modules.execution.controls import PerpRefusals
+from modules.execution.crashpoints import crash_point, declare
 from modules.execution.executor import Filled, NothingFilled, NotPlaced, Unresolved
 from modules.execution.futures.checklist import PerpAsk
 from modules.execution.futures.keeper import Keeper
@@ -30,12 +31,15 @@ from modules.execution.futures.plan import LegKey
 from modules.storage.json_state import JsonFile
 from modules.strategies.scalper import results, rules, sizing, words
 from modules.strategies.scalper.eye import Eye, Signal
+from modules.strategies.scalper.named_tasks import NamedTasks
 from modules.strategies.scalper.reasons import EXITS, Code
 from modules.strategies.scalper.records import LAST, ZERO, State, Trade
 from modules.strategies.scalper.settings import ScalperSettings
 from modules.strategies.scalper.trade_log import TradeLog
 
 log = logging.getLogger(__name__)
+
+declare(__name__, "trade.noted", "trade.taken", "trade.opened", "trade.closing", "trade.closed")
 
 DAY_MS = 86_400_000
 SLACK_S = 1.0
@@ -68,8 +72,9 @@ class Trader:
         self.refused: Counter[Code] = Counter()
         self.newest_refusal: Refused | None = None
         self.stopped = ""  # why this mode takes no entries
+        self.priced: Callable[[Signal], tuple[Code, Signal]] = lambda signal: (Code.OK, signal)  # see `beside`
         self._wallet_ms = 0
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks = NamedTasks(self._ended)
         self._saving = asyncio.Lock()
         self._asked_at = 0.0
 
@@ -83,7 +88,7 @@ class Trader:
         """A signal: OK where an entry begins, else why not."""
         code = self._limits(signal)
         if code is Code.OK:
-            self._start(f"enter {signal.symbol}", self._enter(signal))
+            self._tasks.start(f"enter {signal.symbol}", self._enter(signal))
         else:
             self.refused[code] += 1
         return code
@@ -121,23 +126,18 @@ class Trader:
                 return
             self.state.open[trade.id] = trade
             self.state.today += 1
-            await self._save()  # rule 1
         except Unavailable as problem:
             self._refuse(signal, Code.VENUE, str(problem))
             return
-        except OSError as problem:
-            log.error("the scalper's state cannot be written: %s", problem)
-            for born in [one.id for one in self.state.open.values() if one.symbol == signal.symbol]:
-                self._drop(signal, born)
-            self._refuse(signal, Code.DISK, str(problem))
-            return
+        noted = asyncio.create_task(self._note())  # rule 1: on disk while the desk asks its questions
         wait_s = max(self.settings.wait_s / self.desk.market.clock.speed, 0.05)
         again = await self._order(signal, trade, PerpAsk(trade.symbol, trade.side > 0, trade.quantity, OrderType.LIMIT,
-                                                         trade.price, trade.stop, trade.take), wait_s)
+                                                         trade.price, trade.stop, trade.take), wait_s, noted)
         if again:
             taken = self._taker(signal, trade, contract)
             if taken is not None:
                 self.state.open[trade.id] = taken[0]
+                crash_point("trade.taken")
                 again = await self._order(signal, taken[0], taken[1], 0.0)
         if again:
             self._drop(signal, trade.id)
@@ -162,20 +162,28 @@ class Trader:
             score=signal.score, quantity=quantity, price=price, stop=found.stop, take=found.take, parts=signal.parts,
             mood=mood)
 
-    async def _order(self, signal: Signal, trade: Trade, ask: PerpAsk, rest_s: float) -> bool:
+    async def _note(self) -> None:
+        await self._save()
+        crash_point("trade.noted")
+
+    async def _order(self, signal: Signal, trade: Trade, ask: PerpAsk, rest_s: float,
+                     *noted: "asyncio.Task[None]") -> bool:
         """Send one entry; True where nothing of it was filled and nothing is under way."""
         reason = f"{trade.word} score {trade.score:+.2f}"
+        code = Code.VENUE
         try:
-            result = await self.desk.enter(ask, trade.id, trade.id, reason, rest_s)
+            result = await self.desk.enter(ask, trade.id, trade.id, reason, rest_s, *noted)
         except (Unavailable, OSError) as problem:  # nothing was sent then
+            code = Code.DISK if isinstance(problem, OSError) else code
             result = NotPlaced("NOT_SENT", str(problem))
+        await asyncio.gather(*noted, return_exceptions=True)  # one that the desk refused before is done as well
         if isinstance(result, Filled | Unresolved):
             return False  # `turn` sees what is held
         if isinstance(result, NothingFilled):
             return True
         self._drop(signal, trade.id)
         text = result.text() if isinstance(result, PerpRefusals) else f"{result.code}: {result.text}"
-        self._refuse(signal, Code.VENUE, text)
+        self._refuse(signal, code, text)
         return False
 
     def _taker(self, signal: Signal, trade: Trade, contract: FuturesMarket) -> tuple[Trade, PerpAsk] | None:
@@ -183,8 +191,10 @@ class Trader:
         eye, own = self.eyes[signal.symbol], self.settings
         if not own.taker or eye.code is not Code.OK:
             return None
-        now = eye.signal()
-        if now.side != trade.side or not rules.worth_it(eye.terms, now.score, now.atr_bps, now.spread_bps, False):
+        code, now = self.priced(eye.signal())
+        if code is not Code.OK or now.side != trade.side:
+            return None
+        if not rules.worth_it(eye.terms, now.score, now.atr_bps, now.spread_bps, False):
             return None
         cap = trade.price * (1 + trade.side * Decimal(repr(own.max_chase_bps)) / sizing.BPS)
         cap = sizing.on_grid(cap, contract.tick, ROUND_HALF_EVEN)
@@ -213,7 +223,7 @@ class Trader:
         """Look at everything that is open. Raises Unavailable while market time is not known."""
         now_ms = self.now_ms()
         if now_ms - self._wallet_ms >= WALLET_EVERY_MS * self.desk.market.clock.speed:
-            self._start("wallet", self._wallet())
+            self._tasks.start("wallet", self._wallet())
         if not self.keeper.guarded.is_set():
             return
         self._adopt(now_ms)
@@ -261,7 +271,7 @@ class Trader:
         if trade.closing:
             plan = self.desk.books.plans.get(leg)
             if plan is not None and not plan.closing:
-                self._start(f"close {leg}", self._close(leg, trade.closing))
+                self._tasks.start(f"close {leg}", self._close(leg, trade.closing))
             return False
         eye = self.eyes.get(trade.symbol)
         known = eye is not None and eye.bid > 0
@@ -272,7 +282,8 @@ class Trader:
         if code == rules.HOLD:
             return False
         self.state.open[trade.id] = msgspec.structs.replace(trade, closing=EXITS[code])
-        self._start(f"close {leg}", self._close(leg, EXITS[code]))
+        self._tasks.start(f"close {leg}", self._close(leg, EXITS[code]))
+        crash_point("trade.closing")
         return True
 
     async def _close(self, leg: LegKey, reason: str) -> None:
@@ -287,6 +298,7 @@ class Trader:
     def _opened(self, trade: Trade, now_ms: int) -> None:
         made = msgspec.structs.replace(trade, opened_ms=now_ms, deadline_ms=now_ms + round(self.settings.hold_s * 1000))
         self.state.open[trade.id] = made
+        crash_point("trade.opened")
         self._lines.opened(made, str(self.mode))
         self._say(*words.opened(made), "", "info")
 
@@ -303,6 +315,7 @@ class Trader:
         state.free_ms[trade.symbol] = now_ms + round(wait_s * 1000)
         state.last = [*state.last, trade][-LAST:]
         self._wallet_ms = 0
+        crash_point("trade.closed")
         self._lines.closed(trade, str(self.mode))
         self._say(*words.closed(trade, state.day_pnl), "", "info")
 
@@ -343,19 +356,9 @@ class Trader:
         if self.state.day_equity <= 0:
             self.state.day_equity = self.equity
 
-    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """A task of its own, one of a name."""
-        if name in self._tasks:
-            work.close()
-            return
-        task = asyncio.create_task(work, name=name)
-        self._tasks[name] = task
-        task.add_done_callback(lambda done: self._done(name, done))
-
-    def _done(self, name: str, task: "asyncio.Task[None]") -> None:
+    def _ended(self, name: str, problem: BaseException | None) -> None:
         """A task's border: what ended it is logged; `turn` goes on from the state."""
-        self._tasks.pop(name, None)
-        if not task.cancelled() and (problem := task.exception()) is not None:
+        if problem is not None:
             log.error("%s of the scalper failed", name, exc_info=problem)
 
     async def _save(self) -> None:
@@ -372,7 +375,5 @@ class Trader:
 
     async def shut(self) -> None:
         """The process ends: orders that rest are cancelled by the desk's next start, stops stay on the venue."""
-        for task in list(self._tasks.values()):
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._tasks.end()
         await self._save_or_log()

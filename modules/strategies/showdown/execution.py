@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from modules.apikeys.api_manager import ApiManager
 from modules.exchange.futures_api import FuturesAccount
 from modules.exchange.futures_gateway import open_futures_account, streams
 from modules.exchange.lanes import Lane, in_lane
@@ -66,6 +67,7 @@ class Execution:
         self.traders: dict[Mode, Trader] = {}
         self._rows: dict[Mode, Rows] = {}
         self._accounts: list[FuturesAccount] = []
+        self._keys: list[ApiManager] = []
         self._work: list[asyncio.Task[None]] = []
         self._problems: dict[Mode, str] = {}
         self.mode = Mode.TEST
@@ -105,6 +107,8 @@ class Execution:
                 await account.close()
             except Unavailable as problem:
                 log.error("an account could not be closed: %s", problem)
+        for keys in self._keys:
+            keys.close()
 
     async def _open(self, mode: Mode) -> None:
         """One account, in the lane of exits; where it cannot be opened the other one goes on."""
@@ -113,7 +117,8 @@ class Execution:
 
     async def _opened(self, mode: Mode) -> None:
         try:
-            account = await open_futures_account(mode, self.settings.futures, self.paths, self.market, SYSTEM)
+            account = await open_futures_account(mode, self.settings.futures, self.paths, self.market, SYSTEM,
+                                                 self._further_keys() if mode is Mode.LIVE else None)
         except Unavailable as problem:
             self._problems[mode] = str(problem)
             self.voice.say("ERROR", str(mode), "The futures account cannot be opened; nothing is traded there",
@@ -136,6 +141,12 @@ class Execution:
         stream = keeper.listen(account, streams(self.settings.futures, self.market))
         if stream is not None:
             self._spawn(stream.run(), f"account stream {mode}")
+
+    def _further_keys(self) -> ApiManager:
+        """Further keys of the venue's account: they take over where one is refused (B6)."""
+        if not self._keys:
+            self._keys.append(ApiManager.open(self.settings.apikeys, self.paths))
+        return self._keys[0]
 
     def _spawn(self, work: Coroutine[object, object, None], name: str) -> None:
         self._work.append(asyncio.create_task(work, name=name))

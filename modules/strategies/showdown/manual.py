@@ -187,7 +187,9 @@ def check(kind: Kind, body: Any, price: float | None, now_ms: int) -> dict[str, 
     try:
         found = _MODELS[kind].model_validate(body)
     except ValidationError as problem:
-        lines = [_line(error) for error in problem.errors(include_url=False, include_context=False)]
+        errors = problem.errors(include_url=False, include_context=False)
+        inner = [error for error in errors if error["type"] != "too_short"]  # a list of wrong rows counts as empty
+        lines = [_line(error) for error in inner or errors]
         raise Invalid([*lines, *(one for one in _besides(kind, body) if one not in lines)]) from None
     if isinstance(found, EtfFlows):
         today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
@@ -239,7 +241,10 @@ def _json(text: str) -> Any:
 def _line(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"])
     message = str(error["msg"]).removeprefix("Value error, ").replace("a valid tuple", "a list")
+    if where == "score" and error["type"] in ("greater_than_equal", "less_than_equal"):
+        message = f"{message}, it goes from -1 (bearish) to 1 (bullish)".replace("Input", "it")
     shown = repr(error["input"])[:60] if not isinstance(error["input"], dict | list) else ""
+    shown = "" if shown.strip("'") in message else shown
     return f"{where + ': ' if where else ''}{message}{f' (it is {shown})' if shown else ''}"
 
 
@@ -291,6 +296,10 @@ def _etf_day(text: str) -> dict[str, Any]:
         else:
             flows[name.upper()] = usd
     if problems:
+        try:
+            dt.date.fromisoformat(day)
+        except ValueError:
+            problems.insert(0, f"{day[:40]!r} is no date; write e.g. 2026-11-20")
         raise Invalid(problems)
     return {"date": day, "flows": flows, "total": total}
 

@@ -7,6 +7,7 @@
 3. Emergency: once, when the quotes are used up, for what is left, as an immediate-or-cancel order capped at
    `emergency_slippage_pct` beyond the best offer; only where every condition of `emergency` holds.
 4. At the first target part is closed, then the stop goes to the entry's average. A stop never gets looser.
+The backtest calls the same functions on candles (modules/backtest/showdown.py); it simulates the venue's side only.
 """
 
 from collections.abc import Sequence
@@ -26,9 +27,9 @@ Levels = Sequence[tuple[Decimal, Decimal]]  # (price, quantity) from best to wor
 class Trade(msgspec.Struct, frozen=True, kw_only=True):
     """A decision that is followed; ``[test_]showdown_trades.json`` keeps it from before its first order.
 
-    `worst` is the zone's end farthest from the stop; `stop` the stop that is meant now; `leave` what stays after the
-    first target (None: not reached); `entering`: quotes still go out, `entered`: how that ended; `closing`: why it
-    is to end.
+    `worst` is the zone's end farthest from the stop; `stop` the stop that is meant now; `stays` what the order that
+    waits at the first target leaves, `leave` the same once that target was reached (None: not yet); `entering`: quotes
+    still go out, `entered`: how that ended; `closing`: why it is to end.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     entering: bool = True
     entered: str = ""
     entered_ms: int = 0
+    stays: Decimal | None = None
     leave: Decimal | None = None
     part_done: bool = False
     closing: str = ""
@@ -210,6 +212,11 @@ class Close(NamedTuple):
     why: str
 
 
+def part_of(held: Decimal, units: Units, settings: TradeSettings) -> Decimal:
+    """What is closed at the first target of `held`, in whole steps (rule 4); zero where the position is too small."""
+    return (held * Decimal(str(settings.tp1_share_pct)) / 100 // units.step) * units.step
+
+
 def due(trade: Trade, held: Decimal, average: Decimal, mark: Decimal, now_ms: int, units: Units,
         settings: TradeSettings) -> Part | Even | Close | None:
     """What is to be done with a position of `held` (above zero) at `average`, the mark price given (rule 4)."""
@@ -221,8 +228,7 @@ def due(trade: Trade, held: Decimal, average: Decimal, mark: Decimal, now_ms: in
         if trade.leave is not None:
             return Part(trade.leave)
         if trade.sign * (mark - trade.tp1) >= 0:
-            part = (held * Decimal(str(settings.tp1_share_pct)) / 100 // units.step) * units.step
-            return Part(held - part)
+            return Part(held - part_of(held, units, settings))
         return None
     even = to_tick(average, units.tick, down=not trade.long)
     return Even(even) if trade.sign * (even - trade.stop) > 0 else None

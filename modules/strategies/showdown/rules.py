@@ -35,13 +35,19 @@ def _check(code: str, good: bool, said: str) -> Check:
 
 
 def _data_fresh(case: Case) -> Check:
-    bad = [f"{name} {one.state} ({one.why})" for name, one in sorted(case.inputs.items())
-           if one.required and one.state != "live"]
-    return _check("DATA_FRESH", not bad, "; ".join(bad) or "candles, funding and open interest are fresh")
+    """Each input once; those that lack for one and the same reason together."""
+    causes: dict[str, list[str]] = {}
+    for name, one in case.inputs.items():
+        if one.required and one.state != "live":
+            causes.setdefault(f"{one.state} ({one.why})", []).append(name.replace("_", " "))
+    bad = [f"{', '.join(names)} {cause}" for cause, names in causes.items()]
+    waived = [name.replace("_", " ") for name, one in case.inputs.items() if one.state == "waived"]
+    return _check("DATA_FRESH", not bad, "; ".join(bad) or "required data is fresh"
+                  + (f"; waived: {', '.join(waived)}" if waived else ""))
 
 
 def _contract_known(case: Case) -> Check:
-    return _check("CONTRACT_KNOWN", case.contract, "the venue's limits of the contract are known" if case.contract
+    return _check("CONTRACT_KNOWN", case.contract, "the contract's limits are known" if case.contract
                   else "the venue's limits of the contract are not known")
 
 
@@ -85,7 +91,8 @@ def _structure(name: str) -> SideRule:
         code = f"STRUCTURE_{name.upper()}"
         if frame is None:
             return _check(code, False, f"{name} cannot be read")
-        labels = "-".join(one.label or "?" for one in frame.swings[-2:]) or "no swings"
+        last = {one.kind: one.label or "?" for one in frame.swings}  # the newest high and the newest low make the trend
+        labels = "-".join(last[kind] for kind in ("high", "low") if kind in last) or "no swings"
         broken = ", broken" if frame.broken else ""
         return _check(code, frame.trend == ("up" if side > 0 else "down"), f"{name} {frame.trend} ({labels}{broken})")
     return rule
@@ -121,8 +128,8 @@ def _liquidations(case: Case, side: int) -> Check:
     if score is None:
         return Check("LIQUIDATIONS", "neutral", "no live liquidation map")
     where = "below" if side > 0 else "above"
-    said = (f"a pool {where} was just swept" if mode == "swept" else "pools ahead pull this way")
-    return _check("LIQUIDATIONS", side * score > 0, f"{score:+.2f}; wants: {said}")
+    wants = f"a pool swept {where}" if mode == "swept" else "pools ahead that pull"
+    return _check("LIQUIDATIONS", side * score > 0, f"{score:+.2f}, wants {wants}")
 
 
 def _etf(case: Case, side: int) -> Check:
@@ -134,7 +141,8 @@ def _etf(case: Case, side: int) -> Check:
 def _trap(case: Case, side: int) -> Check:
     mine = case.flow.trap_side == ("longs" if side > 0 else "shorts")
     return _check("TRAP", not (mine and case.flow.trap_index > 0.5),
-                  f"index {case.flow.trap_index:.2f}, of {case.flow.trap_side}")
+                  f"index {case.flow.trap_index:.2f}" + ("" if case.flow.trap_side == "none" else
+                                                         f", of {case.flow.trap_side}"))
 
 
 GATES: tuple[Gate, ...] = (_data_fresh, _contract_known, _account_readable, _day_drawdown, _week_drawdown, _no_warnings,

@@ -21,7 +21,7 @@ def snapshot(inputs: Inputs, settings: ShowdownSettings) -> Snapshot:
     told = {name: tuple(map(tuple, inputs.bars[name][-CANDLES_TOLD:, :6].tolist())) for name in frames}
     made = Snapshot(symbol=inputs.symbol, ms=inputs.ms, price=_price(inputs.bars.get("1m"), fresh),
                     session=indicators.session(inputs.ms), timeframes=frames, candles=told,
-                    inputs={name: fresh[f"candles_{name}"] for name in TIMEFRAMES})
+                    inputs={name: fresh[name] for name in map("candles_{}".format, TIMEFRAMES)})
     return msgspec.structs.replace(made, hash=digest(made))
 
 

@@ -4,7 +4,7 @@ One writer, the service. ``[test_]showdown_trades.json`` is written before the f
 each step that must not be forgotten; ``[test_]showdown_history.json`` holds every trade that ended.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -109,6 +109,16 @@ def sent(entries: Iterable[Entry]) -> Sent:
             filled += entry.executed.quantity
             quote += entry.executed.quote
     return Sent(quotes, emergencies, filled, quote / filled if filled else ZERO)
+
+
+def fills_of(trade: Trade, entries: Iterable[Entry], fills: Sequence[Fill]) -> list[Fill]:
+    """The leg's fills from the first one of the trade's own orders on, whatever a clock said; where none is known by
+    its order, those since the decision.
+    """
+    orders = {entry.answer.order_id for entry in entries if entry.answer is not None and entry.answer.order_id}
+    first = next((place for place, fill in enumerate(fills) if fill.order_id in orders), None)
+    return list(fills[first:]) if first is not None else [
+        fill for fill in fills if fill.market_ms >= trade.decided_ms]
 
 
 def ended(trade: Trade, entries: Iterable[Entry], fills: Iterable[Fill], funding: Decimal) -> Ended | None:

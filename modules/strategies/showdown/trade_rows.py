@@ -11,6 +11,7 @@ from typing import Any
 from modules.exchange.futures_types import Wallet
 from modules.exchange.types import Fill, Mode
 from modules.execution.futures.desk import FuturesDesk
+from modules.execution.intents import CONDITIONAL
 from modules.execution.journal import Entry
 
 Put = Callable[[str, list[dict[str, Any]]], None]
@@ -55,9 +56,10 @@ class Rows:
 
     def _order(self, entry: Entry) -> dict[str, Any]:
         intent, done, answer = entry.intent, entry.executed, entry.answer
-        guard = intent.leg in ("stop", "take")
+        guard = intent.leg in CONDITIONAL
         cause = f" · decision {intent.cause}" if intent.cause else ""
-        kind = {"stop": "STOP_MARKET", "take": "TAKE_PROFIT_MARKET"}.get(intent.leg, str(intent.type))
+        kind = {"stop": "STOP_MARKET", "take": "TAKE_PROFIT_MARKET", "part": "TAKE_PROFIT_MARKET"}.get(
+            intent.leg, str(intent.type))
         return {"account": self.account, "client_id": intent.id, "system": "showdown", "venue": self._venue,
                 "mode": str(self._mode), "symbol": intent.symbol, "leg": intent.leg, "side": str(intent.side),
                 "type": kind, "reduce_only": intent.reduce_only, "status": _status(entry), "quantity": intent.quantity,

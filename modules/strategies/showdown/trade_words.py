@@ -11,6 +11,7 @@ from typing import Any, Literal
 from modules.execution.futures.plan import Word
 from modules.strategies.showdown.positions import Trade
 from modules.strategies.showdown.trade_book import Ended
+from modules.strategies.showdown.words import because
 from modules.supervision.outbox import Level, Outbox
 
 Class = Literal["ERROR", "RISK", "ORDERS"]
@@ -59,15 +60,17 @@ class Voice:
     def opened(self, trade: Trade, quantity: str, average: str, how: str) -> None:
         """An entry that is over, with something filled."""
         self.say("ORDERS", trade.mode, f"{name(trade)} opened: {quantity} at {average}",
-                 f"Stop {trade.stop:f} and target {trade.tp2:f} stand on the exchange; entry: {how}. {trade.reason}",
-                 f"Nothing. At {trade.tp1:f} part is closed and the stop goes to the entry. /closebtc closes it now",
+                 f"Stop {trade.stop:f}, targets {trade.tp1:f} (a part) and {trade.tp2:f} stand on the exchange; "
+                 f"entry: {how}; {because(trade.reason)}",
+                 f"Nothing. After {trade.tp1:f} the stop goes to the entry. /closebtc closes it now",
                  level="trade", key=f"showdown-open-{trade.id}")
 
-    def part(self, trade: Trade, stays: str) -> None:
-        """The first target."""
-        self.say("ORDERS", trade.mode, f"{name(trade)}: first target {trade.tp1:f} reached",
-                 f"Part was closed, {stays} stay; the stop goes to the entry", "Nothing", level="trade",
-                 key=f"showdown-part-{trade.id}")
+    def part(self, trade: Trade, stays: str, late: bool) -> None:
+        """The first target; `late`: reached while the program was down, closed at the market after it."""
+        when = " while the program was down" if late else ""
+        self.say("ORDERS", trade.mode, f"{name(trade)}: first target {trade.tp1:f} reached{when}",
+                 f"Part was closed{' at the market now' if late else ''}, {stays} stay; the stop goes to the entry",
+                 "Nothing", level="trade", key=f"showdown-part-{trade.id}")
 
     def ended(self, one: Ended) -> None:
         """A trade that is over."""

@@ -2,8 +2,8 @@
 
 1. A trade is on disk before its first order leaves; its id is the cause of all its entry orders, so that after a crash
    the journal tells how many quotes went out and what they filled. Nothing is ordered while the end of one is open.
-2. The first target is written (`leave`) before its order, the stop's move is held against the plan on disk: each step
-   is done again after a crash until it is done, and never twice.
+2. The first target waits on the exchange (`first_target`); reached, it is written (`leave`) before anything else. The
+   stop's move is held against the plan on disk: each step is done again after a crash until it is done, never twice.
 3. A trade is over once the keeper has dropped its leg: the venue and our fills both say that it is flat.
 4. Entries wait for the account to be read and set as it must be; exits and guards wait for nobody.
 """
@@ -16,13 +16,15 @@ from decimal import Decimal
 
 import msgspec
 
+from modules.exchange.futures_types import Position
 from modules.exchange.types import Mode, Unavailable
 from modules.execution.crashpoints import crash_point, declare
 from modules.execution.futures.keeper import Keeper
-from modules.execution.futures.plan import LegKey
+from modules.execution.futures.plan import LegKey, Plan
 from modules.execution.journal import Entry
 from modules.strategies.showdown import positions, trade_book
 from modules.strategies.showdown.chase import Chase
+from modules.strategies.showdown.first_target import FirstTarget
 from modules.strategies.showdown.positions import ZERO, Close, Even, Part, Refusal, Trade, Units
 from modules.strategies.showdown.records import Decision
 from modules.strategies.showdown.settings import ShowdownSettings
@@ -31,7 +33,7 @@ from modules.strategies.showdown.trade_words import Voice, name
 
 log = logging.getLogger(__name__)
 
-declare(__name__, "trade.written", "part.written", "part.reduced", "part.done", "even.done", "trade.over")
+declare(__name__, "trade.written", "part.reduced", "part.done", "even.done", "trade.over")
 
 FRESH_S = 15.0  # figures of the account older than this move nothing
 LOOPS_KEPT = 600
@@ -46,6 +48,8 @@ class Trader:
         self.desk, self.voice = keeper.desk, voice
         self.active = False
         self.stopping = False
+        self.target = FirstTarget(self.desk, settings, self._alter, book.trades.open.values())
+        self._altering = asyncio.Lock()
         self._offered: dict[str, Decision] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._loops: list[float] = []
@@ -61,7 +65,7 @@ class Trader:
         trade = self.book.trades.open.get(symbol)
         if trade is None:
             return f"{symbol}: nothing is held by system C"
-        await self._keep(msgspec.structs.replace(trade, closing=trade.closing or why))
+        await self._alter(trade, closing=trade.closing or why)
         return f"{name(trade)} is being closed"
 
     async def run(self) -> None:
@@ -115,9 +119,15 @@ class Trader:
         for symbol, decision in list(self._offered.items()):
             if await self._take(decision) and self._offered.get(symbol) is decision:
                 del self._offered[symbol]
-        for trade in list(self.book.trades.open.values()):
+        for symbol in list(self.book.trades.open):
+            trade = self.book.trades.open.get(symbol)
+            if trade is not None and trade.entering:
+                await self._aim(trade, f"{symbol} target")  # beside the chase: what is filled has its target
+                trade = self.book.trades.open.get(symbol)  # the chase may have ended meanwhile
+            if trade is None:
+                continue
             if self._working(trade):
-                if trade.entering and (trade.closing or not self.active):
+                if trade.entering and not self._may_enter(trade.symbol):
                     await self._cancel(trade)
                 continue
             if trade.entering:
@@ -136,7 +146,8 @@ class Trader:
             return False
         against = self._against(found)
         if isinstance(found, Refusal) or against:
-            await asyncio.to_thread(self.book.pass_over, decision.symbol, decision.ms)
+            async with self._altering:
+                await asyncio.to_thread(self.book.pass_over, decision.symbol, decision.ms)
             if decision.symbol not in self.book.trades.open:
                 why = against if isinstance(found, Trade) else f"{found.code}: {found.said}"
                 self.voice.say("ORDERS", str(self.mode), f"{decision.symbol}: a decision was not followed", why,
@@ -169,27 +180,29 @@ class Trader:
         trade = self.book.trades.open.get(trade.symbol, trade)
         now = self.desk.market.clock.now_ms()
         sent = trade_book.sent(self.entries(trade))
-        trade = msgspec.structs.replace(trade, entering=False, entered=done.why, entered_ms=now)
-        await self._keep(trade)
+        why = "the first target was reached" if trade.leave is not None else done.why
+        trade = await self._alter(trade, entering=False, entered=why, entered_ms=now)
         if sent.filled:
             emergency = f"; {', '.join(done.emergency)} spoke against an emergency fill" if done.emergency else ""
             self.voice.opened(trade, f"{sent.filled:f}", f"{sent.average:.2f}",
-                              f"{done.why}, {sent.quotes} quotes{emergency}")
+                              f"{why}, {sent.quotes} quote{'s' if sent.quotes != 1 else ''}{emergency}")
             return
         told = f" ({', '.join(done.emergency)} spoke against an emergency fill)" if done.emergency else ""
         self.voice.refused(trade, done.why + told)
 
     def _may_enter(self, symbol: str) -> bool:
         trade = self.book.trades.open.get(symbol)
-        return not self.stopping and self.active and trade is not None and not trade.closing
+        return not self.stopping and self.active and trade is not None and not trade.closing and trade.leave is None
 
     async def _follow(self, trade: Trade) -> None:
         """Rules 2 and 3."""
+        if self._at_work(f"{trade.symbol} target"):
+            return
         leg = self.leg(trade)
         held = self.desk.positions.get(leg)
         if held is None or held.long != trade.long:
             if leg not in self.desk.books.plans and not any(entry.open for entry in self.entries(trade)):
-                await self._end(trade, leg)
+                self._work(trade, self._end(trade, leg))
             return
         if time.monotonic() - self.desk.read_at > FRESH_S:
             return
@@ -198,46 +211,62 @@ class Trader:
                             self.settings)
         plan = self.desk.books.plans.get(leg)
         if isinstance(act, Part):
-            self._work(trade, self._part(trade, leg, act.leave))
+            if not self.target.lags(trade, abs(held.quantity)):
+                self._work(trade, self._part(trade, leg, act.leave))
         elif isinstance(act, Even):
             self._work(trade, self._even(trade, leg, act.stop))
         elif isinstance(act, Close):
             self._work(trade, self._close(trade, leg, act.why))
         elif plan is not None and not plan.closing and (plan.stop, plan.take) != (trade.stop, trade.tp2):
             self._work(trade, self._even(trade, leg, trade.stop))  # written, and not yet carried out
+        else:
+            await self._aim(trade, trade.symbol)
+
+    async def _aim(self, trade: Trade, work: str) -> None:
+        """Have the first target stand on the exchange for what is held (`first_target`)."""
+        leg = self.leg(trade)
+        held, plan = self.desk.positions.get(leg), self.desk.books.plans.get(leg)
+        if held is None or held.long != trade.long or plan is None or self._at_work(work):
+            return
+        if self.target.wanted(trade, plan, held, await self.units(trade.symbol)):
+            self._work(trade, self._place(trade, plan, held), work)
+
+    async def _place(self, trade: Trade, plan: Plan, held: Position) -> None:
+        market = (await self.desk.market.contracts())[trade.symbol]
+        await self.target.aim(trade, plan, held, await self.units(trade.symbol), market)
 
     async def _part(self, trade: Trade, leg: LegKey, leave: Decimal) -> None:
-        if trade.leave is None:
-            trade = msgspec.structs.replace(trade, leave=leave)
-            await self._keep(trade)
-            crash_point("part.written")
+        """What is held beyond `leave` is closed; by the exchange's own order where that was taken meanwhile."""
+        if trade.leave is None and not await self.target.ours(trade, self.desk.books.plans.get(leg), leave):
+            return
         out = await self.desk.reduce(leg, leave, "first target")
         crash_point("part.reduced")
         if out.flat:
-            await self._keep(msgspec.structs.replace(trade, part_done=True))
+            await self._alter(trade, part_done=True)
             crash_point("part.done")
-            self.voice.part(trade, f"{leave:f}")
+            self.voice.part(trade, f"{leave:f}", trade.id in self.target.late)
 
     async def _even(self, trade: Trade, leg: LegKey, stop: Decimal) -> None:
         if leg not in self.desk.books.plans:
             return
-        await self._keep(msgspec.structs.replace(trade, stop=stop))
+        await self._alter(trade, stop=stop)
         await self.desk.move(leg, stop, trade.tp2)
         crash_point("even.done")
 
     async def _close(self, trade: Trade, leg: LegKey, why: str) -> None:
         if not trade.closing:
-            await self._keep(msgspec.structs.replace(trade, closing=why))
+            await self._alter(trade, closing=why)
         await self.desk.close(leg, why)
 
     async def _end(self, trade: Trade, leg: LegKey) -> None:
         books = self.desk.books
-        fills = [fill for fill in books.ledgers[leg.side].fills(trade.symbol) if fill.market_ms >= trade.decided_ms]
-        rows = books.cash.rows if books.cash is not None else ()
+        fills = trade_book.fills_of(trade, self.entries(trade), books.ledgers[leg.side].fills(trade.symbol))
+        rows = await self.desk.account.incomes(trade.decided_ms)  # the books may not have read the last of them yet
         funding = sum((row.amount for row in rows if row.kind == "FUNDING_FEE" and row.symbol == trade.symbol
                        and row.market_ms >= trade.decided_ms), ZERO)
         told = trade_book.ended(trade, self.entries(trade), fills, funding)
-        await asyncio.to_thread(self.book.end, trade, told)
+        async with self._altering:
+            await asyncio.to_thread(self.book.end, trade, told)
         crash_point("trade.over")
         if told is not None:
             self.voice.ended(told)
@@ -260,7 +289,18 @@ class Trader:
         return Units(market.tick, market.step, market.min_notional, market.taker_fee)
 
     async def _keep(self, trade: Trade) -> None:
-        await asyncio.to_thread(self.book.keep, trade)
+        async with self._altering:
+            await asyncio.to_thread(self.book.keep, trade)
+
+    async def _alter(self, trade: Trade, **changes: object) -> Trade:
+        """A change of the trade as it is now, durable; what others changed meanwhile stays. Raises OSError."""
+        async with self._altering:
+            now = self.book.trades.open.get(trade.symbol)
+            if now is None or now.id != trade.id:  # it is over
+                return trade
+            now = msgspec.structs.replace(now, **changes)
+            await asyncio.to_thread(self.book.keep, now)
+            return now
 
     async def _cancel(self, trade: Trade) -> None:
         """Take back the quote that rests; the executor sees its end (X9)."""
@@ -269,13 +309,16 @@ class Trader:
                 await self.desk.account.cancel(trade.symbol, entry.intent.id)
 
     def _working(self, trade: Trade) -> bool:
-        task = self._busy.get(trade.symbol)
+        return self._at_work(trade.symbol)
+
+    def _at_work(self, key: str) -> bool:
+        task = self._busy.get(key)
         return task is not None and not task.done()
 
-    def _work(self, trade: Trade, work: Coroutine[object, object, None]) -> None:
+    def _work(self, trade: Trade, work: Coroutine[object, object, None], key: str = "") -> None:
         """Something that takes its time, once at a time for a contract; the loop goes on."""
-        task: asyncio.Task[None] = asyncio.create_task(work, name=f"showdown {self.mode} {trade.symbol}")
-        self._busy[trade.symbol] = task
+        task: asyncio.Task[None] = asyncio.create_task(work, name=f"showdown {self.mode} {key or trade.symbol}")
+        self._busy[key or trade.symbol] = task
         task.add_done_callback(_told)
 
 

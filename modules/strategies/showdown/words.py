@@ -4,6 +4,11 @@ from modules.strategies.showdown.positions import Trade
 from modules.strategies.showdown.records import Decision, Flow
 
 SIGNALS_ONLY = "Signals only: no order is sent (setting showdown.trade)."
+_FLAT = {"data_fresh": "data missing or stale", "contract_known": "contract not known",
+         "account_readable": "account not readable", "day_drawdown": "day drawdown at its limit",
+         "week_drawdown": "week drawdown at its limit", "no_warnings": "a warning stands",
+         "risk_score": "risk too high", "no_conflict": "intervals contradict each other", "no_setup": "no setup",
+         "low_confidence": "low confidence", "size_too_small": "size too small", "levels": "no stop and targets fit"}
 _NAMES = {"long": "LONG", "short": "SHORT", "flat": "FLAT"}
 
 
@@ -16,10 +21,16 @@ def what_follows(decision: Decision, trades: bool = True, held: bool = False) ->
     return "Nothing is opened." if decision.action == "flat" else f"The {decision.mode} account follows it."
 
 
+def flat_because(reason: str) -> str:
+    """A flat decision's code in words."""
+    code = reason.removeprefix("flat_")
+    return _FLAT.get(code, code.replace("_", " "))
+
+
 def headline(decision: Decision) -> str:
     """One line: what was decided."""
     if decision.action == "flat":
-        return f"{decision.symbol}: FLAT ({decision.reason.removeprefix('flat_').upper()})"
+        return f"{decision.symbol}: FLAT, {flat_because(decision.reason)}"
     zone = decision.entry_zone or ("?", "?")
     return (f"{decision.symbol}: {_NAMES[decision.action]} in {zone[0]}–{zone[1]}, stop {decision.sl}, "
             f"targets {decision.tp1} and {decision.tp2}")
@@ -44,13 +55,25 @@ def size_line(decision: Decision) -> str:
     if decision.action == "flat":
         return ""
     capped = f", held down by {decision.capped_by}" if decision.capped_by else ""
-    return (f"Size {decision.position_size_usdt} USDT ({decision.quantity}), at risk {decision.risk_usdt} USDT "
-            f"with fees{capped}; confidence {decision.confidence:.2f}, risk level {decision.risk_level} of 5")
+    asset = decision.symbol.removesuffix("USDT")
+    size, risk = float(decision.position_size_usdt), float(decision.risk_usdt)
+    return (f"Size {size:,.0f} USDT ({decision.quantity} {asset}), at risk {risk:,.2f} USDT with fees{capped}; "
+            f"confidence {decision.confidence:.2f}, risk level {decision.risk_level} of 5")
 
 
 def chain(decision: Decision) -> list[str]:
-    """The chain of reasons."""
-    return list(decision.reasons) or [decision.reason]
+    """The chain of reasons; a gate that shut is told by what is wrong, not by its name."""
+    found = []
+    for reason in decision.reasons or (decision.reason,):
+        code, colon, rest = reason.partition(": ")
+        found.append(f"{_FLAT.get(code.lower(), code)}{colon}{rest}")
+    return found
+
+
+def because(reason: str) -> str:
+    """The code of a trade's reason in words, e.g. ``trend_up_multi_tf_with_etf_support``."""
+    trend, several, support = reason.partition("_multi_tf")
+    return f"{trend}{' on 5m and 15m' if several else ''}{support}".replace("_", " ")
 
 
 def flow_lines(flow: Flow) -> list[str]:

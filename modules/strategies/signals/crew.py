@@ -14,7 +14,7 @@ from modules.storage.sql.database import DatabaseAway
 from modules.storage.sql.tables import signals as signals_table
 from modules.storage.sql.writer import Writer
 from modules.strategies.signals import control, picture, stats, universe
-from modules.strategies.signals.desk import STREAM_SILENT_S, Desk
+from modules.strategies.signals.desk import Desk
 from modules.strategies.signals.follower import Follower
 from modules.strategies.signals.ledger import Ledger
 from modules.strategies.signals.market import MarketNow
@@ -81,7 +81,7 @@ class Parts:
         not trade any more are closed at their last price."""
         for symbol in self.follower.symbols:
             try:
-                silent = self.reader.liveness(symbol).mark_age_s > STREAM_SILENT_S
+                silent = self.reader.liveness(symbol).trades_silent
                 self.unheard.pop(symbol, None)
             except KeyError:
                 self._unheard(symbol, now_ms)

@@ -24,7 +24,6 @@ from modules.strategies.signals.settings import SignalSettings
 
 STEP_MS = 900_000
 SAMPLES, SAMPLE_MS = 300, 3000
-STREAM_SILENT_S = 4.0  # markPrice comes every second on the same line as the trades
 MARKET_SLACK_MS = 2000
 
 
@@ -87,7 +86,7 @@ class Desk:
         try:
             view = self.source.book(symbol, max(20, self.settings.levels))
             self._take_trades(watch, view)
-            mark_age_s = self.source.liveness(symbol).mark_age_s
+            silent = self.source.liveness(symbol).trades_silent
         except (KeyError, Torn):
             watch.suspect = True
             return self._refuse(symbol, Refusal.BOOK_STALE, 0.0) if symbol in self.universe else None
@@ -108,7 +107,7 @@ class Desk:
         if abs(lean) <= self.settings.imbalance:  # the usual case, without the cost of candles
             self.rearm(watch, now_ms)
             return self._refuse(symbol, Refusal.IMBALANCE, lean)
-        if mark_age_s > STREAM_SILENT_S:
+        if silent:
             watch.suspect = True
         if watch.suspect or not window.whole(now_ms):
             return self._refuse(symbol, Refusal.FLOW_NOT_WHOLE, lean)

@@ -19,6 +19,7 @@ import msgspec
 from modules.exchange.streams.backoff import Backoff
 from modules.strategies.signals.follow import Rules, result
 from modules.strategies.signals.records import Signal
+from utils.environment import to_install
 
 log = logging.getLogger(__name__)
 PREFIX = "coxswain:signals"
@@ -75,7 +76,8 @@ class Realtime:
             from redis.asyncio import Redis
             from redis.exceptions import RedisError
         except ImportError:
-            log.error("REDIS_URL is set, but the redis package is not installed (pip install -r requirements-sql.txt)")
+            log.error("REDIS_URL is set, but the redis package is not installed (%s)",
+                      to_install("requirements-sql.txt"))
             return
         redis: Redis = Redis.from_url(self._url, socket_timeout=2.0, socket_connect_timeout=2.0)
         backoff = Backoff(1.0, 30.0)

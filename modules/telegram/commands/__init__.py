@@ -6,6 +6,7 @@ from modules.telegram.command import Command
 from modules.telegram.commands import (
     apikeys,
     backtest,
+    balance,
     crew,
     dashboard,
     data,
@@ -31,8 +32,8 @@ from modules.telegram.commands import (
 
 def all_commands(services: Sequence[str]) -> tuple[Command, ...]:
     """The commands; `services` are the names a person may ask logs of."""
-    return (*crew.COMMANDS, *risk.COMMANDS, *futures.COMMANDS, *grid.COMMANDS, *positions.COMMANDS, *reconcile.COMMANDS,
-            *reports.COMMANDS,
+    return (*crew.COMMANDS, *risk.COMMANDS, *futures.COMMANDS, *grid.COMMANDS, *positions.COMMANDS, *balance.COMMANDS,
+            *reconcile.COMMANDS, *reports.COMMANDS,
             *backtest.COMMANDS, *market.COMMANDS, *signals.COMMANDS, *scalper.COMMANDS,
             *apikeys.COMMANDS, *showdown.COMMANDS,
             *why.COMMANDS, *state.commands(services), *mode.COMMANDS, *training.COMMANDS, *model.COMMANDS,

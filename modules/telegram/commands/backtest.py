@@ -23,6 +23,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TAIL = 400
 _EXAMPLE = code("/backtest hype 30 trail_fall_pct=2") + " is an example."
 _SAID = 600
+_WRONG_ARGUMENT = 2
 
 
 @dataclass
@@ -42,7 +43,8 @@ class Asked:
         found += [f"--since={since}"] if since else []
         found += [f"--until={self.dates[1]}"] if len(self.dates) > 1 else []
         found += ["--symbols", *self.symbols] if self.symbols else []
-        return found + [f"--set={change}" for change in self.changes]
+        return found + [f"--{change.replace('_', '-', 1)}" if change.startswith("lot_usdt=") else f"--set={change}"
+                        for change in self.changes]
 
 
 def read(text: str) -> Asked:
@@ -76,25 +78,27 @@ async def backtest(context: Context, request: Request) -> Answer:
     if asked.strategy == "cancel":
         return await cancel(context, Request(request.sender, request.role, {"what": KIND}, request.progress))
     span = await context.read(lambda: collected(context.paths.market_data))
-    if span is None or span[1] - span[0] < LEAST_DAYS * DAY_MS:
+    few = span is None or span[1] - span[0] < LEAST_DAYS * DAY_MS
+    if few and asked == Asked():
         raise Refusal(_too_little(span))
     await request.progress(lines(f"Backtest of {b(asked.strategy)} begins …", "/cancel stops it."))
     try:
-        ended = await context.runs.run(KIND, asked.argv(span[1]), context.paths, request.sender.name, request.progress)
+        argv = asked.argv(span[1] if span else DAY_MS * asked.days)
+        ended = await context.runs.run(KIND, argv, context.paths, request.sender.name, request.progress)
     except Occupied as other:
         raise Refusal(lines(b("A backtest is under way."), esc(other), "→ /cancel ends it.")) from None
     if ended.cancelled:
         return Answer(lines(b("Backtest cancelled."), "Nothing was kept."))
+    if few and ended.code != _WRONG_ARGUMENT:  # what was asked is judged first, then what there is to test it on
+        raise Refusal(_too_little(span))
     if ended.code:
         raise Refusal(_failed(ended))
     return await _told(context, json.loads(ended.out))
 
 
 def _failed(ended: Ended) -> str:
-    said = ended.said.strip() or f"It ended with code {ended.code} and said nothing; /logs bot may know more."
-    reason = said if ended.code == 1 else said.splitlines()[-1]  # a wrong argument: the last line says which
-    reason = reason.removeprefix("No backtest: ").removeprefix(f"bot.py {KIND}: error: argument ")
-    few = "no candle lies between" in said
+    reason = ended.problem().removeprefix("No backtest: ")
+    few = "no candle lies between" in reason
     return lines(b("No backtest."), esc(reason[-_SAID:]),
                  "→ Give other days; /backtest alone takes all candles there are." if few
                  else f"→ {_EXAMPLE}")
@@ -199,7 +203,8 @@ def day(ms: int) -> str:
 
 COMMANDS = (
     Command("backtest", "The live rules on past candles, with a picture", Group.REPORTS, backtest, Role.OWNER, args=(
-        Arg("what", "text", "[hype|rsi] [days, or first and last day] [name=value …]: hype 30 trail_fall_pct=2"),)),
+        Arg("what", "text", "[hype|rsi|scalper|grid] [days, or first and last day] [name=value …]: "
+                            "hype 30 trail_fall_pct=2"),)),
     Command("cancel", "End a long backtest or search", Group.REPORTS, cancel, Role.OWNER, args=(
         Arg("what", "text", "backtest or optimize; default: whatever is under way"),)),
 )

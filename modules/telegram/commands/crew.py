@@ -1,6 +1,7 @@
 """Starting and stopping: /startbot /stopbot /stopall /restartbot /restartloop.
 
-Positions are guarded whenever there are any (A17): /stopbot leaves the tracker on, /stopall asks first.
+Positions are guarded whenever there are any (A17): /stopbot leaves the tracker on, /stopall asks first. Positions of
+grids are left with their stops (on the exchange; a TEST grid's on paper), and named.
 """
 
 from collections.abc import Sequence
@@ -9,8 +10,9 @@ from decimal import Decimal
 from modules.exchange.types import Mode
 from modules.strategies.hype.records import Position
 from modules.supervision.status import ServiceStatus
+from modules.telegram import grids_held
 from modules.telegram.command import Answer, Command, Group, Preview, Refusal, Request
-from modules.telegram.context import SCANNER, TRACKER, TRAINER, Context
+from modules.telegram.context import GRID, SCANNER, TRACKER, TRAINER, Context
 from modules.telegram.markup import b, esc, lines
 from modules.telegram.stats import exposure
 from utils.figures import duration, money, plural
@@ -30,6 +32,20 @@ def exposure_lines(held: dict[Mode, list[Position]]) -> list[str]:
             names = ", ".join(position.symbol for position in positions[:6]) + (" …" if len(positions) > 6 else "")
             found.append(f"{b(mode)}: {plural(len(positions), 'position')}, {money(total)} USDT: {esc(names)}")
     return found
+
+
+async def grid_lines(context: Context) -> tuple[list[str], list[str]]:
+    """(what grids hold, a line each; marks that a preview stands on). A database that is away is said, never "none"."""
+    told, marks, _ = await grids_left(context)
+    return told, marks
+
+
+async def grids_left(context: Context) -> tuple[list[str], list[str], list[str]]:
+    """The same, and what becomes of it once every service is stopped."""
+    found, away = await context.read(context.grids.seen)
+    told = grids_held.exposure_lines(found, context.settings.gridlive.user)
+    return (told + ([grids_held.AWAY.format(esc(away))] if away else []), grids_held.marks(found),
+            grids_held.left_lines(found, context.settings))
 
 
 def venue(context: Context) -> str:
@@ -53,6 +69,17 @@ def stake(context: Context, mode: Mode) -> str:
     if mode is Mode.TEST:
         return "paper money"
     return "🔴 account at the simulated exchange" if context.settings.exchange.name == "simulated" else "🔴 REAL MONEY"
+
+
+def futures_stake(context: Context, mode: Mode) -> str:
+    """The same of the futures account, which is at another exchange than the spot one."""
+    if mode is Mode.TEST:
+        return "paper money"
+    futures = context.settings.futures
+    if futures.name == "simulated":
+        return "🔴 account at the simulated exchange" + (", spoken to as Bybit" if futures.speaks == "bybit" else "")
+    tests = futures.bybit_testnet if futures.speaks == "bybit" else futures.testnet
+    return f"🔴 {'test network' if tests else 'REAL MONEY'} at {futures.speaks.capitalize()}"
 
 
 async def startbot(context: Context, request: Request) -> Answer:
@@ -96,33 +123,44 @@ async def stopbot(context: Context, request: Request) -> Answer:
     kept = await context.crew.stop(SCANNER, TRACKER)
     held = await context.read(lambda: open_positions(context))
     learning = "The trainer goes on learning; /stoptrain stops it." if context.running(TRAINER) else None
+    grids = [*(await grid_lines(context))[0], "The grid robot goes on; /stopgrid stops it."] if context.running(GRID) \
+        else []
     if TRACKER in kept:
         return Answer(lines(b("Scanner stopped; the tracker goes on guarding."), *exposure_lines(held),
                             "Nothing more is bought. The tracker ends when the last position is sold.", learning,
-                            "→ /sellall sells now, /stopall stops the guard as well, /startbot goes on."))
+                            *grids, "→ /sellall sells now, /stopall stops the guard as well, /startbot goes on."))
     return Answer(lines(b("Scanner and tracker stopped."), "No positions are open. Nothing is bought or sold.",
-                        learning, "→ /startbot starts them again."))
+                        learning, *grids, "→ /startbot starts them again."))
 
 
 async def stopall_preview(context: Context, request: Request) -> Preview | None:
     held = await context.read(lambda: open_positions(context))
-    if not any(held.values()):
+    grids, marks, left = await grids_left(context)
+    if not any(held.values()) and not grids:
         return None
-    marks = sorted(position.id for positions in held.values() for position in positions)
-    return Preview(lines(b("Stop everything with positions open?"), *exposure_lines(held),
-                         "Their stops and targets live in the tracker, not on the exchange: "
-                         "nobody would sell them until the next start.",
-                         "To stop buying only: /stopbot."), ",".join(marks), "Stop all, unguarded")
+    marks += sorted(position.id for positions in held.values() for position in positions)
+    bare = ("Their stops and targets live in the tracker, not on the exchange: "
+            "nobody would sell them until the next start.") if any(held.values()) else None
+    only = "/stopbot stops buying only" if any(held.values()) else None
+    close = "/stopgrid close closes the grid first" if grids else None
+    return Preview(lines(b(f"[{context.mode()}] Stop everything with positions open?"), *exposure_lines(held), bare,
+                         *grids, *left,
+                         f"→ {'; '.join(one for one in (only, close) if one)}."), ",".join(marks),
+                   "Stop all, unguarded" if bare else "Stop all, leave with stops")
 
 
 async def stopall(context: Context, request: Request) -> Answer:
     held = await context.read(lambda: open_positions(context))
+    grids, _, grids_stay = await grids_left(context)
     await context.crew.stop_all()
     left = [status.title for status in context.crew.status(False) if status.state not in ("stopped", "crash-loop")]
     if left:
         raise Refusal(lines(b("Not everything stopped: ") + esc(", ".join(left)), "→ /status, then /stopall again."))
     guard = [*exposure_lines(held), "⚠️ Unguarded until the next /startbot."] if any(held.values()) else []
-    return Answer(lines(b("Everything is stopped."), *guard, "I still listen.", "→ /startbot starts the crew again."))
+    if grids:
+        guard += [*grids, *grids_stay, "→ /startgrid goes on with them."]
+    return Answer(lines(b(f"[{context.mode()}] Everything is stopped."), *guard, "I still listen.",
+                        "→ /startbot starts the crew again."))
 
 
 async def restartbot(context: Context, request: Request) -> Answer:

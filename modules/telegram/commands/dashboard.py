@@ -54,8 +54,8 @@ async def new_password(context: Context, request: Request) -> Answer:
 async def password_preview(context: Context, request: Request) -> Preview | None:
     if context.settings.dashboard.password.get_secret_value():
         raise Refusal("The password is set by DASHBOARD_PASSWORD; change it there, then /service dashboard restart.")
-    return Preview(lines(b("Make a new password for the dashboard?"), "Everybody who used the old one is logged out."),
-                   "", "Make a new one")
+    return Preview(lines(b("Make a new password for the dashboard?"),
+                         "Everybody is logged out, those who came by a link too."), "", "Make a new one")
 
 
 def _service_command(services: tuple[str, ...]) -> Command:

@@ -89,7 +89,7 @@ async def backup(context: Context, request: Request) -> Answer:
         "In it: positions, histories, intents, risk state, paper account, candidates, models, test mode.",
         "Not in it: keys (.env) and settings (YAML), logs, candles, waiting messages.",
         *(esc(f"Note: {note}") for note in made.notes),
-        "→ Copy it to another place. Restore: python scripts/restore.py FILE (docs/OPERATION.md)."))
+        "→ Copy it to another place. Restore: python scripts/restore.py FILE (docs/OPERATIONS.md)."))
 
 
 COMMANDS = (

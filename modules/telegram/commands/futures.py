@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from modules.exchange.types import Mode
 from modules.telegram.command import Answer, Arg, Command, Group, Preview, Refusal, Request, Role
-from modules.telegram.commands.crew import stake
+from modules.telegram.commands.crew import futures_stake
 from modules.telegram.commands.futures_view import FuturesScope, futures_scopes
 from modules.telegram.context import Context
 from modules.telegram.markup import b, esc, lines
@@ -57,7 +57,7 @@ async def _open(context: Context, request: Request) -> Leg:
 
 
 def _stake(context: Context, scope: FuturesScope) -> str:
-    return f"At stake: {stake(context, scope.mode)}."
+    return f"At stake: {futures_stake(context, scope.mode)}."
 
 
 def _post(context: Context, request: Request, scope: FuturesScope, kind: str, leg: str) -> str | None:

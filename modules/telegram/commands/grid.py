@@ -6,7 +6,6 @@ from pydantic import ValidationError
 
 from modules.exchange.types import Mode, Unavailable
 from modules.storage.sql.database import DatabaseAway
-from modules.storage.vault import VaultError
 from modules.strategies.grid.live.view import SideView, View, state_of, view
 from modules.strategies.grid.settings import GridSettings
 from modules.strategies.grid.state import SessionState
@@ -16,14 +15,21 @@ from modules.strategies.grid.worst_case import End, WorstCase
 from modules.telegram.command import Answer, Arg, Button, Command, Group, Preview, Refusal, Request, Role
 from modules.telegram.commands.crew import troubles
 from modules.telegram.context import SIMULATOR, Context
+from modules.telegram.grids_held import on_paper
 from modules.telegram.markup import b, esc, lines, pre
 from utils.figures import duration, money, plural, price
+from utils.vault import VaultError
 
 if TYPE_CHECKING:
     from modules.strategies.grid.live import standalone
 
 SERVICE = "grid"
 BARS = 72
+#: why a side opens nothing, by the case of `reconcile.py`
+BLOCKED = {"GREW": "somebody else opened more on the exchange", "STRANGE": "somebody else opened it on the exchange",
+           "SHRANK": "somebody else closed a part of it", "GONE": "it was closed from outside",
+           "AVERAGE_DIFFERS": "its average on the exchange is not ours: somebody else traded",
+           "WRONG_MODE": "the account's position or margin mode is not the agreed one"}
 Known = tuple[Session, bytes | None, dict[str, Any], int]
 ARGS = (Arg("symbol", "symbol", "Contract; default: TRADING_SYMBOL"),
         Arg("lot", "float", "First lot, in the contract's coin; default: BASE_LOT", low=0),
@@ -70,7 +76,13 @@ async def _needed(context: Context) -> tuple[Session, SessionState, View]:
     return session, state, view(state, facts, GridSettings.model_validate(session.settings))
 
 
-def _stake(context: Context, mode: Mode) -> str:
+def _word(context: Context, seen: View) -> str:
+    """The mode of the grid's account, which need not be that of new entries."""
+    return seen.word or str(context.mode())
+
+
+def stake(context: Context, mode: Mode) -> str:
+    """What is at stake in a mode, said loudly where it is real."""
     bitget = context.settings.bitget
     if mode is Mode.TEST:
         return "Bitget demo" if bitget.demo else "paper money"
@@ -93,8 +105,10 @@ def _chosen(context: Context, request: Request) -> GridSettings:
     try:
         return GridSettings.model_validate({**context.settings.grid.model_dump(), **given})
     except ValidationError as wrong:
-        told = [str(one["msg"]).removeprefix("Value error, ") for one in wrong.errors(include_url=False)]
-        raise Refusal(lines(b("These settings make no grid."), *map(esc, told))) from None
+        told = [" ".join((*map(str, one["loc"]), str(one["msg"]).removeprefix("Value error, ")))
+                for one in wrong.errors(include_url=False)]
+        raise Refusal(lines(b(f"[{context.mode()}] These settings make no grid; nothing was started."),
+                            *map(esc, told), "→ /settings grid shows what is set.")) from None
 
 
 async def _proposal(context: Context, request: Request, accept: str = "") -> "standalone.Proposal":
@@ -107,7 +121,8 @@ async def _proposal(context: Context, request: Request, accept: str = "") -> "st
     try:
         return await standalone.propose(context.settings, context.paths, context.mode(), chosen, accept)
     except Unavailable as problem:
-        raise Refusal(lines(b("The worst case cannot be reckoned now."), esc(str(problem)))) from None
+        raise Refusal(lines(b(f"[{context.mode()}] The worst case cannot be reckoned; nothing was started."),
+                            esc(str(problem)))) from None
 
 
 def _table(case: WorstCase) -> str:
@@ -121,20 +136,26 @@ def _table(case: WorstCase) -> str:
 
 
 async def start_preview(context: Context, request: Request) -> Preview | Answer:
-    known = await _known(context)
+    known, mode = await _known(context), context.mode()
     if known is not None and known[0].wanted is not Wanted.STOPPED:
+        word = str(known[2].get("mode") or mode)
+        own = "It keeps its own settings; /stopgrid close ends it first." if request.values else None
         if known[0].wanted is Wanted.RUNNING:
-            return await _again(context, known[0])
-        return Preview(lines(b(f"[{context.mode()}] Let the grid on {esc(known[0].symbol)} open orders again?"),
-                             "→ /grid shows it."), "resume", "Go on")
-    found, mode = await _proposal(context, request), context.mode()
+            return await _again(context, known[0], word, own)
+        if word != mode.value:
+            raise Refusal(lines(b(f"[{word}] The grid on {esc(known[0].symbol)} is {known[0].wanted.lower()}."),
+                                f"→ /stopgrid ends it; then /startgrid begins in {mode}."))
+        if _resumes(known):
+            return Preview(lines(b(f"[{word}] Let the grid on {esc(known[0].symbol)} open orders again?"), own,
+                                 "→ /grid shows it."), "resume", "Go on")
+    found = await _proposal(context, request)
     start, case = found.start, found.start.figures
-    head = (f"[{mode}] Start a grid on {case.symbol}? {_stake(context, mode)}, balance {money(case.balance)} USDT, "
+    head = (f"[{mode}] Start a grid on {case.symbol}? {stake(context, mode)}, balance {money(case.balance)} USDT, "
             f"price {price(float(case.price))}, leverage {case.leverage}")
     told = [b(head), "If the price runs to the last order of a side (funding and fees included):", _table(case),
             f"The daily MAX_LOSS {'closes earlier' if found.settings.max_loss else 'is not set'}."]
     if start.impossible:
-        return Answer(lines(*told, b("It cannot start:"), *map(esc, start.impossible)))
+        return Answer(lines(*told, b("It cannot start, whatever risk is accepted:"), *map(esc, start.impossible)))
     if start.figures.safe:
         return Preview(lines(*told, "✅ Within the limits."), "safe", "Start the grid")
     return Preview(lines(*told, b("⚠️ It breaks limits:"), *(f"• {esc(one)}" for one in case.unsafe),
@@ -142,33 +163,44 @@ async def start_preview(context: Context, request: Request) -> Preview | Answer:
                    f"unsafe {len(case.unsafe)}", "Accept the risk and start")
 
 
-async def _again(context: Context, session: Session) -> Answer:
+def _resumes(known: Known | None) -> bool:
+    """Whether a start lets a grid go on that holds something; one that is flat is proven and begun anew."""
+    if known is None or known[0].wanted not in (Wanted.PAUSED, Wanted.DRAINING):
+        return False
+    state = state_of(known[1]) if known[1] is not None else SessionState()
+    return bool(state.buy.entries or state.sell.entries or state.pending or state.closing)
+
+
+async def _again(context: Context, session: Session, word: str, own: str | None) -> Answer:
     if context.running(SERVICE):
-        return Answer(lines(b(f"The grid on {esc(session.symbol)} is running."),
+        return Answer(lines(b(f"[{word}] The grid on {esc(session.symbol)} is running."), own,
                             "→ /grid shows it, /stopgrid stops it."))
     trouble = troubles(await context.crew.start(SERVICE))
     if trouble:
         raise Refusal(trouble)
-    return Answer(lines(b(f"The grid on {esc(session.symbol)} goes on where it was."), "→ /grid shows it."))
+    return Answer(lines(b(f"[{word}] The grid on {esc(session.symbol)} goes on where it was."), "→ /grid shows it."))
 
 
 async def startgrid(context: Context, request: Request) -> Answer:
     from modules.strategies.grid.live import standalone  # with what it loads: only when it is needed
     known, mode = await _known(context), context.mode()
     who = request.sender.name or request.sender.channel
-    user = context.settings.gridlive.user
-    if known is not None and known[0].wanted in (Wanted.PAUSED, Wanted.DRAINING):
+    user, accepted = context.settings.gridlive.user, None
+    if _resumes(known):
         await _with_store(context, lambda store: store.sessions.want(user, Wanted.RUNNING, who))
     else:
         await request.progress("Reckoning the worst case …")
         found = await _proposal(context, request, f"{who} by /startgrid")
         if not found.start.allowed:
-            raise Refusal(lines(b("It cannot start."), *map(esc, found.start.impossible)))
+            raise Refusal(lines(b(f"[{mode}] It cannot start."), *map(esc, found.start.impossible)))
+        if found.start.accepted:
+            accepted = f"The risk was accepted; noted: {esc(found.start.accepted)}."
         await _with_store(context, lambda store: standalone.begin(store, context.settings, mode, found, who))
     trouble = troubles(await context.crew.start(SERVICE))
     if trouble:
         raise Refusal(trouble)
-    return Answer(lines(b(f"[{mode}] The grid is on."), "It reads balance and positions first; the first order of a "
+    return Answer(lines(b(f"[{mode}] The grid is on."), accepted,
+                        "It reads balance and positions first; the first order of a "
                         "side waits for its signal.", "→ /grid shows it, /stopgrid stops it."))
 
 
@@ -179,15 +211,29 @@ async def stop_preview(context: Context, request: Request) -> Preview | Answer:
     session, _, seen = await _needed(context)
     close = request.text("how", "leave") == "close"
     if session.wanted is Wanted.STOPPED and not close:
-        return Answer(lines(b("The grid is stopped."), *_exposure(seen), "→ /startgrid starts it."))
+        return Answer(lines(b(f"[{_word(context, seen)}] The grid is stopped."), *_exposure(seen),
+                            "→ /startgrid starts it."))
     what = ("Close everything of the grid at the market, then stop it?" if close else
             "Stop the grid and leave its positions?")
     notes = (["Both sides are closed, cancelled first, and seen flat twice."] if close else
-             ["Positions stay, each side with its stop on the exchange; nothing takes profits meanwhile.",
-              "→ /stopgrid close closes them instead."])
+             [_left(context, seen), "→ /stopgrid close closes them instead."] if _holds(seen) else [])
     held = len(seen.buy.entries), len(seen.sell.entries)
-    return Preview(lines(b(f"[{seen.word or context.mode()}] {what}"), *_exposure(seen), *notes), f"{close} {held}",
+    return Preview(lines(b(f"[{_word(context, seen)}] {what}"), *_exposure(seen), *notes), f"{close} {held}",
                    "Close and stop" if close else "Stop and leave")
+
+
+def _holds(seen: View) -> bool:
+    return bool(seen.buy.entries or seen.sell.entries)
+
+
+def _left(context: Context, seen: View) -> str:
+    """What guards a grid that nobody trades."""
+    if not _holds(seen):
+        return "It holds nothing."
+    if on_paper(seen.word, context.settings):
+        return ("Positions stay on paper; nobody looks at their stops until the next start, and a stop that was passed "
+                "fills at the price of then.")
+    return "Positions stay, each side with its stop on the exchange; nothing takes profits meanwhile."
 
 
 def _exposure(seen: View) -> list[str]:
@@ -201,6 +247,8 @@ def _exposure(seen: View) -> list[str]:
 async def stopgrid(context: Context, request: Request) -> Answer:
     who, user = request.sender.name or request.sender.channel, context.settings.gridlive.user
     close = request.text("how", "leave") == "close"
+    _, _, seen = await _needed(context)
+    word = _word(context, seen)
     order = Order.FLATTEN if close else None
     # A worker takes only what is wanted: a grid that is closed drains, and is stopped when it is flat.
     wanted = Wanted.DRAINING if close else Wanted.STOPPED
@@ -209,9 +257,10 @@ async def stopgrid(context: Context, request: Request) -> Answer:
         trouble = troubles(await context.crew.start(SERVICE))
         if trouble:
             raise Refusal(trouble)
-        return Answer(lines(b("Closing everything of the grid."), "It opens nothing more.",
+        return Answer(lines(b(f"[{word}] Closing everything of the grid."), "It opens nothing more.",
                             "→ /grid shows when it is flat, /stopgrid ends it then."))
-    return Answer(lines(b("The grid stops."), "Positions keep their stops on the exchange.", "→ /startgrid goes on."))
+    return Answer(lines(b(f"[{word}] The grid stops."), _left(context, seen),
+                        "→ /startgrid goes on."))
 
 
 # -- show -------------------------------------------------------------------------------------------------------------
@@ -222,12 +271,12 @@ async def grid(context: Context, request: Request) -> Answer:
     rows = [f"{'':<11}{'BUY':>12}{'SELL':>12}"]
     for name, show in (("orders", lambda one: f"{len(one.entries)}/{one.most}"),
                        ("size", lambda one: f"{one.quantity:g}"), ("average", lambda one: _price(one.average)),
-                       ("result", lambda one: f"{one.result:+.2f}"),
+                       ("result", lambda one: money(one.result, signed=True) if one.entries else "–"),
                        ("next", lambda one: _price(one.next_price)), ("stop", lambda one: _price(one.stop)),
                        ("liquidation", lambda one: _price(one.liquidation))):
         rows.append(f"{name:<11}{show(seen.buy):>12}{show(seen.sell):>12}")
     text = lines(
-        b(f"[{seen.word or context.mode()}] Grid {esc(seen.symbol)}: {seen.mode}"), _price_line(seen), pre(rows),
+        b(f"[{_word(context, seen)}] Grid {esc(seen.symbol)}: {seen.mode}"), _price_line(seen), pre(rows),
         f"Break-even {_price(seen.break_even)} · signal {seen.signal}",
         f"Day {money(seen.day)} USDT · closed {money(seen.realised - seen.fees)} USDT after {money(seen.fees)} fees, "
         f"{plural(seen.trades, 'position')} closed, {seen.wins} at a profit", *_warnings(context, session, seen))
@@ -251,20 +300,24 @@ def _price_line(seen: View) -> str:
 def _warnings(context: Context, session: Session, seen: View) -> list[str]:
     found = []
     if not context.running(SERVICE):
-        found.append("⚠️ No worker runs; this is its last word, stops stand on the exchange. → /startgrid")
+        found.append(f"⚠️ No worker runs; this is its last word. {_left(context, seen)} → /startgrid")
     if session.wanted is Wanted.STOPPED:
         found.append("It is stopped. → /startgrid")
     for one in (seen.buy, seen.sell):
         if one.blocked:
             name = "buy" if one.side > 0 else "sell"
-            found.append(f"⛔ {name.upper()}: {esc(one.blocked)}; no new levels. → /gridack {name} leave, or adopt")
+            found.append(f"⛔ {name.upper()}: {_why(one)}; no new levels. → /gridack {name} leave, or adopt")
         if one.entries and one.stop is None:
-            found.append(f"⚠️ {'BUY' if one.side > 0 else 'SELL'} has no stop on the exchange.")
+            found.append(f"⚠️ {'BUY' if one.side > 0 else 'SELL'} has no stop.")
     if seen.problem:
         found.append(f"⚠️ {esc(seen.problem)}")
     if seen.refusal:
         found.append(f"Not opened now: {esc(seen.refusal)}")
     return found
+
+
+def _why(one: SideView) -> str:
+    return esc(BLOCKED.get(one.blocked, one.blocked))
 
 
 async def _picture_spec(context: Context, seen: View) -> dict[str, Any]:
@@ -296,12 +349,13 @@ async def ack_preview(context: Context, request: Request) -> Preview | Answer:
     _, _, seen = await _needed(context)
     one = seen.buy if request.text("side") == "buy" else seen.sell
     if not one.blocked:
-        return Answer(lines(b(f"Nothing waits to be acknowledged on the {request.text('side').upper()} side."),
+        return Answer(lines(b(f"[{_word(context, seen)}] Nothing waits to be acknowledged on the "
+                              f"{request.text('side').upper()} side."),
                             "→ /grid"))
     adopt = request.text("answer", "leave") == "adopt"
     what = ("It becomes an entry of the grid, which will close it." if adopt else
             "It stays outside: the grid never touches it.")
-    return Preview(lines(b(f"[{seen.word}] {request.text('side').upper()}: {esc(one.blocked)}. Acknowledge?"), what,
+    return Preview(lines(b(f"[{seen.word}] {request.text('side').upper()}: {_why(one)}. Acknowledge?"), what,
                          "New levels of this side go on afterwards."), one.blocked, "Acknowledge")
 
 
@@ -310,7 +364,9 @@ async def gridack(context: Context, request: Request) -> Answer:
     who, user = request.sender.name or request.sender.channel, context.settings.gridlive.user
     await _with_store(context, lambda store: store.sessions.say(user, Order.ACKNOWLEDGE, body, who))
     late = None if context.running(SERVICE) else "No worker runs; it is read when one does."
-    return Answer(lines(b("Acknowledged."), late, f"Read within {duration(context.settings.gridlive.lease_s / 3)}. "
+    _, _, seen = await _needed(context)
+    return Answer(lines(b(f"[{_word(context, seen)}] Acknowledged."), late,
+                        f"Read within {duration(context.settings.gridlive.lease_s / 3)}. "
                         "→ /grid shows the side."))
 
 

@@ -5,8 +5,7 @@ import msgspec
 from modules.exchange.types import Unavailable
 from modules.learning import cards, catalog, gate, modelfiles
 from modules.learning.cards import Card
-from modules.learning.jobs import summary
-from modules.learning.modelfiles import FEEDBACK, Manifest, NoneNow
+from modules.learning.modelfiles import FEEDBACK, Manifest, NoneNow, summary
 from modules.learning.trees import BadModel
 from modules.learning.validation import Interval
 from modules.market import universe

@@ -15,13 +15,15 @@ from modules.telegram.markup import b, code, esc, lines
 KIND = "optimize"
 OPTIONS = {"trials": "--trials", "folds": "--folds", "objective": "--objective", "space": "--space", "fix": "--fix",
            "since": "--since", "until": "--until", "symbols": "--symbols", "name": "--name",
-           "mintrades": "--min-trades", "top": "--top"}
+           "mintrades": "--min-trades", "top": "--top", "lotusdt": "--lot-usdt"}
 # Services that read the settings of a strategy, and how they take new ones; the others' are those of system A.
-OWN = {"signals": ("signals", "/stopsignals, then /startsignals")}
+OWN = {"signals": ("signals", "/stopsignals, then /startsignals"),
+       "scalper": ("scalper", "/stopscalper, then /startscalper"),
+       "grid": ("grid", "/restartloop; the next /startgrid takes them, a running grid keeps its own")}
 WHEN = ("Services take settings when they start. Open positions keep targets and first stop; the trailing distance and "
         "the longest hold change for them too.")
-USAGE = ("/optimize [STRATEGY] [trials=N] [objective=sharpe] [space=NAME=LOW:HIGH] [fix=NAME=VALUE] · /optimize list · "
-         "/optimize apply N · /optimize rollback · /optimize stop")
+USAGE = ("/optimize [STRATEGY] [ticks] [trials=N] [objective=sharpe] [space=NAME=LOW:HIGH] [fix=NAME=VALUE] · "
+         "/optimize list · /optimize apply N · /optimize rollback · /optimize stop")
 MOST_TRIALS = 20_000
 MOST_SHOWN = 8
 
@@ -80,9 +82,10 @@ async def _search(context: Context, request: Request, words: list[str]) -> Answe
     if ended.cancelled:
         return Answer(lines(b("The search was stopped."), "Finished trials are kept: the same command goes on."))
     if ended.code != 0:
-        last = [line.removeprefix("No optimisation: ") for line in ended.said.splitlines() if line.strip()][-6:]
-        raise Refusal(lines(b("No optimisation."), esc("\n".join(last) or f"it ended with code {ended.code}"),
-                            _way_out(argv[1], ended.said), f"Usage: {code(USAGE)}"))
+        problem = ended.problem()
+        last = [line.removeprefix("No optimisation: ") for line in problem.splitlines()][-6:]
+        raise Refusal(lines(b("No optimisation."), esc("\n".join(last)),
+                            _way_out(argv[1] == "signals" or "--ticks" in argv, problem), f"Usage: {code(USAGE)}"))
     try:
         found = json.loads(ended.out.splitlines()[-1])
     except (ValueError, IndexError):
@@ -90,13 +93,13 @@ async def _search(context: Context, request: Request, words: list[str]) -> Answe
     return told(found)
 
 
-def _way_out(strategy: str, said: str) -> str | None:
+def _way_out(on_ticks: bool, said: str) -> str | None:
     """Where more data come from, where they were missing."""
-    if strategy in OWN and ("recording" in said or "days" in said or "no such file" in said):
+    if on_ticks and ("recording" in said or "days" in said or "no such file" in said or "no depth message" in said):
         return ("→ Frames come from the feed's recorder while it runs (RECORDER_ON, RECORDER_MOST_MB, "
                 "RECORDER_KEEP_DAYS).")
     return (f"→ Candles come from what the bot has collected; {code('bot.py data download')} fetches more."
-            if "candle" in said else None)
+            if "candle" in said and "data download" not in said else None)
 
 
 def arguments(words: list[str]) -> list[str]:
@@ -109,6 +112,9 @@ def arguments(words: list[str]) -> list[str]:
     argv = ["optimize", strategy]
     for word in words:
         name, sign, value = word.partition("=")
+        if word.lower() == "ticks":  # what the feed has recorded
+            argv.append("--ticks")
+            continue
         if not sign or name.lower() not in OPTIONS or not value:
             raise Refusal(lines(f"{esc(repr(word[:60]))} cannot be read.", f"Usage: {code(USAGE)}"))
         if name.lower() == "trials" and not (value.isdecimal() and 1 <= int(value) <= MOST_TRIALS):

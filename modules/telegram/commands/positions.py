@@ -1,10 +1,9 @@
-"""Positions and money: /tracked /testtracked /sell /sellall /resync /cleartracked /balance.
+"""Positions: /tracked /testtracked /sell /sellall /resync /cleartracked.
 
 The tracker alone orders and writes (one writer): these commands leave messages in its inbox.
 """
 
 from decimal import Decimal
-from typing import Any
 
 from modules.exchange.types import Mode
 from modules.execution.findings import ChangeKind
@@ -245,33 +244,12 @@ async def cleartracked(context: Context, request: Request) -> Answer:
     return Answer(lines(b(f"[{mode}] Dropping {plural(len(symbols), 'token')}."), late, "The tracker tells it here."))
 
 
-async def balances(context: Context, mode: Mode) -> dict[str, Any]:
-    """Balances and their value in USDT from the account itself, by a worker process. Raises Unavailable."""
-    return await context.worker("balance", {"mode": mode.value})
-
-
-async def balance(context: Context, request: Request) -> Answer:
-    mode = asked_mode(context, request)
-    told = await balances(context, mode)
-    rows = [f"{asset}: {quantity(entry['total'])}"
-            + (f" ≈ {money(Decimal(entry['usdt']))}" if entry["usdt"] is not None and asset != "USDT" else "")
-            + (f", {quantity(entry['locked'])} in orders" if Decimal(entry["locked"]) else "")
-            for asset, entry in told["balances"].items()]
-    source = "paper account" if mode is Mode.TEST else told["venue"]
-    unpriced = told["unpriced"]
-    return Answer(lines(b(f"[{mode}] Balance: {money(Decimal(told['equity']))} USDT"), f"Source: {esc(source)}", "",
-                        *map(esc, rows[:25]), f"… and {len(rows) - 25} more" if len(rows) > 25 else None,
-                        f"Without a price: {esc(', '.join(unpriced))}" if unpriced else None,
-                        f"⚠️ {esc(told['note'])}" if told["note"] else None))
-
-
 _PAGE_ARG = Arg("page", "int", low=1, high=9999)
 _SYMBOL_ARG = Arg("symbol", "symbol", "e.g. PEPE or PEPEUSDT", required=True)
 COMMANDS = (
     Command("tracked", "Open positions", Group.TRADING, tracked, Role.VIEWER, args=(MODE_ARG, _PAGE_ARG)),
     Command("testtracked", "Open positions in test mode", Group.TRADING, only_test(tracked), Role.VIEWER,
             args=(_PAGE_ARG,)),
-    Command("balance", "What the account holds", Group.TRADING, balance, Role.VIEWER, args=(MODE_ARG,)),
     Command("sell", "Sell one token at market", Group.TRADING, sell, args=(_SYMBOL_ARG,), preview=sell_preview,
             money=True),
     Command("sellall", "Sell everything at market", Group.TRADING, sellall, args=(MODE_ARG,), preview=sellall_preview,

@@ -10,7 +10,7 @@ from modules.exchange.types import Mode, Unavailable
 from modules.strategies.hype.records import Activity, Position
 from modules.telegram import stats
 from modules.telegram.command import Answer, Arg, Command, Group, Request, Role
-from modules.telegram.commands.crew import stake
+from modules.telegram.commands.crew import grid_lines, stake
 from modules.telegram.commands.positions import MODE_ARG, asked_mode, held_in, only_test, other_mode, pager
 from modules.telegram.context import Context
 from modules.telegram.market_now import market_now
@@ -84,6 +84,7 @@ async def summary(context: Context, request: Request) -> Answer:
         f"Worst {esc(_named(every.worst))}" if every.worst and every.worst.pnl < 0 else None, "",
         *_open_lines(book.held),
         f"{other_mode(mode)} also holds {plural(len(other), 'position')}." if other else None,
+        *(await grid_lines(context))[0],
         None if every.trades or book.held else "→ /why says why nothing was bought.",
     )
     if not book.ledger.realised:

@@ -14,7 +14,7 @@ from modules.execution import risk_commands
 from modules.execution.risk import measures, standing
 from modules.execution.risk_state import Command as Word
 from modules.execution.risk_state import Limit, Measure, RiskState, Trading, Unreadable
-from modules.strategies.hype.risk_words import moment
+from modules.execution.risk_words import moment
 from modules.telegram.command import Answer, Arg, Command, Group, Handler, Preview, Previewer, Request, Role
 from modules.telegram.commands.crew import exposure_lines, stake, stopall, troubles
 from modules.telegram.commands.futures_view import FuturesScope, futures_scopes

@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 from modules.exchange.types import Mode
+from modules.storage.settings_versions import Versions
 from modules.strategies.scalper.records import VIEW, state_file
 from modules.strategies.scalper.words import ENDS, reasons, signed
 from modules.telegram.command import Answer, Arg, Button, Command, Group, Preview, Refusal, Request, Role
-from modules.telegram.commands.crew import stake, troubles
+from modules.telegram.commands.crew import futures_stake, troubles
 from modules.telegram.context import Context
 from modules.telegram.markup import b, esc, lines
 from utils.figures import duration, money, pct, plural, price, quantity, when
@@ -29,7 +30,7 @@ async def startscalper(context: Context, request: Request) -> Answer:
     if own.w_sentiment:  # it trades without as well; what is not known counts for nothing
         await context.crew.start("sentiment")
     return Answer(lines(
-        b(f"[{mode}] Scalper is running: {stake(context, mode)}."),
+        b(f"[{mode}] Scalper is running: {futures_stake(context, mode)}."),
         f"It trades {esc(', '.join(own.symbols))}: at most {money(own.max_position_usdt)} USDT a position, "
         f"{own.most_open} at once, {own.trades_a_day} a day; {own.risk_pct:g}% of equity at risk in each.",
         f"Stop and target stand on the exchange; longest hold {duration(own.hold_s)}.",
@@ -42,10 +43,12 @@ async def stop_preview(context: Context, request: Request) -> Preview | Answer |
         return None
     held = await _open(context)
     if not held:
-        return Answer(lines(b("The scalper holds nothing."), "→ /stopscalper stops it."))
+        return Answer(lines(b(f"[{context.mode()}] The scalper holds nothing, in TEST as in LIVE."),
+                            "There is nothing to close. → /stopscalper stops it."))
     rows = [f"{b(mode)}: {one['word']} {esc(one['symbol'])} {quantity(float(one['filled'] or one['quantity']))}, "
             f"{money(float(one['quantity']) * float(one['price']))} USDT" for mode, one in held]
-    return Preview(lines(b("Close everything of the scalper at market, and enter nothing more?"), *rows),
+    modes = ", ".join(sorted({mode for mode, _ in held}))
+    return Preview(lines(b(f"[{modes}] Close everything of the scalper at market, and enter nothing more?"), *rows),
                    ";".join(one["id"] for _, one in held), "Close everything")
 
 
@@ -54,10 +57,8 @@ async def stopscalper(context: Context, request: Request) -> Answer:
     if request.text("what") == "close" and held:
         for mode in sorted({mode for mode, _ in held}):
             context.post(SERVICE, "flatten", {"mode": mode, "by": request.sender.name or request.sender.channel})
-        if not context.running(SERVICE):
-            return Answer(lines(b("The scalper does not run; it closes when it starts."), "→ /startscalper"))
-        return Answer(lines(b(f"Closing {plural(len(held), 'position')} at market."),
-                            "Nothing is entered any more. → /scalper shows when all is flat; then /stopscalper."))
+        return _closing(context, held)
+    coming = _coming(context)
     await context.crew.stop(SERVICE)
     left = [f"{b(mode)} {esc(one['symbol'])}: SL {esc(one['stop'])}, TP {esc(one['take'])}" for mode, one in held]
     note = None
@@ -65,11 +66,36 @@ async def stopscalper(context: Context, request: Request) -> Answer:
         paper = any(mode == Mode.TEST.value for mode, _ in held)
         note = ("LIVE stops and targets stay on the exchange; the longest hold counts again after the next start."
                 + (" TEST positions are looked at again then." if paper else ""))
-    return Answer(lines(b("Scalper stopped."), *left, note, "→ /startscalper starts it again."))
+    was = "It had ended and was being started again; that is called off." if coming else None
+    return Answer(lines(b(f"[{context.mode()}] Scalper stopped."), was, *left, note,
+                        "→ /startscalper starts it again."))
+
+
+def _coming(context: Context) -> bool:
+    """It is not at work, but the supervisor is about to start it (again)."""
+    status = context.service(SERVICE)
+    return status is not None and status.state in ("starting", "backoff", "stuck")
+
+
+def _closing(context: Context, held: list[tuple[str, dict[str, Any]]]) -> Answer:
+    """What becomes of a wish to close everything, by the state of the process that has to do it."""
+    modes = ", ".join(sorted({mode for mode, _ in held}))
+    many = plural(len(held), "position")
+    if context.running(SERVICE):
+        return Answer(lines(b(f"[{modes}] Closing {many} at market."),
+                            "Nothing is entered any more. → /scalper shows when all is flat; then /stopscalper."))
+    guards = "Stops and targets of LIVE stay on the exchange meanwhile." if Mode.LIVE.value in modes else None
+    if _coming(context):
+        return Answer(lines(b(f"[{modes}] The scalper is being started again; it closes {many} as soon as it is up."),
+                            "The wish is kept: nothing is entered before. Do not stop it now.", guards,
+                            "→ /scalper shows when all is flat; then /stopscalper."))
+    return Answer(lines(b(f"[{modes}] The scalper does not run; it closes {many} when it starts."), guards,
+                        "→ /startscalper starts it, and the closing with it."))
 
 
 async def scalper(context: Context, request: Request) -> Answer:
     view = await _needed(context)
+    view["applied"] = (await context.read(Versions(context.paths).applied)).versions.get(SERVICE, 0)
     page = request.text("show", "state")
     text = {"state": _state_page, "signals": _signals_page, "trades": _trades_page, "flow": _flow_page}[page](
         context, view)
@@ -79,7 +105,7 @@ async def scalper(context: Context, request: Request) -> Answer:
 
 def _state_page(context: Context, view: dict[str, Any]) -> str:
     mode = view["modes"].get(view["mode"])
-    rows: list[str | None] = [b(f"[{view['mode']}] Scalper") + f" · {stake(context, Mode(view['mode']))}",
+    rows: list[str | None] = [b(f"[{view['mode']}] Scalper") + f" · {futures_stake(context, Mode(view['mode']))}",
                               *_trouble(context, view)]
     if mode is None:
         return lines(*rows, "The account is being opened.")
@@ -94,7 +120,7 @@ def _state_page(context: Context, view: dict[str, Any]) -> str:
     rows.append("")
     for one in view["contracts"]:
         rows.append(_contract(one))
-    rows += ["", *_last_signals(context, view, 3), _refused(mode)]
+    rows += ["", *_last_signals(context, view, 3), _refused(mode), _version(context, view)]
     return lines(*rows)
 
 
@@ -190,11 +216,22 @@ def _trouble(context: Context, view: dict[str, Any]) -> Iterable[str]:
             yield f"⚠️ {name}: nothing is opened: {esc(mode['problem'])}."
 
 
+def _version(context: Context, view: dict[str, Any]) -> str:
+    """Which optimised settings it runs with, and which wait for its next start."""
+    own, applied = view.get("version", 0), view["applied"]
+    told = f"Settings: optimised, version {own}." if own else "Settings: your own, no optimised version."
+    if own == applied:
+        return told
+    waits = f"version {applied} is applied" if applied else "that version is no longer applied"
+    how = "/stopscalper, then /startscalper takes it." if context.running(SERVICE) else "/startscalper takes it."
+    return f"{told} Since then {waits}: → {how}"
+
+
 def _refused(mode: dict[str, Any]) -> str | None:
     found = mode["refusal"]
     if found is None:
         return None
-    return f"Last refusal: {esc(found['symbol'])} {esc(found['code'])}, {esc(found['text'])}."
+    return f"Last refusal: {esc(found['symbol'])}, {esc(found['text'])}."
 
 
 async def _open(context: Context) -> list[tuple[str, dict[str, Any]]]:
@@ -216,7 +253,7 @@ async def _needed(context: Context) -> dict[str, Any]:
 
     view = await context.read(read)
     if view is None:
-        raise Refusal(lines(b("The scalper has not run yet."), "→ /startscalper"))
+        raise Refusal(lines(b(f"[{context.mode()}] The scalper has not run yet."), "→ /startscalper"))
     return view
 
 

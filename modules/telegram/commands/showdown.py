@@ -126,6 +126,7 @@ def _told(context: Context, snap: Snapshot, flow: Flow, decision: Decision, now:
     trends = ", ".join(f"{name} {one.trend}{' (fading)' if one.fading else ''}"
                        for name, one in snap.timeframes.items())
     error = service.info.get("error") if service is not None else ""
+    optional = [name for name, one in flow.inputs.items() if name in decision.absent and not one.required]
     at = f"at {price(snap.price)}, " if snap.price else ""
     return [
         b(f"[{decision.mode}] {words.headline(decision)}"),
@@ -133,11 +134,11 @@ def _told(context: Context, snap: Snapshot, flow: Flow, decision: Decision, now:
         + (f" · ⚠️ too old to act on{'' if context.running(SERVICE) else ': system C is not running'}" if old else ""),
         f"⚠️ {esc(error)}" if error else None,
         esc(words.size_line(decision)) or None,
-        b("Why: ") + esc("; ".join(words.chain(decision)[:4])),
+        b("Why: ") + esc("; ".join(words.chain(decision)[:4]).replace(":; ", ": ")),
         *(esc(line) for line in review.said(decision)),
         b("Structure: ") + esc(trends or "not known"),
         *(esc(line) for line in words.flow_lines(flow)),
-        esc(f"Absent, counts as neutral: {', '.join(decision.absent)}") if decision.absent else None,
+        esc(f"Absent, counts as neutral: {', '.join(optional)}") if optional else None,
         *_position(context, decision.symbol),
     ]
 
@@ -188,7 +189,10 @@ async def _manual(context: Context, request: Request, kind: Kind) -> Answer:
         if not text:
             return await _shown(context, kind)
         if text.lower() == "undo" and not request.attached:
-            return await _undone(context, kind)
+            try:
+                return await _undone(context, kind)
+            except Invalid:
+                raise Refusal(f"{TITLES[kind]}: nothing was entered, so nothing can be taken back.") from None
         version, _ = await enter(context, kind, text, request.sender.channel)
     except Invalid as problem:
         raise Refusal(lines(b(f"{TITLES[kind]} not taken; nothing changed."),

@@ -43,7 +43,7 @@ def test_ranges_of_the_command_line(text: str, values: list[object]) -> None:
     ("rsi_perod=5:20", "Near to it: rsi.rsi_period"),
     ("rsi_period=20:5", "the range is empty"),
     ("rsi_period=5:5", "the range is empty"),
-    ("rsi_period=1:20", "greater than or equal to 2"),
+    ("rsi_period=1:20", "must be at least 2"),
     ("rsi_period=5.5:20", "whole number|valid integer"),
     ("rsi_period=5:20:0", "a step must lie above 0"),
     ("rsi_period=5:20:99", "a step must lie above 0"),
@@ -53,7 +53,7 @@ def test_ranges_of_the_command_line(text: str, values: list[object]) -> None:
     ("target_pct=0:4:log", "with log the range must lie above 0"),
     ("target_pct=nan:4", "the range is empty"),
     ("tp_preset=seed", "two values"),
-    ("tp_preset=seed,best", "Input should be"),
+    ("tp_preset=seed,best", "must be"),
     ("exit_levels", "neither a number nor a choice"),
     ("min_quote_volume", "has no range of its own"),
 ])

@@ -3,17 +3,22 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from modules.backtest.ticks import arena as ar
 from modules.backtest.ticks.build import load_tape
-from modules.backtest.ticks.scalper import candles_of, play
+from modules.backtest.ticks.scalper_play import assumed, candles_of, play
 from modules.backtest.ticks.tape import Tape
+from modules.sentiment.board import RECORD
+from modules.sentiment.desk import HEAD
+from modules.sentiment.mood import Scored
+from modules.storage.decisions import line_of
 from modules.strategies.hype import exits
 from modules.strategies.scalper.reasons import Code
 from modules.strategies.scalper.settings import ScalperSettings
-from tests.backtest.ticks.frames import depth, snapshot, trade, write
+from tests.backtest.ticks.frames import T0, depth, snapshot, trade, write
 
 EAGER: dict[str, Any] = {"flow_s": 1, "fast_s": 0.5, "buy_score": 0.3, "cost_factor": 0, "min_trades": 1,
                          "min_speed": 0, "max_spread_bps": 50, "max_volatility_bps": 5000, "min_stop_bps": 300,
@@ -74,3 +79,44 @@ def test_candles_of_the_tape_are_whole_minutes_without_a_gap(tmp_path: Path) -> 
     assert set(np.diff(opened).tolist()) == {60_000} and not (opened % 60_000).any()
     assert (rows[:, 0] >= rows[:, 2]).all() and (rows[:, 1] <= rows[:, 2]).all()
     assert rows[0].tolist() == [1005.0, 995.0, 995.0] and rows[1].tolist() == [995.0, 995.0, 995.0]
+
+
+def recorded(folder: Path, *texts: tuple[int, float]) -> Path:
+    """A record of sentiment: (ms after the beginning of the tape, score) of each text about BTCUSDT."""
+    folder.mkdir()
+    lines = [HEAD, *(msgspec.json.encode(Scored(
+        known_ms=T0 + ms, score=score, label="bullish", confidence=1.0, provider="p", source="s", id=str(ms),
+        symbols=("BTCUSDT",))) for ms, score in texts)]
+    (folder / f"{RECORD}.000001.jsonl").write_bytes(b"".join(map(line_of, lines)))
+    return folder
+
+
+# Nothing is large there: without a mood the score is 0
+ONLY_MOOD = {"w_imbalance": 0, "w_micro": 0, "w_ofi": 0, "w_cvd": 0, "w_large": 0.01, "w_sentiment": 1.0}
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_sentiment_counts_from_the_moment_at_which_it_was_known(tmp_path: Path, side: int) -> None:
+    folder = recorded(tmp_path / "record", (2500, side * 1.0))
+    _, a, counts = played(tmp_path, 1, sentiment_record=str(folder), buy_score=0.4, **ONLY_MOOD)
+    fills = a.fills[:a.now[ar.FILLS]]
+    assert [int(row[ar.F_SIDE]) for row in fills] == [side, -side]
+    assert int(fills[0][ar.F_NS]) >= (T0 + 2500) * 1_000_000
+    assert counts[Code.SCORE] > 10  # before it nothing spoke
+
+
+def test_what_became_known_later_or_has_faded_changes_nothing(tmp_path: Path) -> None:
+    late = recorded(tmp_path / "late", (60_000, 1.0))
+    old = recorded(tmp_path / "old", (-10 * 86_400_000, 1.0))
+    for folder in (late, old, tmp_path / "none"):
+        _, a, _ = played(tmp_path, 1, sentiment_record=str(folder), buy_score=0.4, **ONLY_MOOD)
+        assert a.now[ar.FILLS] == 0, folder.name
+    with_text, without = (played(tmp_path, 1, sentiment_record=str(folder))[1] for folder in (old, tmp_path / "none"))
+    assert (with_text.fills == without.fills).all()  # a mood that has faded is left out of the weights as well
+
+
+def test_the_report_says_what_sentiment_there_was(tmp_path: Path) -> None:
+    tape = load_tape([write(tmp_path / "a.gz", leaning(1))])
+    folder = recorded(tmp_path / "record", (2500, 1.0))
+    assert "1 recorded texts" in assumed(tape, ScalperSettings(sentiment_record=str(folder)))[1]
+    assert "no record" in assumed(tape, ScalperSettings(sentiment_record=str(tmp_path / "none")))[1]

@@ -1,11 +1,12 @@
 """The account against the simulated venue through the wire: orders of both families, money, refusals, limits."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 
 import aiohttp
 import pytest
 
+from modules.exchange import prompt
 from modules.exchange.address import Address
 from modules.exchange.binance_account import BinanceAccount
 from modules.exchange.futures_settings import FuturesSettings
@@ -21,8 +22,11 @@ from modules.exchange.types import (
     PositionSide,
     Refused,
     Side,
+    Unavailable,
 )
 from modules.exchange.venue_binance import BINANCE_USDM, BinanceMarket
+from modules.simulator.fault_plan import FaultPlan
+from tests.exchange.hanging import answered_though_one_hangs
 from tests.simulator.binance.conftest import Market, market, open_market  # noqa: F401 - fixtures
 
 D = Decimal
@@ -103,3 +107,38 @@ async def test_the_venues_count_of_weight_corrects_ours(account: BinanceAccount)
     account.link.limiter.told("ip", 2000.0)
     told = account.link.limiter._budget.delay("ip", 400, 4)  # type: ignore[arg-type]
     assert told > 0, "data waits once the venue says that most of the minute is used"
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_fill_told_under_the_id_of_another_one_is_not_believed(account: BinanceAccount, market: Market,  # noqa: F811
+                                                                       seed: int) -> None:
+    """Counted so, it would count again under its own id, and the other one never; the storm lost a fill that way."""
+    for _ in range(3):
+        await market.good("POST", "/fapi/v1/order", {"symbol": SYMBOL, "side": "BUY", "type": "MARKET",
+                                                     "quantity": "0.01"})
+        market.pass_ms(100)
+    true = await account.fills(SYMBOL, 0)
+    market.faults.replace(FaultPlan.parse({"seed": seed, "rules": [
+        {"class": "fills", "kind": "duplicate_rows", "params": {"how": "id"}, "max_times": 1}]}, "test"))
+    with pytest.raises(Unavailable, match="told twice, differently"):
+        await account.fills(SYMBOL, 0)
+    assert await account.fills(SYMBOL, 0) == true
+
+
+@pytest.mark.parametrize("name", ["positions", "conditional orders", "contracts", "time"])
+async def test_what_guarding_waits_for_is_asked_again_where_it_hangs(market: Market, name: str,  # noqa: F811
+                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request hangs for minutes, as on a connection that died unseen; the second one answers."""
+    async def resolve(session: aiohttp.ClientSession) -> Address:
+        return Address(market.base, 1.0)
+
+    monkeypatch.setattr(prompt, "PROMPT_S", 0.05)
+    link = await Link(FuturesSettings(base_url=market.base, timeout_s=120), resolve, venue=BINANCE_USDM).open()
+    account, public = BinanceAccount(link, "sim-key", "sim-secret"), BinanceMarket(link)
+    reads: dict[str, Callable[[], Awaitable[object]]] = {
+        "positions": account.positions, "conditional orders": lambda: account.open_triggers(SYMBOL),
+        "contracts": lambda: public.contracts(refresh=True), "time": link.sync}
+    try:
+        await answered_though_one_hangs(market.faults, reads[name])
+    finally:
+        await link.close()

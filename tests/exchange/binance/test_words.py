@@ -10,7 +10,7 @@ from modules.exchange.binance_codes import BINANCE
 from modules.exchange.binance_events import MoneyNews, OrderNews, TriggerNews, Trouble, read
 from modules.exchange.classify import Answer, classify
 from modules.exchange.codes import Kind
-from modules.exchange.futures_types import TriggerKind, TriggerRequest, TriggerStatus
+from modules.exchange.futures_types import TriggerKind, TriggerRequest, TriggerStatus, opens
 from modules.exchange.parsing import Unreadable
 from modules.exchange.types import OrderRequest, OrderType, PositionSide, Refused, Side, Unknown
 
@@ -45,7 +45,7 @@ def test_answers_by_status_and_code() -> None:
 @pytest.mark.parametrize(("side", "leg", "opening"), [
     (Side.BUY, LONG, True), (Side.SELL, LONG, False), (Side.SELL, SHORT, True), (Side.BUY, SHORT, False)])
 def test_which_side_opens_which_leg(side: Side, leg: PositionSide, opening: bool) -> None:
-    assert parse.opens(side, leg) is opening
+    assert opens(side, leg) is opening
     request = OrderRequest("cx1", "BTCUSDT", side, OrderType.MARKET, D(1), position_side=leg, reduce_only=True)
     trigger = TriggerRequest("cx1", "BTCUSDT", side, leg, TriggerKind.STOP, D(100), None)
     if opening:

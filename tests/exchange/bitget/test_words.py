@@ -44,7 +44,8 @@ def test_answers_by_status_and_code() -> None:
     assert isinstance(judged(200, '{"code":"40725","msg":"x"}'), Unknown)
     assert isinstance(judged(503, '{"code":"40786","msg":"x"}'), Unknown), "whatever the body says (X4)"
     assert isinstance(judged(200, "<html>"), Unknown)
-    assert isinstance(judged(403, "<html>"), Refused)
+    banned = judged(403, "<html>")
+    assert isinstance(banned, Refused) and banned.retry_after_s == 5.0, "protection does not wait for minutes"
     refused = judged(400, '{"code":"40754","msg":"balance not enough"}')
     assert isinstance(refused, Refused) and refused.code == "40754"
 

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,18 @@ def test_a_quiet_market_is_not_a_silent_stream(line: Line) -> None:
     line.pass_s(3)
     line.trading = False
     assert not told(line.pass_s(60)), "no trades, no candles, and nothing that says there were any"
+
+
+def test_who_decides_by_trades_is_told_when_they_may_be_missing(line: Line) -> None:
+    def silent(seconds: float) -> bool:
+        return replace(line.pass_s(seconds), mark_age_s=0.1).trades_silent  # the line has a clock of its own
+
+    assert not silent(3)
+    line.mute = {"trade"}
+    assert silent(8), "candles tell of trades that did not come; the mark price speaks"
+    line.mute = set()
+    assert not silent(3)
+    assert replace(line.seen(), mark_age_s=5.0).trades_silent
 
 
 def test_a_dead_socket_family_puts_all_of_it_in_doubt(line: Line) -> None:

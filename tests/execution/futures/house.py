@@ -210,7 +210,8 @@ class House:
         for held in await self.account.positions():
             stops = [one for one in await self.triggers() if one.kind == "STOP_MARKET" and one.symbol == held.symbol
                      and one.position_side is held.side]
-            if not any(one.quantity is None or one.quantity >= abs(held.quantity) for one in stops):
+            fixed = sum((one.quantity for one in stops if one.quantity is not None), D(0))
+            if fixed < abs(held.quantity) and not any(one.quantity is None for one in stops):
                 out.append(held.symbol)
         return out
 

@@ -8,12 +8,13 @@ from decimal import Decimal
 import pytest
 
 from modules.exchange import paper_depth
-from modules.exchange.futures_types import Income, MarginMode
+from modules.exchange.futures_types import Income, MarginMode, Wallet
 from modules.exchange.types import Accepted, Fill, OrderRequest, OrderType, PositionSide, Side
 from modules.execution.controls import PerpRefusals
 from modules.execution.executor import Filled, NothingFilled, NotPlaced
 from modules.execution.futures import books
 from modules.execution.futures.checklist import PerpCode
+from modules.execution.futures.plan import FuturesState
 from tests.execution.futures.conftest import Make
 from tests.execution.futures.house import SYMBOL, D, House
 
@@ -153,6 +154,24 @@ async def test_what_the_owner_does_by_hand_is_told_and_stays_covered(make: Make)
     report = await house.reconciler.pass_()
     assert any("was not ours" in note for note in report.notes)
     assert house.books.held(house.leg) == D("0.6") and not await house.naked()
+
+
+async def test_money_that_nothing_explains_is_told_with_its_system_and_stops_no_entry(
+        make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = await make()
+    real = house.account.wallet
+
+    async def richer() -> Wallet:
+        found = await real()
+        return dataclasses.replace(found, balance=found.balance + D("1.5"))
+
+    monkeypatch.setattr(house.account, "wallet", richer)
+    for _ in range(2):
+        report = await house.reconciler.pass_()
+    [word] = [one for one in house.words if "wallet" in one.what]
+    assert word.what in report.notes and "wallet of " in word.what and "differ by 1.5 USDT" in word.what
+    assert "Nothing is stopped" in word.todo
+    assert isinstance(await house.desk.enter(house.ask(), "s"), Filled)
 
 
 async def test_a_foreign_position_is_left_alone_and_blocks_its_leg(make: Make) -> None:
@@ -338,3 +357,73 @@ async def test_both_halves_of_a_trade_with_oneself_count_once_each(make: Make) -
     await house.books.flush()
     await house.attach()
     assert house.books.take([sell, buy], markets) == []
+
+
+async def test_a_trade_that_is_told_with_another_leg_later_counts_once(make: Make) -> None:
+    """Its fee was paid once; the first telling stands, a person is told."""
+    house = await make()
+    markets, now = await house.venue.contracts(), house.venue.clock.now_ms()
+    sold = Fill("77", SYMBOL, "1001", "a", Side.SELL, D(2000), D("0.2"), D("0.1"), "USDT", now, True,
+                PositionSide.SHORT)
+    elsewhere = dataclasses.replace(sold, position_side=PositionSide.BOTH)
+    assert house.books.take([sold], markets) == [sold]
+    fees = house.books.fees()
+    assert house.books.take([elsewhere], markets) == [] and house.books.conflicts == [elsewhere]
+    assert house.books.fees() == fees and not house.books.ledgers[PositionSide.BOTH].fills(SYMBOL)
+
+
+async def test_income_told_once_under_another_symbol_counts_once(make: Make) -> None:
+    """A list of the venue named the wrong contract; the next one names the right one."""
+    house = await make()
+    now = house.venue.clock.now_ms()
+    right = Income("5", "FUNDING_FEE", SYMBOL, D("-1.5"), "USDT", now)
+    wrong, other = dataclasses.replace(right, symbol="SOLUSDT"), dataclasses.replace(right, symbol="", amount=D(2))
+    assert house.books.earn([wrong, right, other]) and house.books.earn([right, wrong, other]) == []
+    assert house.books.cash is not None and house.books.cash.other == {"FUNDING_FEE": D("0.5")}
+
+
+async def test_a_trade_that_is_told_differently_later_is_told_to_a_person_and_changes_nothing(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = await make()
+    await house.desk.enter(house.ask(), "s")
+    await house.settle()
+    read, held = house.account.fills, house.books.held(house.leg)
+
+    async def other_figures(symbol: str, since_ms: int) -> Sequence[Fill]:
+        return [dataclasses.replace(one, quantity=one.quantity * 2) for one in await read(symbol, since_ms)]
+
+    monkeypatch.setattr(house.account, "fills", other_figures)
+    report = await house.reconciler.pass_()
+    assert any("told differently" in note for note in report.notes) and not report.clean
+    assert [word for word in house.words if word.key.startswith("conflict ")]
+    assert house.books.held(house.leg) == held
+    monkeypatch.setattr(house.account, "fills", read)
+    assert (await house.settle()).clean
+
+
+@pytest.mark.parametrize("leg", ["entry", "exit"])
+async def test_a_disk_that_refuses_what_was_filled_is_no_failed_order(make: Make, monkeypatch: pytest.MonkeyPatch,
+                                                                      leg: str) -> None:
+    """X7: told as not sent, whoever asked would forget what he holds; it is booked by the next round."""
+    house = await make()
+    if leg == "exit":
+        await house.desk.enter(house.ask(), "s")
+    save, failed = house.books._file.save, list[str]()
+
+    def full(state: FuturesState) -> None:
+        if not failed and any(one.executed and one.open and one.intent.leg == leg
+                              for one in house.journal.entries.values()):
+            failed.append("once")
+            raise OSError(28, "No space left on device")
+        save(state)
+
+    monkeypatch.setattr(house.books._file, "save", full)
+    if leg == "entry":
+        assert isinstance(await house.desk.enter(house.ask(), "s"), Filled)
+    else:
+        while not (await house.desk.close(house.leg, "test")).flat:
+            await asyncio.sleep(0.01)
+    assert failed and not await house.naked()
+    assert (await house.settle()).clean and not house.journal.open_entries("b", "T")
+    assert house.books.held(house.leg) == (1 if leg == "entry" else 0)

@@ -117,7 +117,7 @@ async def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     keeper = keep("b", Mode.LIVE, settings, paths.data, account, market, (SYMBOL,), words.append,
                   Rhythm(look_s=0.3, pass_s=1.0), NO_LIMITS)
     stream = keeper.listen(account, streams(settings, market))
-    assert stream is not None
+    assert isinstance(stream, PrivateStream)
     session = aiohttp.ClientSession()
     tasks = [asyncio.create_task(work) for work in (keeper.run(), stream.run())]
     await until(keeper.opened.is_set)

@@ -12,10 +12,21 @@ from modules.exchange.types import Accepted, Mode, OrderRequest, OrderType, Posi
 from modules.execution.controls import PerpRefusals
 from modules.execution.executor import Filled
 from modules.execution.futures.checklist import PerpCode
-from modules.execution.futures.risk import FuturesRisk
+from modules.execution.futures.keeper import PASS_APART_S
+from modules.execution.futures.risk import EQUITY_EVERY_S, FuturesRisk
 from modules.execution.futures.risk_inbox import Orders, inbox_of
+from modules.execution.risk import Allowed, may_enter, step
 from modules.execution.risk_settings import RiskSettings
-from modules.execution.risk_state import Limit, RiskState, Trading, Unreadable, futures_risk_file, futures_scope
+from modules.execution.risk_state import (
+    DataSeen,
+    EquitySeen,
+    Limit,
+    RiskState,
+    Trading,
+    Unreadable,
+    futures_risk_file,
+    futures_scope,
+)
 from modules.supervision.messages import Inbox
 from tests.execution.futures.conftest import Make
 from tests.execution.futures.house import SYMBOL, D, House
@@ -86,6 +97,16 @@ async def watched(make: Make) -> AsyncIterator[Watched]:
 def codes(result: object) -> set[PerpCode]:
     assert isinstance(result, PerpRefusals), result
     return {one.code for one in result.found}
+
+
+@pytest.mark.parametrize("speed", [1, 10, 60, 240])
+def test_equity_is_not_old_while_a_changed_wallet_waits_for_the_next_pass(speed: int) -> None:
+    """Readings and passes go by our own time: a turn, the pass that explains the wallet, the turn after it."""
+    settings, began = RiskSettings().at_speed(speed), 1_740_000_000_000
+    state, _ = step(RiskState(scope="futures"), EquitySeen(began, D(1000), D(0)), settings)
+    later = began + round(1000 * speed * (2 * EQUITY_EVERY_S + PASS_APART_S))
+    state, told = step(state, DataSeen(later, later), settings)
+    assert may_enter(state, later, settings) == Allowed() and told == []
 
 
 async def test_equity_counts_the_unrealised_result_and_the_way_out(watched: Watched) -> None:
@@ -256,9 +277,9 @@ async def test_a_state_that_cannot_be_read_refuses_entries_and_flatten_still_clo
         if not await house.account.positions():
             break
         await asyncio.sleep(0.01)
-    assert not await house.account.positions()
+    assert not await house.account.positions() and watched.said("Closing everything")
     await watched.tell("risk", command="RESUME", by="anna", accept=True)
-    assert watched.state.trading is Trading.ACTIVE
+    assert watched.state.trading is Trading.ACTIVE and watched.said("The risk state starts anew")
 
 
 async def test_a_disk_that_refuses_stops_entries_and_keeps_the_word(watched: Watched,

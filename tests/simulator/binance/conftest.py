@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,27 +18,16 @@ from benchmarks.conformance.ccxt_at import config
 from modules.simulator.dialects.binance_auth import BinanceGate
 from modules.simulator.dialects.binance_weights import Limits
 from modules.simulator.dialects.binance_wing import BinanceWing
-from modules.simulator.fault_plan import FaultPlan
 from modules.simulator.fault_wire import Wire
-from modules.simulator.faults import Faults
 from modules.simulator.perp.api import Account
-from modules.simulator.perp.venue import PerpVenue
 from modules.simulator.sockets.listen_keys import ListenKeys
+from tests.simulator.served import Served, Stage, serving
 
-START_MS = 1_770_000_000_000
 PERP = "BTC/USDT:USDT"
 
 
-@dataclass
-class Market:
+class Market(Served):
     """A venue that serves, and the hand on its clock."""
-
-    venue: PerpVenue
-    faults: Faults
-    base: str
-    session: ClientSession
-    clock: list[int]
-    clients: list[Any] = field(default_factory=list)
 
     @property
     def trader(self) -> Account:
@@ -57,10 +45,6 @@ class Market:
         client.nonce = lambda: self.clock[0]
         self.clients.append(client)
         return client
-
-    def plan(self, *rules: dict[str, Any]) -> None:
-        """Take a fault plan."""
-        self.faults.replace(FaultPlan.parse({"rules": list(rules)}, "test"))
 
     async def ask(
         self, method: str, path: str, params: dict[str, Any] | None = None, *, signed: bool = True, key: str = "sim-key"
@@ -93,12 +77,6 @@ class Market:
         assert status >= 400, content
         return int(content["code"])
 
-    def price(self, factor: float = 1.0) -> str:
-        """BTC's mark price times a factor, on its tick."""
-        spec = self.venue.specs[0]
-        ticks = int(float(self.venue.market.marks.mark[0]) * factor / float(spec.tick))
-        return f"{spec.price(ticks):.{spec.price_precision}f}"
-
     def size(self, usdt: float = 300.0) -> str:
         """So much BTC."""
         spec = self.venue.specs[0]
@@ -124,22 +102,12 @@ async def open_market() -> AsyncIterator[Opener]:
     running: list[tuple[Market, web.AppRunner]] = []
 
     async def opener(limits: Limits | None = None) -> Market:
-        clock = [START_MS]
-        venue = PerpVenue(3, 1, lambda: clock[0], [Account("trader", "sim-key", "sim-secret")])
-        faults = Faults(
-            FaultPlan.empty(), elapsed=lambda: clock[0] / 1000.0, market_ms=lambda: clock[0], orders=lambda: 0,
-            note=lambda row: None, act=lambda act: None)
-        keys = ListenKeys(lambda: clock[0])
-        wing = BinanceWing(
-            venue, BinanceGate(venue.by_key, 1.0), keys, Wire(faults), speed=1.0, limits=limits,
-            elapsed=lambda: clock[0] / 1000.0)
-        app = web.Application()
-        wing.add_to(app)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        market = Market(venue, faults, base, ClientSession(), clock)
+        stage = Stage([Account("trader", "sim-key", "sim-secret")])
+        keys = ListenKeys(lambda: stage.clock[0])
+        wing = BinanceWing(stage.venue, BinanceGate(stage.venue.by_key, 1.0), keys, Wire(stage.faults), stage.around,
+                           limits)
+        runner, base = await serving(wing.serve)
+        market = Market(stage=stage, base=base, session=ClientSession())
         market.pass_ms(30_000)  # some trades have happened
         running.append((market, runner))
         return market

@@ -11,10 +11,11 @@ from modules.simulator.dialects.binance import Access, BinanceDialect
 from modules.simulator.dialects.binance_auth import BinanceGate
 from modules.simulator.dialects.binance_routes import routes
 from modules.simulator.dialects.binance_weights import BinanceWeights, Limits
+from modules.simulator.dialects.call import Request
 from modules.simulator.perp.api import Account
 from modules.simulator.perp.venue import PerpVenue
 from modules.simulator.sockets.listen_keys import ListenKeys
-from tests.simulator.binance.conftest import START_MS
+from tests.simulator.served import START_MS
 
 _TEXTS = ("", "0", "-1", "1", "5", "0.001", "1e9", "99999999999999999999", "BTCUSDT", "ETHUSDT", "NOPE", "true", "[]",
           "[1]", '["a"]', "{", "null", "BUY", "LIMIT", "MARKET", "é", "\x00", "60000.1", str(START_MS), "-0", "1.",
@@ -50,7 +51,8 @@ async def test_random_requests_of_every_route() -> None:
             if route.access is Access.SIGNED:
                 query += ("&" if query else "") + f"timestamp={clock[0]}"
                 query += "&signature=" + hmac.new(b"secret", query.encode(), hashlib.sha256).hexdigest()
-            reply = await dialect.handle(method, path, query, "", "key", "127.0.0.1")
+            reply = await dialect.handle(Request(
+                method, path, query, "", {"X-MBX-APIKEY": "key"}, "127.0.0.1"))
             assert reply.status in (200, 400), (method, path, chosen, reply)
             if reply.status == 200:
                 answered.add((method, path))

@@ -12,9 +12,11 @@ import pytest
 from modules.simulator.dialects.binance import Access, BinanceDialect, Call, Route, by_limit, flat
 from modules.simulator.dialects.binance_auth import BinanceGate
 from modules.simulator.dialects.binance_errors import WORDS
-from modules.simulator.dialects.binance_params import Values, params_line
+from modules.simulator.dialects.binance_params import Values
 from modules.simulator.dialects.binance_reasons import CODES
 from modules.simulator.dialects.binance_weights import BAN_MS, BinanceWeights, Limits
+from modules.simulator.dialects.call import Request
+from modules.simulator.dialects.params import params_line
 from modules.simulator.perp.api import Account, Refused, Why
 
 NOW = 1_770_000_000_000
@@ -45,7 +47,8 @@ class World:
         self.dialect = BinanceDialect(gate, BinanceWeights(limits or Limits(), speed), routes, lambda: self.ms)
 
     async def ask(self, method: str, path: str, query: str = "", body: str = "", key: str | None = "key") -> Any:
-        reply = await self.dialect.handle(method, path, query, body, key, "127.0.0.1")
+        reply = await self.dialect.handle(Request(
+            method, path, query, body, {"X-MBX-APIKEY": key} if key is not None else {}, "127.0.0.1"))
         return reply.status, json.loads(reply.text), reply.headers
 
     def sign(self, text: str = "", ms: int | None = None, window: str = "") -> str:

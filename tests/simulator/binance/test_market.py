@@ -9,7 +9,8 @@ import pytest
 
 from modules.simulator.dialects.binance_market import Market as MarketData
 from modules.simulator.dialects.binance_weights import Limits
-from tests.simulator.binance.conftest import START_MS, Market
+from tests.simulator.binance.conftest import Market
+from tests.simulator.served import START_MS
 
 BTC = {"symbol": "BTCUSDT"}
 PAIR = {"pair": "BTCUSDT"}

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modules.simulator.dialects.binance_errors import Declined
-from modules.simulator.dialects.binance_params import Values, judge, merged, params_line, parse
+from modules.simulator.dialects.binance_params import Values, judge, merged, parse
+from modules.simulator.dialects.params import params_line
 
 LINE = params_line("symbol!:symbol side!=BUY|SELL quantity:dec limit:int reduceOnly:bool newClientOrderId:id")
 
 
-def refusal(params: dict[str, str]) -> int:
+def refusal(params: dict[str, str]) -> int | str:
     """The code that parameters are refused with, 0 where they are not."""
     try:
         judge(params, LINE)

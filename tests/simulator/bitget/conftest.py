@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,30 +18,21 @@ from benchmarks.conformance.bitget_at import config
 from modules.simulator.bitget_side import BitgetSide
 from modules.simulator.dialects.bitget_auth import PASSPHRASE, bitget_accounts, signature
 from modules.simulator.dialects.bitget_limits import Limits
-from modules.simulator.fault_plan import FaultPlan
 from modules.simulator.fault_wire import Wire
-from modules.simulator.faults import Faults
 from modules.simulator.perp.api import Account
-from modules.simulator.perp.venue import PerpVenue
+from tests.simulator.served import Served, Stage, serving
 
-START_MS = 1_770_000_000_000
 PERP = "BTC/USDT:USDT"
 ONE = {"symbol": "BTCUSDT", "productType": "USDT-FUTURES"}
 COIN = {**ONE, "marginCoin": "USDT"}
 MIX = "/api/v2/mix/"
 
 
-@dataclass
-class Bitget:
+@dataclass(kw_only=True)
+class Bitget(Served):
     """A venue that serves, and the hand on its clock."""
 
-    venue: PerpVenue
     side: BitgetSide
-    faults: Faults
-    base: str
-    session: ClientSession
-    clock: list[int]
-    clients: list[Any] = field(default_factory=list)
 
     @property
     def trader(self) -> Account:
@@ -63,10 +54,6 @@ class Bitget:
         client.milliseconds = lambda: self.clock[0]
         self.clients.append(client)
         return client
-
-    def plan(self, *rules: dict[str, Any]) -> None:
-        """Take a fault plan."""
-        self.faults.replace(FaultPlan.parse({"rules": list(rules)}, "test"))
 
     def headers(self, method: str, target: str, body: str, **changes: str) -> dict[str, str]:
         """What signs a request."""
@@ -111,12 +98,6 @@ class Bitget:
         assert status >= 400, content
         assert content["data"] is None
         return str(content["code"])
-
-    def price(self, factor: float = 1.0) -> str:
-        """BTC's mark price times a factor, on its tick."""
-        spec = self.venue.specs[0]
-        ticks = int(float(self.venue.market.marks.mark[0]) * factor / float(spec.tick))
-        return f"{spec.price(ticks):.{spec.price_precision}f}"
 
     def order(self, **more: Any) -> dict[str, Any]:
         """A limit order below the market, in one-way mode."""
@@ -177,20 +158,10 @@ async def open_bitget() -> AsyncIterator[Opener]:
     running: list[tuple[Bitget, web.AppRunner]] = []
 
     async def opener(limits: Limits | None = None) -> Bitget:
-        clock = [START_MS]
-        venue = PerpVenue(3, 1, lambda: clock[0], [Account("trader", "sim-key", "sim-secret"), *bitget_accounts()])
-        faults = Faults(
-            FaultPlan.empty(), elapsed=lambda: clock[0] / 1000.0, market_ms=lambda: clock[0], orders=lambda: 0,
-            note=lambda row: None, act=lambda act: None)
-        side = BitgetSide(
-            venue, Wire(faults), speed=1.0, limits=limits or Limits(times=1000), elapsed=lambda: clock[0] / 1000.0)
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", side.serve)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        one = Bitget(venue, side, faults, base, ClientSession(), clock)
+        stage = Stage([Account("trader", "sim-key", "sim-secret"), *bitget_accounts()])
+        side = BitgetSide(stage.venue, Wire(stage.faults), stage.around, limits or Limits(times=1000))
+        runner, base = await serving(side.serve)
+        one = Bitget(stage=stage, side=side, base=base, session=ClientSession())
         one.pass_ms(3_000)  # some trades have happened
         running.append((one, runner))
         return one

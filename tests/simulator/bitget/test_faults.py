@@ -13,7 +13,8 @@ from modules.simulator.dialects.bitget_auth import bitget_accounts
 from modules.simulator.dialects.bitget_faults import request_class
 from modules.simulator.perp.api import Kind, NewAlgo, Side
 from modules.simulator.perp.venue import PerpVenue
-from tests.simulator.bitget.conftest import ONE, PERP, START_MS, Bitget
+from tests.simulator.bitget.conftest import ONE, PERP, Bitget
+from tests.simulator.served import START_MS
 
 HEDGED = {"hedged": True}
 

@@ -132,6 +132,20 @@ def test_jump_liquidate_funding_transfer_keys(world: World) -> None:
     world.identity()
 
 
+def test_funding_is_settled_when_asked_for(world: World) -> None:
+    world.go()
+    world.order("BUY", "0.2")
+    act(world, "funding_rate", symbol="BTCUSDT", rate="0.002")
+    act(world, "settle_funding")
+    (paid,) = [row.amount for row in world.venue.income_of(world.trader) if row.kind is IncomeKind.FUNDING_FEE]
+    mark = world.venue.market.marks.settled[0][-1][2]
+    assert paid == -D("0.2") * mark * D("0.002")
+    assert world.venue.marks.next_funding(0) == world.venue.market.ms + 28_800_000
+    world.go()
+    assert sum(row.kind is IncomeKind.FUNDING_FEE for row in world.venue.income_of(world.trader)) == 1
+    world.identity()
+
+
 @pytest.mark.parametrize("data", [
     {"action": "dance"}, {"action": "buy"}, {"action": "buy", "symbol": "BTCUSDT", "qty": "-1"},
     {"action": "halt", "symbol": "BTCUSDT", "qty": "1"}, {"action": "tick_size", "symbol": "BTCUSDT"},
@@ -147,4 +161,4 @@ def test_acts_on_what_is_not_there(world: World) -> None:
                  {"action": "cancel"}, {"action": "liquidate"}, {"action": "hedge", "on": True, "account": "nobody"}):
         with pytest.raises(ActError):
             world.venue.deeds.do(PerpAct.parse(data))
-    assert len(ACTIONS) == 19
+    assert len(ACTIONS) == 20

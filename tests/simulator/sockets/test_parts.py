@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modules.simulator.sockets.book_frames import BINANCE
 from modules.simulator.sockets.digits import Digits
-from modules.simulator.sockets.faults import crossed
 from modules.simulator.sockets.listen_keys import LIFE_MS, ListenKey, ListenKeys
 from modules.simulator.sockets.merger import Merger
 from modules.simulator.sockets.times import candle_end, candle_open
@@ -90,11 +90,11 @@ def test_a_frame_says_its_length(size: int) -> None:
 
 def test_a_crossed_book_is_crossed() -> None:
     frame = {"e": "depthUpdate", "b": [["10.0", "1"]], "a": [["10.1", "0"], ["10.2", "3"]]}
-    spoilt = crossed(json.dumps(frame).encode().replace(b'"e": ', b'"e":'))
+    spoilt = BINANCE.crossed(json.dumps(frame).encode().replace(b'"e": ', b'"e":'))
     assert spoilt is not None
     assert json.loads(spoilt)["b"][-1] == ["10.2", "3"]
-    assert crossed(b'{"e":"depthUpdate","b":[],"a":[["10.1","0"]]}') is None
-    assert crossed(b'{"e":"trade"}') is None
+    assert BINANCE.crossed(b'{"e":"depthUpdate","b":[],"a":[["10.1","0"]]}') is None
+    assert BINANCE.crossed(b'{"e":"trade"}') is None
 
 
 def test_a_listen_key_lives_an_hour_and_is_one_of_an_account() -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import ccxt.pro as pro
 import pytest
 
+from modules.simulator.listening import StartError
 from modules.simulator.raw_replay import RawReplay
 from modules.simulator.raw_replay_reader import RecordingError, frames_of, is_recording
-from modules.simulator.server import StartError
 from modules.storage.recordings.format import Kind, pack
 from tests.simulator.sockets.conftest import START_MS, Maker, Replaying, Starter
 

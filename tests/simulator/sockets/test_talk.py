@@ -136,7 +136,7 @@ async def test_pings_come_and_silence_after_them_ends_it(start: Starter) -> None
 
 
 async def test_a_reader_that_does_not_read_is_cut_off(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modules.simulator.sockets.connection.MAX_BUFFER", 100_000)
+    monkeypatch.setattr("modules.simulator.sockets.outlet.MAX_BUFFER", 100_000)
     one = await start()
     socket = await one.open("/public/ws/btcusdt@trade")
     socket._conn.protocol.pause_reading()  # type: ignore[union-attr]

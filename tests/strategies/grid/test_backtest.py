@@ -169,3 +169,19 @@ def test_wrong_arguments_are_told(file: Path, tmp_path: Path, args: list[str], s
                                   capsys: pytest.CaptureFixture[str]) -> None:
     assert command(tmp_path, "--candles", str(file), *args) == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_json_is_what_the_chat_shows_and_its_trades_are_the_money(file: Path, tmp_path: Path,
+                                                                      capsys: pytest.CaptureFixture[str]) -> None:
+    """Trades are made of the orders; with what is open at the end closed, their sum and funding are the equity's."""
+    assert command(tmp_path, "--candles", str(file), "--json", "--curve", "50", "--slippage-pct", "0",
+                   "--set", "pair_global_profit=0.5") == 0
+    told = json.loads(capsys.readouterr().out)
+    row = told["contracts"][0]
+    assert told["metrics"]["start"] == row["start"] and told["metrics"]["end"] == pytest.approx(row["equity"])
+    assert told["metrics"]["trades"] == row["counts"]["first"] + row["counts"]["add"]
+    made = sum(float(each["pnl_usdt"]) for each in told["by_symbol"])
+    opened = sum(1 for each in told["by_strategy"] if each["name"] == "END")
+    closing = 20.0 if opened else 1e-3  # fees of closing what is open at the end
+    assert made + row["funding"] == pytest.approx(row["pnl"], abs=closing)
+    assert len(told["curve"]["time"]) > 10 and told["by_month"] and told["waived"]

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,6 +113,21 @@ def test_what_was_opened_by_hand_can_be_left_outside() -> None:
     assert ledger.entries == TWO.entries
     assert compared(ledger, seen("0.040", average), STEP, False).case is Case.MATCHES
     assert compared(ledger, seen("0.041", average), STEP, False).case is Case.GREW
+
+
+@pytest.mark.parametrize("rest", ["0", "0.004"])
+@pytest.mark.parametrize("ledger", [LegLedger(1), TWO])
+def test_what_was_left_outside_and_is_closed_by_hand_later_can_be_acknowledged(ledger: LegLedger, rest: str) -> None:
+    """Else the side would be blocked for ever: no entry of ours explains what is missing. Found by the storm."""
+    held = ledger.quantity
+    outside, _ = acknowledged(*twice(ledger, seen(str(held + D("0.010")))), "leave", 5)
+    assert outside.external_known == D("0.010")
+    closed = msgspec.structs.replace(outside, entries=())  # the owner's trades took the grid's entries first
+    ledger, check = twice(closed, seen(rest, AVERAGE if D(rest) else ZERO))
+    assert check.blocked in (Case.GONE, Case.SHRANK)
+    ledger, check = acknowledged(ledger, check, "leave", 6)
+    assert check.blocked is None and ledger.external == ledger.external_known == D(rest)
+    assert compared(ledger, seen(rest, AVERAGE if D(rest) else ZERO), STEP, False).case is Case.MATCHES
 
 
 def test_what_was_opened_by_hand_can_be_adopted_at_its_price() -> None:

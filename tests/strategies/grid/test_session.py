@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as limits
@@ -61,9 +62,11 @@ def test_balance_is_read_every_five_ticks_and_before_an_opening() -> None:
     venue = Venue(book_of(), signal=1)
     asked = []
     for _ in range(21):
-        asked.append(sum(one == ev.Ask(What.BALANCE) for one in venue.price(60_000)))
-    assert asked[0] == 1  # the start, and at once the order
-    assert [number for number, one in enumerate(asked) if one][1:] == [4, 9, 14, 19]
+        asked.append([one.routine for one in venue.price(60_000)
+                      if isinstance(one, ev.Ask) and one.what is What.BALANCE])
+    assert asked[0] == [False]  # the start, and at once the order
+    assert [number for number, one in enumerate(asked) if one] == [0, 4, 9, 14, 19]
+    assert all(one == [True] for one in asked[4::5]), "nothing waits for these"
     venue.said.clear()
     venue.price(59_600)  # tick 22: an addition is due, the balance is read first
     order = [type(one).__name__ for one in venue.said if isinstance(one, ev.Place) or one == ev.Ask(What.BALANCE)]
@@ -357,3 +360,36 @@ def test_through_faults_ledger_and_venue_agree_and_no_id_comes_twice(moves: list
         assert abs(venue.state.ledger(side).fold_cost - venue.cost[side]) < D("1e-9")
         assert len(venue.state.ledger(side).entries) <= 20
     assert BTC.step == D("0.001")
+
+
+class Fallen(Venue):
+    """The market falls by a tenth between the tick and the fill."""
+
+    def fill(self, order: ev.Place) -> list[ev.Event]:
+        return super().fill(msgspec.structs.replace(order, price=order.price * Decimal("0.9")))
+
+
+def test_a_fill_far_off_the_last_price_makes_it_an_old_one() -> None:
+    """Bought at 54,000 while the last price says 60,000: that is a fall, no profit of 11 % to be taken at once."""
+    venue = Fallen(book_of())
+    venue.price(60_000)
+    assert [one.reason for one in venue.placed] == [ev.Reason.FIRST]
+    venue.price(54_000)
+    assert [one.reason for one in venue.placed] == [ev.Reason.FIRST]
+    venue.price(56_000)
+    assert venue.placed[1].reason is ev.Reason.SINGLE
+
+
+@pytest.mark.parametrize("answer, covered", [("adopt", "0.014"), ("leave", "0.004")])
+def test_what_is_adopted_gets_a_stop_at_once(answer: str, covered: str) -> None:
+    """X18: nothing else may have to happen on that side first; what is left outside gets none of ours."""
+    venue = grown(3)
+    venue.trade(1, True, D("0.010"), D(59_800))
+    for _ in range(35):
+        venue.price(59_700)
+    assert venue.state.buy_check.blocked is not None
+    venue.said.clear()
+    venue.tell(ev.Said(venue.now, Word.ACKNOWLEDGE, "u", 1, answer))  # type: ignore[arg-type]
+    assert venue.state.buy_check.blocked is None
+    assert venue.state.protected[0][1] == D(covered) == venue.state.buy.quantity
+    assert any(isinstance(one, ev.Protect) and one.side == 1 for one in venue.said) is (answer == "adopt")

@@ -23,7 +23,7 @@ def test_the_seeds_example_breaks_a_balance_of_a_thousand() -> None:
     assert found.down.liquidated_at is not None and found.up.liquidated_at is not None
     start = may_start(GridSettings(), BTC, PRICE, Decimal(1000))
     assert not start.allowed
-    assert any(f"{-found.down.loss - 500:.2f} more than the limit" in text for text in found.unsafe)
+    assert any(f"{-found.down.loss - 500:,.2f} more than the limit" in text for text in found.unsafe)
 
 
 def test_risk_accepted_in_so_many_words_starts_and_is_recorded() -> None:
@@ -100,3 +100,16 @@ def test_leverage_beyond_the_bracket_of_the_full_side_is_unsafe() -> None:
 def test_no_price_or_balance_is_refused(price: str, balance: str) -> None:
     with pytest.raises(ValueError, match="above 0"):
         worst_case(GridSettings(), BTC, Decimal(price), Decimal(balance))
+
+
+def test_a_stop_beyond_the_liquidation_guards_nothing_and_is_named() -> None:
+    """Loss and margin are within what is allowed here: only the liquidation comes first."""
+    wide = GridSettings(leverage=125, base_lot=0.01, risk_limit_pct=100, protect_pct=12, space_orders=1,
+                        space1_orders=1, space2_orders=1, space3_orders=1, funding_days=0)
+    found = worst_case(wide, BTC, PRICE, Decimal(290))
+    assert found.down.liquidation is not None and found.down.stop is not None
+    assert found.down.liquidation > found.down.stop
+    late = [text for text in found.unsafe if text.startswith("down: liquidated at") and "before its stop" in text]
+    assert late and not found.safe
+    nearer = worst_case(wide.model_copy(update={"protect_pct": 0.5}), BTC, PRICE, Decimal(290))
+    assert not any("before its stop" in text for text in nearer.unsafe)

@@ -1,16 +1,21 @@
 """One contract on the feed's memory: what it takes in equals the batch form, and every doubt stops decisions."""
 
 import time
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from modules.exchange.feed.reader import Liveness
 from modules.exchange.orderbook import layout as at
 from modules.exchange.orderbook import ring as rg
 from modules.exchange.orderbook.layout import Stale
 from modules.strategies.scalper import flow as fl
 from modules.strategies.scalper.eye import Eye
 from modules.strategies.scalper.flow_batch import Best, Tick, features_of
+from modules.strategies.scalper.live import Scalper
 from modules.strategies.scalper.reasons import Code
 from modules.strategies.scalper.settings import ScalperSettings
 
@@ -155,3 +160,16 @@ def test_a_signal_tells_what_each_part_gave() -> None:
     assert signal.side == 1 and sum(signal.parts.values()) == pytest.approx(signal.score, abs=1e-3)
     assert (signal.bid, signal.ask) == pytest.approx((60_002.9, 60_003.0))
     assert signal.features["ofi"] > 0.9 and signal.features["delta"] > 0.9 and signal.features["cvd_usdt"] > 0
+
+
+@pytest.mark.parametrize("seen", [{"trade_stale": Stale.SILENT}, {"trade_stale": Stale.DISCONNECTED},
+                                  {"mark_age_s": 5.0}, {}], ids=["silent", "cut", "mark silent", "fresh"])
+def test_a_window_is_not_whole_while_the_trade_stream_is_silent(seen: dict[str, Any]) -> None:  # X29
+    memory = Memory()
+    eye = watching(memory)
+    live = replace(Liveness(Stale.FRESH, 0.1, 30.0, 0.1, 0.1), **seen)
+    desk: Any = SimpleNamespace(reader=SimpleNamespace(liveness=lambda symbol: live))
+    now = BEGIN + 60_000
+    eye.flow.cells[fl.NOW], eye.flow.cells[fl.WHOLE_FROM] = now, BEGIN
+    Scalper._silence(desk, eye)
+    assert int(eye.flow.cells[fl.WHOLE_FROM]) == (now if seen else BEGIN)

@@ -1,7 +1,9 @@
 """Signals to positions on a paper account: limit first, guarded, longest hold, flip, results, a kill in between."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from modules.exchange import futures_paper
 from modules.exchange.types import Mode
 from modules.execution.futures import desk, exits
 from modules.execution.futures.keeper import Keeper, Rhythm
+from modules.execution.futures.plan import Plan
 from modules.storage.json_state import JsonFile
 from modules.strategies.scalper import rules, trader
 from modules.strategies.scalper.eye import Eye, Signal
@@ -214,3 +217,49 @@ async def test_a_disk_that_refuses_sends_nothing(bench: Callable[..., Awaitable[
     await one.rest()
     assert one.trader.refused[Code.DISK] == 1 and not one.trader.state.open
     assert not one.house.journal.entries
+
+
+async def test_no_order_leaves_before_its_trade_is_on_disk(bench: Callable[..., Awaitable[Bench]],
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    one = await bench()
+    disk, save = threading.Event(), one.trader._file.save
+    planned, plan = asyncio.Event(), one.house.desk.books.plan
+
+    def slow(value: State) -> None:
+        assert disk.wait(LONG_S)
+        save(value)
+
+    async def noted_plan(made: Plan) -> None:
+        await plan(made)
+        planned.set()
+
+    monkeypatch.setattr(one.trader._file, "save", slow)
+    monkeypatch.setattr(one.house.desk.books, "plan", noted_plan)
+    assert one.trader.offer(one.signal()) is Code.OK
+    async with asyncio.timeout(LONG_S):
+        await planned.wait()  # the questions are answered, the plan is on disk: only the state is not
+    await asyncio.sleep(0.05)
+    assert not one.house.journal.entries
+    disk.set()
+    await one.rest()
+    assert [entry.intent.cause for entry in one.house.journal.entries.values() if entry.intent.leg == "entry"] \
+        == list(one.trader.state.open)
+
+
+@pytest.mark.parametrize("code", [Code.OK, Code.PRICE_ELSEWHERE], ids=["near", "elsewhere"])
+async def test_what_is_taken_is_priced_where_it_is_traded(bench: Callable[..., Awaitable[Bench]], code: Code,
+                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    """The feed may hear another exchange, whose price is some basis points away: stop and cap belong to this one's."""
+    one = await bench(wait_s=0.1, max_chase_bps=20, hold_s=86_400)
+    far = replace(one.signal(1, 1995.0), ask=1995.2, atr_bps=30.0)
+    monkeypatch.setattr(one.eye, "signal", lambda: far)
+    one.eye.code = Code.OK
+    one.trader.priced = lambda signal: (code, replace(signal, bid=1999.99, ask=2000.01))
+    assert one.trader.offer(one.signal(1, 1999.0)) is Code.OK
+    await one.rest()
+    if code is not Code.OK:
+        assert not one.trader.state.open and one.trader.refused[Code.NOT_FILLED] == 1
+        return
+    stop_bps = rules.stop_bps(one.eye.terms, 30.0)
+    assert float(one.only.stop) == pytest.approx(2000.01 * (1 - stop_bps / 10_000), abs=0.02)
+    assert await one.house.account.positions()

@@ -51,7 +51,7 @@ async def test_btc_tells_levels_size_reasons_and_what_is_absent(house):
     house.worker.answers["showdown"] = {"picture": "pictures/x.png"}
     decision = decide(house, without(inputs(), "etf")).decision
     text = await said(house, "/btc 5m")
-    for part in ("[TEST]", "LONG", decision.sl, decision.tp1, decision.position_size_usdt, "STRUCTURE_5M", "etf",
+    for part in ("[TEST]", "LONG", decision.sl, decision.tp1, "Size 10,000 USDT (0.2 BTC)", "STRUCTURE_5M", "etf",
                  "No position"):
         assert part in text
     task, spec = house.worker.asked[0]
@@ -72,7 +72,7 @@ async def test_another_contract_is_refused_by_name(house):
     ("/etf 2025-12-31 IBIT=120M", "version 1"), ("/etf 2026-01-01 IBIT=120M", "no US trading day"),
     ("/liqmap long 48000-48500 120M short 52000 5M", "version 1"), ("/liqmap long 52000 5M", "wrong side"),
     ('/sentiment {"score": 0.2, "note": "a  <b>"}', "version 1"), ("/sentiment 7", "nothing changed"),
-    ("/sentiment undo", "no version to take back"), ("/etf", "nothing was entered")])
+    ("/sentiment undo", "nothing can be taken back"), ("/etf", "nothing was entered")])
 async def test_manual_sources_by_command(house, line, want):
     decide(house)
     assert want in await said(house, line)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from modules.strategies.showdown import sizing, stages
 from modules.strategies.showdown.decision import Question, decide, encoded
 from modules.strategies.showdown.inputs import Manual
-from modules.strategies.showdown.records import CLOSE, HIGH, LOW, OPEN_MS, Money
+from modules.strategies.showdown.records import CLOSE, HIGH, LOW, OPEN_MS, TIMEFRAMES, Money
 from modules.strategies.showdown.settings import ShowdownSettings
 from tests.strategies.showdown.market import CONTRACT, NOW, inputs, waves, without
 
@@ -44,7 +44,7 @@ def test_a_short_is_its_mirror():
 def test_a_required_input_that_is_missing_means_flat(name):
     found = decided(without(inputs(), name))
     assert (found.action, found.reason) == ("flat", "flat_data_fresh")
-    assert name in found.reasons[0]
+    assert name.replace("_", " ") in found.reasons[0]
 
 
 def test_funding_missing_means_flat_and_the_last_settlement_serves():
@@ -67,12 +67,34 @@ def test_stale_candles_mean_flat(step, later_s, stale):
     assert (decided(later).reason == "flat_data_fresh") is stale
 
 
+@pytest.mark.parametrize("name", [*TIMEFRAMES, "open_interest", "funding"])
+def test_each_required_input_that_is_stale_means_flat_and_is_named(name):
+    """Only this one is old: the others would trade."""
+    made = inputs()
+    if name in TIMEFRAMES:
+        found = decided(replace(made, bars={**made.bars, name: made.bars[name][:-4]}))
+        assert f"candles {name} stale" in found.reasons[0]
+    else:
+        old = {one: series - [9 * 3_600_000, 0] for one, series in made.series.items() if one.startswith(name)}
+        found = decided(replace(made, series={**made.series, **old}))
+        assert f"{name.replace('_', ' ')} stale" in found.reasons[0]
+    assert found.reason == "flat_data_fresh" and found.reasons[0].count("stale") == 1
+
+
 def test_a_gap_or_a_nan_among_the_candles_means_flat():
     for spoil in (lambda bars: np.delete(bars, 200, axis=0),
                   lambda bars: np.where(bars == bars[-3, CLOSE], np.nan, bars)):
         made = inputs()
         found = decided(replace(made, bars={**made.bars, "15m": spoil(made.bars["15m"])}))
-        assert found.reason == "flat_data_fresh" and "candles_15m" in found.reasons[0]
+        assert found.reason == "flat_data_fresh" and "candles 15m" in found.reasons[0]
+
+
+def test_what_is_not_fresh_is_named_once():
+    found = decided(replace(inputs(), bars={}))
+    assert found.reasons[0] == "DATA_FRESH: candles 1m, candles 5m, candles 15m, candles 1h missing (never received)"
+    assert len(set(found.absent)) == len(found.absent) == 4
+    late = decided(replace(inputs(), ms=NOW + 3_600_000)).reasons[0]
+    assert all(late.count(name) == 1 for name in ("candles 1m", "candles 5m", "candles 15m", "open interest"))
 
 
 def test_data_from_the_future_means_flat():

@@ -53,7 +53,7 @@ def test_text_and_json_say_the_same():
     ("etf", "2026-11-20", "neither flows nor a total"),
     ("etf", "{", "no JSON"),
     ("etf", "[" * 5000, "no JSON"),
-    ("sentiment", "1.5", "less than or equal to 1"),
+    ("sentiment", "1.5", "goes from -1"),
     ("sentiment", "great", "no number"),
     ("sentiment", '{"score": Infinity}', "finite"),
     ("sentiment", '{"score": 0, "colour": "red"}', "colour")])

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from modules.exchange import futures_paper
-from modules.exchange.types import Unavailable
+from modules.exchange.types import Mode, Unavailable
 from modules.execution.crashpoints import declared
 from modules.execution.futures import desk, exits
-from modules.strategies.showdown import chase, trader
+from modules.strategies.showdown import chase, first_target, trader
+from modules.strategies.showdown.trade_book import TradeBook
 from tests.execution.futures.house import SYMBOL
 from tests.execution.futures.test_crash import Bomb, Crashed
 from tests.strategies.showdown.trading import OWN, Trading, decision
 
-ROOMS = (trader, chase)
+ROOMS = (trader, chase, first_target)
 POINTS = sorted(name for name, module in declared().items() if module in {room.__name__ for room in ROOMS})
 
 
@@ -282,6 +283,7 @@ async def story(at: Trading, emergency: bool) -> None:
         at.venue.price[SYMBOL] = D("2000.5")
         at.trader.settings = OWN.model_copy(update={"chase_requotes": 1, "chase_rest_s": 0.02})
     await crashing(at, lambda: at.trades and not at.trades[0].entering)
+    await crashing(at, lambda: at.trades[0].stays is not None)
     trade = at.trades[0]
     at.venue.price[SYMBOL] = trade.tp1
     await crashing(at, lambda: at.trades[0].stop != trade.sl)
@@ -304,3 +306,82 @@ async def crashing(at: Trading, condition) -> None:
     raise AssertionError("the story does not go on")
 
 
+
+
+async def test_funding_paid_just_before_the_end_is_in_the_record(trading, monkeypatch):
+    """The row stands at the venue, and no pass has brought it into the books yet."""
+    from modules.exchange.futures_types import Income
+    await trading.enter()
+    trade, account = trading.trades[0], trading.house.account
+    before = account.incomes
+    late = Income("late", "FUNDING_FEE", SYMBOL, D("-1.5"), "USDT", trade.decided_ms + 1)
+
+    async def incomes(since_ms: int):
+        return [*await before(since_ms), *([late] if since_ms <= late.market_ms else [])]
+    monkeypatch.setattr(trading.house.reconciler, "pass_", trading.house.desk.look)
+    monkeypatch.setattr(account, "incomes", incomes)
+    await trading.trader.close(SYMBOL, "closed by hand")
+    await trading.until(lambda: not trading.trades)
+    one = trading.ended()[0]
+    assert one.funding == D("-1.5") and one.net == one.realised - one.fees - D("1.5")
+
+
+@pytest.mark.parametrize("hours", [-1, 1], ids=["back", "ahead"])
+async def test_a_clock_jump_in_mid_trade_opens_nothing_and_loses_nothing(trading, hours):
+    """A decision from before the jump is refused by name, the position stays guarded and goes on to its own exit. A
+    clock that was behind comes right again, one that was ahead stays there (market time never goes back)."""
+    await trading.enter()
+    held, clock = trading.trades[0], trading.venue.clock
+    waiting = decision(trading.venue, -1, symbol="SOLUSDT", ms=clock.now_ms())
+    before = clock.now_ms
+    clock.now_ms = lambda: before() + hours * 3_600_000
+    placed = len(trading.house.account.orders_of("entry"))
+    trading.trader.offer(waiting)
+    await trading.turns(3)
+    assert any(("CLOCK" if hours < 0 else "STALE") in text for text in trading.said())
+    assert len(trading.house.account.orders_of("entry")) == placed and [one.id for one in trading.trades] == [held.id]
+    assert not await trading.house.naked()
+    if hours < 0:
+        clock.now_ms = before
+    trading.venue.price[SYMBOL] = held.sl
+    await trading.until(lambda: not trading.trades)
+    (one,) = trading.ended()
+    assert one.ended == "stop" and one.quantity == 1 and one.net < 0 and await trading.held() == 0
+
+
+async def test_a_decision_passed_over_while_a_trade_is_altered_loses_neither(trading, monkeypatch):
+    """Both write the same file, each in a thread of its own."""
+    await trading.enter()
+    trade, book = trading.trades[0], trading.trader.book
+    save = book._file.save
+
+    def slow(trades):
+        time.sleep(0.05)
+        save(trades)
+
+    monkeypatch.setattr(book._file, "save", slow)
+    other = decision(trading.venue, -1, symbol="SOLUSDT", ms=trade.decided_ms - 3_600_000)
+    await asyncio.gather(trading.trader._alter(trade, leave=D("0.5")), trading.trader._take(other))
+    again = TradeBook(trading.house.paths.data, Mode.TEST)
+    again.load()
+    assert again.trades == book.trades
+    assert book.trades.open[SYMBOL].leave == D("0.5") and book.trades.seen["SOLUSDT"] == other.ms
+
+
+async def test_a_trade_that_is_over_does_not_come_back_by_a_change_under_way(trading, monkeypatch):
+    await trading.enter()
+    trade, book = trading.trades[0], trading.trader.book
+    save = book._file.save
+
+    def slow(trades):
+        time.sleep(0.05)
+        save(trades)
+
+    await trading.house.desk.close(trading.trader.leg(trade), "test")
+    await trading.house.settle()
+    for _ in range(5):
+        await trading.house.desk.look()
+    monkeypatch.setattr(book._file, "save", slow)
+    await asyncio.gather(trading.trader._end(trade, trading.trader.leg(trade)),
+                         trading.trader._alter(trade, stop=trade.sl + 1))
+    assert not book.trades.open and len(trading.ended()) == 1

@@ -5,7 +5,9 @@ from decimal import Decimal as D
 from pathlib import Path
 from typing import Any
 
-from modules.exchange.types import Mode
+import numpy as np
+
+from modules.exchange.types import Candles, Mode
 from modules.execution.futures.keeper import Keeper, Rhythm
 from modules.strategies.showdown.records import Decision
 from modules.strategies.showdown.settings import ShowdownSettings
@@ -43,6 +45,13 @@ class Trading:
         self.house = House(home, self.venue)
         self.settings = settings
         self.rows: list[tuple[str, dict[str, Any]]] = []
+        self.minutes: list[tuple[float, ...]] = []  # 1m candles that the venue has: ms, open, high, low, close, volume
+        self.venue.candles = self.candles  # type: ignore[method-assign]
+
+    async def candles(self, symbol: str, interval: str, limit: int, since_ms: int | None = None) -> Candles:
+        """What was put into `minutes`, from `since_ms` on."""
+        rows = [row for row in self.minutes if row[0] >= (since_ms or 0)]
+        return np.array(rows, dtype=np.float64).reshape(-1, 6)[:limit]
 
     async def open(self) -> "Trading":
         await self.house.open()

@@ -30,6 +30,7 @@ class Source:
         self.stale: dict[str, Stale] = {}
         self.lean: dict[str, float] = {}
         self.age_s = self.mark_age_s = 0.0
+        self.trade_stale = Stale.FRESH
         self.epoch, self.depth = 1, 20
         self.rows: dict[str, list[tuple[int, int, int, int, int, int]]] = {}
         self.price: dict[str, float] = {}
@@ -72,7 +73,7 @@ class Source:
         return Candles(rows, 0, self.now)
 
     def liveness(self, symbol: str) -> Liveness:
-        return Liveness(Stale.FRESH, 0.0, 0.0, 0.0, self.mark_age_s)
+        return Liveness(Stale.FRESH, 0.0, 0.0, 0.0, self.mark_age_s, self.trade_stale)
 
     def changes(self) -> tuple[list[tuple[str, str]], int]:
         return [], 0

@@ -58,6 +58,11 @@ def silent_trades(source: Source) -> None:
     source.mark_age_s = 9.0
 
 
+def silent_by_their_own_clock(source: Source) -> None:
+    """Candles tell of trades that did not come; the mark price speaks."""
+    source.trade_stale = Stale.SILENT
+
+
 def hole(source: Source) -> None:
     rows = source.rows["XUSDT"]
     del rows[-3]
@@ -77,7 +82,8 @@ def unknown_average(source: Source) -> None:
 
 @pytest.mark.parametrize("fault,code", [
     (old, Refusal.BOOK_OLD), (partial, Refusal.BOOK_PARTIAL), (empty, Refusal.BOOK_STALE),
-    (silent_trades, Refusal.FLOW_NOT_WHOLE), (hole, Refusal.FLOW_NOT_WHOLE), (short_window, Refusal.FLOW_NOT_WHOLE),
+    (silent_trades, Refusal.FLOW_NOT_WHOLE), (silent_by_their_own_clock, Refusal.FLOW_NOT_WHOLE),
+    (hole, Refusal.FLOW_NOT_WHOLE), (short_window, Refusal.FLOW_NOT_WHOLE),
     (quiet, Refusal.INTENSITY), (unknown_average, Refusal.NO_AVERAGE)])
 def test_every_doubt_refuses_with_its_code(house: House, fault: Callable[[Source], None], code: Refusal) -> None:
     house.ready()

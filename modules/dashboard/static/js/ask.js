@@ -9,28 +9,30 @@ export function setMe(found) {
 }
 
 export const mayAct = () => me?.role === "owner";
+export const csrf = () => me?.csrf ?? "";
 
 export function act(label, line, { danger = false, title = "" } = {}) {
-  return h("button", { type: "button", class: danger ? "act danger" : "act", title: title || line, disabled: !mayAct(),
-    onclick: () => ask({ line }) }, label);
+  return h("button", { type: "button", class: danger ? "act danger" : "act", title: title || line, hidden: !mayAct(),
+    disabled: !mayAct(), onclick: () => ask({ line }) }, label);
 }
 
-async function send(body) {
+async function send(body, quiet) {
   let reply = await fetch("/api/ask", {
     method: "POST", headers: { "content-type": "application/json", "x-csrf": me.csrf }, body: JSON.stringify(body),
   });
-  for (let turn = 0; reply.status === 202 && turn < 15; turn += 1) {
+  for (let turn = 0; reply.status === 202 && turn < (quiet ? 500 : 15); turn += 1) {
     const { question } = await reply.json();
-    show(h("p", {}, "Still at it …"), []);
+    if (!quiet) show(h("p", {}, "Still at it …"), []);
     reply = await fetch(`/api/answer/${question}`);
   }
   return reply;
 }
 
-export async function ask(body) {
-  show(h("p", {}, `${body.line ?? "…"}`), []);
+// quiet: long work, whose progress stands on the page; only its answer opens the dialog.
+export async function ask(body, { quiet = false } = {}) {
+  if (!quiet) show(h("p", {}, `${body.line ?? "…"}`), []);
   try {
-    const reply = await send(body);
+    const reply = await send(body, quiet);
     if (reply.status === 200) {
       const told = await reply.json();
       show(answer(told.text), told.buttons);

@@ -2,24 +2,31 @@
 
 import { BaselineSeries, createChart, CrosshairMode, HistogramSeries, LineSeries } from "/static/vendor/lightweight-charts-5.2.1.mjs";
 import { h } from "./dom.js";
+import { axisTime, crosshairTime } from "./times.js";
 
 const alive = new Set();
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function look() {
   return {
     layout: { background: { color: colour("--panel") }, textColor: colour("--dim"), fontSize: 11, attributionLogo: true },
     grid: { vertLines: { color: colour("--raise") }, horzLines: { color: colour("--raise") } },
     rightPriceScale: { borderColor: colour("--line") }, leftPriceScale: { borderColor: colour("--line") },
-    timeScale: { borderColor: colour("--line"), timeVisible: true, secondsVisible: false },
+    timeScale: { borderColor: colour("--line"), timeVisible: true, secondsVisible: false, tickMarkFormatter: axisTime },
+    localization: { timeFormatter: crosshairTime },
   };
 }
 
-class Chart {
+export class Chart {
   constructor(low, options = {}) {
     this.node = h("div", { class: low ? "chart low" : "chart" });
-    this.chart = createChart(this.node, { autoSize: true, crosshair: { mode: CrosshairMode.Normal }, ...look(), ...options });
-    this.fitted = false;
+    this.chart = createChart(this.node, { autoSize: true, crosshair: { mode: CrosshairMode.Normal }, ...look() });
+    this.chart.applyOptions(options);
+    this.held = false;  // somebody zoomed or moved it: it stays as they left it
+    this.full = 0; // points it shows; figures may come before the place has its size
+    this.sized = new ResizeObserver(() => this.fit({ length: this.full }));
+    this.sized.observe(this.node);
+    for (const act of ["pointerdown", "wheel"]) this.node.addEventListener(act, () => { this.held = true; }, { passive: true });
     alive.add(this);
   }
 
@@ -29,14 +36,13 @@ class Chart {
   }
 
   fit(points) {
-    if (!this.fitted && points.length > 1) {
-      this.fitted = true;
-      this.chart.timeScale().fitContent();
-    }
+    this.full = points.length;
+    if (!this.held && points.length > 1) this.chart.timeScale().fitContent();
   }
 
   remove() {
     alive.delete(this);
+    this.sized.disconnect();
     this.chart.remove();
   }
 }
@@ -50,7 +56,15 @@ export class EquityChart extends Chart {
   constructor() {
     super(false);
     this.series = this.chart.addSeries(BaselineSeries, { lineWidth: 2, priceLineVisible: false });
+    this.hold = this.chart.addSeries(LineSeries, { lineWidth: 1, priceLineVisible: false, crosshairMarkerVisible: false });
     this.paint();
+  }
+
+  // The same money in something held: a thin line beside, named.
+  beside(points, name) {
+    this.hold.applyOptions({ title: points.length ? name : "", lastValueVisible: points.length > 0 });
+    this.hold.setData(points.map(([time, value]) => ({ time, value })));
+    this.fit(points);
   }
 
   paint() {
@@ -60,6 +74,7 @@ export class EquityChart extends Chart {
       topLineColor: up, topFillColor1: `${up}55`, topFillColor2: `${up}08`,
       bottomLineColor: down, bottomFillColor1: `${down}08`, bottomFillColor2: `${down}55`,
     });
+    this.hold?.applyOptions({ color: colour("--dim") });
   }
 
   update(points) {
@@ -72,7 +87,7 @@ export class EquityChart extends Chart {
 // One bar for each signal, as high as its quality: green won, red lost, grey still open.
 export class QualityChart extends Chart {
   constructor() {
-    super(false);
+    super(false, { timeScale: { maxBarSpacing: 28 } });
     this.series = this.chart.addSeries(HistogramSeries, { priceLineVisible: false, lastValueVisible: false,
       autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: 100 } }) });
     this.points = [];
@@ -92,8 +107,9 @@ export class QualityChart extends Chart {
 
 // Several lines; `lines`: {name: {colour, left}}; update({name: [[time, value]…]}).
 export class LineChart extends Chart {
-  constructor(lines) {
-    super(true, { leftPriceScale: { visible: Object.values(lines).some((line) => line.left) } });
+  constructor(lines, low = true) {
+    const left = Object.values(lines).some((line) => line.left);
+    super(low, { leftPriceScale: { visible: left }, ...(left ? { layout: { attributionLogo: false } } : {}) }); // it would hide a label
     this.lines = lines;
     this.series = Object.fromEntries(Object.entries(lines).map(([name, line]) => [name,
       this.chart.addSeries(LineSeries, { lineWidth: 2, title: name, priceLineVisible: false,

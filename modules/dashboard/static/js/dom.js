@@ -1,5 +1,7 @@
 // Nodes and words: everything on a page is made here, from text only; nothing a server says becomes markup.
 
+import { shortTime, utc, zone } from "./times.js";
+
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -30,8 +32,9 @@ export const fmt = {
   text: (value) => (value === null || value === undefined || value === "" ? none : String(value)),
   whole: (value) => (known(value) ? Math.round(value).toLocaleString("en") : none),
   figure: (value, digits = 2) => (known(value) ? minus(value.toFixed(digits)) : none),
-  money: (value) => (known(value) ? minus(value.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })) : none),
-  signed: (value) => (known(value) ? (value > 0 ? "+" : "") + fmt.money(value) : none),
+  signedFigure: (value, digits = 2) => (known(value) ? (value > 0 ? "+" : "") + minus(value.toFixed(digits)) : none),
+  money: (value) => (known(value) ? minus(cents(value).toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })) : none),
+  signed: (value) => (known(value) ? (cents(value) > 0 ? "+" : "") + fmt.money(value) : none),
   pct: (value) => (known(value) ? (value > 0 ? "+" : "") + minus(value.toFixed(2)) + "%" : none),
   share: (value) => (known(value) ? value.toFixed(0) + "%" : none),
   r: (value) => (known(value) ? (value > 0 ? "+" : "") + minus(value.toFixed(2)) + " R" : none),
@@ -41,9 +44,12 @@ export const fmt = {
     const places = Math.max(0, Math.min(12, 5 - Math.floor(Math.log10(Math.abs(value)))));
     return value.toLocaleString("en", { maximumFractionDigits: places });
   },
+  yes: (value) => (value === true ? "yes" : value === false ? "no" : fmt.text(value)),
   ms: (value) => (known(value) ? (value >= 10 ? value.toFixed(0) : value.toFixed(2)) + " ms" : none),
   mb: (value) => (known(value) ? Math.round(value).toLocaleString("en") + " MB" : none),
-  time: (ms) => (ms ? new Date(ms).toISOString().slice(5, 19).replace("T", " ") : none),
+  time: (ms) => (ms ? shortTime(ms) : none),
+  when: (ms) => (ms ? `${shortTime(ms)} ${zone()}` : none),
+  utcDay: (ms) => (ms ? utc(ms).slice(5, 10) : none),
   age: (seconds) => {
     if (!known(seconds)) return none;
     const s = Math.max(0, Math.floor(seconds));
@@ -54,12 +60,17 @@ export const fmt = {
   },
 };
 
+// No "−0.00".
+function cents(value) {
+  return Math.abs(value) < 0.005 ? 0 : value;
+}
+
 function minus(text) {
   return text.replace("-", "−");
 }
 
 export const sign = (value) => (known(value) && value !== 0 ? (value > 0 ? "up" : "down") : "");
-export const tag = (word) => h("span", { class: `tag ${word}` }, word);
+export const tag = (tone, word = tone) => h("span", { class: `tag ${tone}` }, word);
 
 // Bars with a word before and a figure after: funnels, limits, counts.
 export function bars(rows) {

@@ -1,6 +1,7 @@
 // Logs: one process at a time, filtered, followed.
 
-import { h, panel, setText } from "./dom.js";
+import { fmt, h, panel, setText } from "./dom.js";
+import { zone } from "./times.js";
 
 export function create({ look }) {
   const wanted = { service: "bot", level: "INFO", words: "" };
@@ -31,10 +32,10 @@ export function create({ look }) {
         service.value = wanted.service;
       }
       if (!told.lines) return;
-      setText(box.note, told.lines.rows.length ? `${told.lines.rows.length} lines of ${told.lines.service}` : "");
+      setText(box.note, told.lines.rows.length ? `${told.lines.rows.length} lines of ${told.lines.service} · times in ${zone()}` : "");
       const at = lines.scrollTop;
       lines.replaceChildren(...(told.lines.rows.length ? told.lines.rows.flatMap(([time, word, text]) => [
-        time ? h("time", {}, `${time.slice(5, 19).replace("T", " ")} `) : "", h("span", { class: word }, text), "\n",
+        time ? h("time", { title: time }, `${fmt.time(Date.parse(time))} `) : "", h("span", { class: word }, text), "\n",
       ]) : ["Nothing that passes the filter."]));
       lines.scrollTop = follow.checked ? lines.scrollHeight : at;
     },

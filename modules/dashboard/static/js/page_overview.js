@@ -4,7 +4,9 @@ import { act } from "./ask.js";
 import { EquityChart } from "./charts.js";
 import { bars, fmt, h, panel, setText, sign, tag } from "./dom.js";
 import { positionsTable } from "./rows.js";
+import { utc } from "./times.js";
 import { Table } from "./table.js";
+import { whyPanel } from "./why.js";
 
 const noted = (row) => [row.state, row.wanted];
 
@@ -22,24 +24,39 @@ function servicesTable() {
   ], (row) => row.name, { name: "services" });
 }
 
+function accountsTable() {
+  return new Table([
+    { key: "name", label: "Account" }, { key: "mode", label: "Mode", node: (row) => tag(row.mode) },
+    { key: "equity", label: "Equity", num: true, text: (row) => fmt.money(row.equity) },
+    { key: "day", label: "Today", num: true, text: (row) => `${fmt.signed(row.day)} (${fmt.pct(row.day_pct)})`, class: (row) => sign(row.day) },
+    { key: "exposure", label: "In positions", num: true, text: (row) => fmt.money(row.exposure) },
+    { key: "trading", label: "Trading", mark: (row) => row.trading, node: (row) => tag(row.trading === "ACTIVE" ? "ready" : "stuck", row.trading) },
+    { key: "latched", label: "Limits reached", wide: true, class: () => "down", text: (row) => [row.latched, row.trading === "ACTIVE" ? "" : row.why].filter(Boolean).join("; ") },
+  ], (row) => `${row.mode} ${row.name}`, { empty: "No account is watched yet.", name: "accounts" });
+}
+
 export function create() {
   const chart = new EquityChart();
   const equity = panel("Equity", "two", chart.node);
-  const whyBody = h("div", { class: "body" });
-  const why = panel("Why", "third", whyBody);
+  const holdNote = h("span", { class: "note" });
+  equity.node.querySelector("header").insertBefore(holdNote, equity.tools);
+  const why = whyPanel();
   const held = positionsTable();
   const positions = panel("Positions", "", h("div", { class: "body" }, held.node));
   positions.tools.append(held.csvButton(), act("Sell all", "/sellall", { danger: true }));
+  const money = accountsTable();
+  const accounts = panel("Accounts", "two", h("div", { class: "body" }, money.node));
+  accounts.tools.append(act("Risk", "/risk"), act("Pause", "/pause on", { danger: true }), act("Flatten", "/flatten", { danger: true }));
   const crew = servicesTable();
   const services = panel("Services", "two", h("div", { class: "body" }, crew.node));
   services.tools.append(act("Start trading", "/startbot"), act("Stop buying", "/stopbot"), act("Stop all", "/stopall", { danger: true }));
   const said = h("ul", { class: "said" });
-  const alerts = panel("Alerts", "", h("div", { class: "body" }, said));
+  const alerts = panel("Alerts", "third", h("div", { class: "body" }, said));
   const limitBody = h("div", { class: "body" });
   const limits = panel("Limits used", "third", limitBody);
 
   return {
-    nodes: [equity.node, why.node, positions.node, services.node, limits.node, alerts.node],
+    nodes: [equity.node, why.node, positions.node, accounts.node, limits.node, services.node, alerts.node],
     close: () => chart.remove(),
     update(told) {
       if (told.equity) {
@@ -50,32 +67,28 @@ export function create() {
         equity.note.className = `note ${sign(change)}`;
         setText(equity.note, `${told.equity.mode} · ${fmt.money(now)} USDT${change === null ? "" : ` (${fmt.signed(change)})`}`);
       }
+      if (told.hold) {
+        const end = told.hold.points.at(-1)?.[1];
+        chart.beside(told.hold.points, "buy and hold BTC");
+        setText(holdNote, end === undefined ? told.hold.problem && `buy and hold: ${told.hold.problem}` : `buy and hold ${told.hold.symbol.replace("USDT", "")}: ${fmt.money(end)}`);
+      }
+      if (told.accounts) money.update(told.accounts);
       if (told.positions) {
         held.update(told.positions);
         setText(positions.note, told.positions.length ? `${told.positions.length} open` : "");
       }
       if (told.services) crew.update(told.services);
-      if (told.why) drawWhy(whyBody, told.why);
+      if (told.why) why.update(told.why);
       if (told.alerts) drawAlerts(said, told.alerts);
       if (told.limits) drawLimits(limitBody, told.limits);
     },
   };
 }
 
-export function drawWhy(body, why) {
-  const line = (check) => h("li", { class: check.ok ? "" : "bad" }, `${check.name}: ${check.text}`, check.todo && !check.ok ?
-    h("div", { class: "dim" }, `→ ${check.todo}`) : null);
-  const failed = why.checks.filter((check) => !check.ok);
-  const passed = why.checks.filter((check) => check.ok);
-  const open = body.querySelector("details")?.open ?? innerWidth > 1100;
-  body.replaceChildren(h("b", {}, why.headline), h("ul", { class: "checks" }, failed.map(line)),
-    h("details", { open }, h("summary", {}, `${passed.length} checks passed`), h("ul", { class: "checks" }, passed.map(line))));
-}
-
 function drawAlerts(list, alerts) {
   const at = list.scrollTop;
   list.replaceChildren(...(alerts.length ? alerts.map((one) => h("li", { class: one.loud ? "loud" : "" },
-    h("time", {}, fmt.time(one.ms)), one.text)) : [h("li", { class: "dim" }, "Nothing was told yet.")]));
+    h("time", { title: utc(one.ms) }, fmt.when(one.ms)), one.text)) : [h("li", { class: "dim" }, "Nothing was told yet.")]));
   list.scrollTop = at;
 }
 

@@ -4,7 +4,8 @@ import { act } from "./ask.js";
 import { LineChart, QualityChart } from "./charts.js";
 import { bars, figures, fmt, h, panel, setText, sign, tag } from "./dom.js";
 import { latencyTable, processTable } from "./rows.js";
-import { Table } from "./table.js";
+import { moment, Table } from "./table.js";
+import { whyPanel } from "./why.js";
 
 const price = (key, label) => ({ key, label, num: true, text: (row) => fmt.price(row[key]) });
 
@@ -25,7 +26,7 @@ function signalColumns(extra) {
     { key: "imbalance", label: "Imbalance", num: true, text: (row) => fmt.figure(row.imbalance) },
     { key: "intensity", label: "Intensity", num: true, text: (row) => fmt.figure(row.intensity) },
     { key: "large_trades", label: "Large", num: true, text: (row) => fmt.whole(row.large_trades) },
-    { key: "ms", label: "Since (UTC)", text: (row) => fmt.time(row.ms) },
+    moment("ms", "Since"),
   ];
 }
 
@@ -48,18 +49,20 @@ function universeTable() {
     { key: "symbol", label: "Symbol" },
     { key: "score", label: "Score", num: true, text: (row) => fmt.figure(row.score, 1) },
     { key: "figures", label: "Figures", wide: true, text: (row) => Object.entries(row.figures)
-      .map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "number" ? Number(value.toPrecision(4)).toLocaleString("en") : value}`).join(" · ") },
+      .filter(([name]) => !["symbol", "reason", "score"].includes(name))
+      .map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "number" ? fmt.price(Number(value.toPrecision(4))) : fmt.yes(value)}`).join(" · ") },
   ], (row) => row.symbol, { empty: "Nothing is chosen yet.", name: "universe" });
 }
 
 export function create() {
   const counts = h("div", { class: "body" });
-  const day = panel("Signals today", "third", counts);
+  const day = panel("Signals today", "two", counts);
   day.tools.append(act("Start", "/startsignals"), act("Stop", "/stopsignals", { danger: true }));
+  const why = whyPanel();
   const refusedBody = h("div", { class: "body" });
-  const refused = panel("Refused, by reason", "third", refusedBody);
+  const refused = panel("Refused, by reason", "half", refusedBody);
   const funnelBody = h("div", { class: "body" });
-  const funnel = panel("Universe", "third", funnelBody);
+  const funnel = panel("Universe", "half", funnelBody);
   const live = new Table(signalColumns([{ key: "last_price", label: "Now", num: true, sort: openR,
     text: (row) => fmt.r(openR(row)), class: (row) => sign(openR(row)) }]), (row) => row.id,
   { empty: "No live signal.", name: "signals" });
@@ -86,7 +89,7 @@ export function create() {
   const load = new LineChart({ "CPU %": { colour: "--accent" }, "Memory MB": { colour: "--warn", left: true } });
   const machine = panel("CPU and memory of the crew", "half", load.node);
   const processes = processTable();
-  const own = panel("Processes", "half", h("div", { class: "body" }, processes.node));
+  const own = panel("Processes", "", h("div", { class: "body" }, processes.node));
   const times = latencyTable();
   const latency = panel("Latency", "half", h("div", { class: "body" }, times.node));
   const problem = panel("No figures", "", h("p", { class: "empty" }));
@@ -94,7 +97,7 @@ export function create() {
   let metricRows = [];
   let latencyRows = [];
   return {
-    nodes: [problem.node, day.node, refused.node, funnel.node, open.node, quality.node, hours.node, classes.node, symbols.node,
+    nodes: [problem.node, day.node, why.node, refused.node, funnel.node, open.node, quality.node, hours.node, classes.node, symbols.node,
       closed.node, chosen.node, machine.node, own.node, latency.node],
     close: () => {
       chart.remove();
@@ -105,9 +108,10 @@ export function create() {
         problem.node.hidden = !told.problem;
         setText(problem.node.querySelector("p"), told.problem);
       }
+      if (told.why) why.update(told.why);
       if (told.today) {
         const { counts: by, day_ms: at } = told.today;
-        setText(day.note, at ? fmt.time(at).slice(0, 5) : "");
+        setText(day.note, at ? `${fmt.utcDay(at)} (UTC day)` : "");
         counts.replaceChildren(figures(Object.entries(by).map(([name, value]) => [name, fmt.whole(value)])));
       }
       if (told.refusals) {
@@ -144,7 +148,7 @@ export function create() {
 }
 
 function drawUniverse(body, note, picked, chosenNote, universe) {
-  setText(note, universe.ms ? `scanned ${fmt.time(universe.ms)} UTC` : "");
+  setText(note, universe.ms ? `scanned ${fmt.when(universe.ms)}` : "");
   setText(chosenNote, universe.chosen.length ? `${universe.chosen.length}` : "");
   picked.update(universe.chosen);
   let left = universe.seen;

@@ -1,8 +1,14 @@
 // A table that sorts by a click, keeps its rows while figures change, and goes out as CSV.
 
 import { fmt, h, setText } from "./dom.js";
+import { utc, zone } from "./times.js";
 
 // columns: {key, label, text(row), class(row), num, sort(row), node(row)}; id(row) names a row.
+// A column of times: in the reader's zone, which its head names; UTC in the title and in the CSV.
+export function moment(key, label, text = (row) => fmt.time(row[key])) {
+  return { key, label: `${label} (${zone()})`, saved: `${label} (UTC)`, at: (row) => (row[key] ? utc(row[key]) : ""), text };
+}
+
 export class Table {
   constructor(columns, id, { empty = "Nothing yet.", name = "table" } = {}) {
     this.columns = columns;
@@ -14,10 +20,11 @@ export class Table {
     this.heads = columns.map((column, place) => h("th", { scope: "col", class: column.num ? "num" : "" },
       column.label ? h("button", { type: "button", onclick: () => this.sortBy(place) }, column.label) : ""));
     this.body = h("tbody");
-    this.empty = h("p", { class: "empty" }, empty);
+    this.none = empty;
+    this.empty = h("p", { class: "empty" }, "…"); // "none" is said only once it is known
     this.scroll = h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, this.heads)), this.body));
     this.node = h("div", {}, this.scroll, this.empty);
-    this.update([]);
+    this.scroll.hidden = true;
   }
 
   csvButton() {
@@ -40,6 +47,7 @@ export class Table {
 
   update(rows) {
     this.rows = rows;
+    setText(this.empty, this.none);
     this.empty.hidden = rows.length > 0;
     this.scroll.hidden = rows.length === 0;
     let shown = rows;
@@ -73,6 +81,7 @@ export class Table {
       if (cell.className !== tone) cell.className = tone;
       if (!column.node) {
         setText(cell, column.text ? column.text(row) : fmt.text(row[column.key]));
+        if (column.at && cell.title !== column.at(row)) cell.title = column.at(row);
         return;
       }
       const mark = JSON.stringify(column.mark ? column.mark(row) : row[column.key]);
@@ -85,8 +94,8 @@ export class Table {
 
   save() {
     const columns = this.columns.filter((column) => column.label);
-    const lines = [columns.map((column) => column.label), ...this.rows.map((row) =>
-      columns.map((column) => this.value(column, row) ?? ""))];
+    const lines = [columns.map((column) => column.saved ?? column.label), ...this.rows.map((row) =>
+      columns.map((column) => column.at?.(row) ?? this.value(column, row) ?? ""))];
     const text = lines.map((line) => line.map(quoted).join(",")).join("\r\n");
     const link = h("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: `${this.name}.csv` });
     link.click();

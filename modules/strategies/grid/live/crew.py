@@ -1,8 +1,12 @@
-"""Several workers: processes of this machine, or Ray actors over several machines; restarted when they die.
+"""Several workers as processes of this machine (over several machines: `ray_crew.py`); restarted when they die.
 
 No scheduler of our own: which worker trades which grid is decided by leases in SQL alone. A worker process ends when
-the pipe to its parent closes, so that the death of the service leaves no worker behind. What a worker does not share:
-its settings are read by itself (Ray: from the environment of its own machine), so that no secret travels.
+the pipe to its parent closes, so that the death of the service leaves no worker behind. A worker reads its settings by
+itself, so that no secret travels.
+
+A worker whose loop does not go on is killed and begun again: halted in the middle of a write it would keep SQLite's one
+lock, and nobody could renew a lease. Its fence makes that safe, and the journal undoes the write. The bound is shorter
+than a lease, so that the others keep theirs.
 """
 
 import asyncio
@@ -13,9 +17,7 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Any
-
-from modules.exchange.types import Unavailable
+from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,34 @@ LOOK_S = 0.5
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 HEALTHY_S = 60.0
 END_S = 20.0
+BEAT_S = 0.5
+#: a worker is silent after this part of a lease, and never sooner than so many seconds
+SILENT_PART, LEAST_SILENT_S = 0.5, 4.0
+BEGIN_S = 180.0  # until its first beat
+
+
+def silent_after_s(lease_s: float) -> float:
+    """How long a worker may be silent."""
+    return max(SILENT_PART * lease_s, LEAST_SILENT_S)
+
+
+async def beat(line: Line) -> None:
+    """Tell the parent that this worker's loop goes on; until cancelled. A thread sends: a parent that does not listen
+    must not halt the loop."""
+    due = threading.Event()
+
+    def send() -> None:
+        try:
+            while due.wait():
+                due.clear()
+                line.send_bytes(b"1")
+        except OSError:
+            return  # the parent is gone; `watch_line` ends the worker
+
+    threading.Thread(target=send, daemon=True, name="beats to the parent").start()
+    while True:
+        due.set()
+        await asyncio.sleep(BEAT_S)
 
 
 def watch_line(line: Line, stop: Callable[[], object]) -> None:
@@ -40,17 +70,47 @@ def watch_line(line: Line, stop: Callable[[], object]) -> None:
     threading.Thread(target=wait, daemon=True, name="line to the parent").start()
 
 
+class Restarts:
+    """When a worker that died is begun again: at once, then later each time where it keeps dying. Seconds are those of
+    `time.monotonic`."""
+
+    def __init__(self, longest_s: float = LONGEST_WAIT_S) -> None:
+        self._wait_s, self._longest_s = FIRST_WAIT_S, longest_s
+        self._not_before = self._began = 0.0
+        self.deaths = 0
+
+    def lives(self, now: float) -> None:
+        """It runs; after a while its earlier deaths are forgiven."""
+        if now - self._began > HEALTHY_S:
+            self._wait_s = FIRST_WAIT_S
+
+    def died(self, now: float, words: str) -> None:
+        """It ended though nobody asked."""
+        self.deaths += 1
+        log.error("%s; again in %.0f s", words, self._wait_s)
+        self._not_before = now + self._wait_s
+        self._wait_s = min(2 * self._wait_s, self._longest_s)
+
+    def due(self, now: float) -> bool:
+        """Whether it may begin now."""
+        return now >= self._not_before
+
+    def began(self, now: float) -> None:
+        """It begins."""
+        self._began = now
+
+
 class _Child:
     """One worker process and its restarts."""
 
-    def __init__(self, target: Target, home: str, name: str) -> None:
+    def __init__(self, target: Target, home: str, name: str, silent_s: float) -> None:
         self._target, self._home, self.name = target, home, name
+        self._silent_s = silent_s
         self._process: SpawnProcess | None = None
         self._line: Line | None = None
-        self._wait_s = FIRST_WAIT_S
-        self._not_before = 0.0
-        self._began = 0.0
-        self.deaths = 0
+        self._heard = self._looked = 0.0
+        self._beats = False
+        self.restarts = Restarts()
 
     @property
     def pid(self) -> int | None:
@@ -61,23 +121,42 @@ class _Child:
         """Start it where it does not run, later each time where it keeps dying."""
         now = time.monotonic()
         if self._process is not None and self._process.is_alive():
-            if now - self._began > HEALTHY_S:
-                self._wait_s = FIRST_WAIT_S
+            self._listen(now)
+            self.restarts.lives(now)
             return
         if self._process is not None:
-            self.deaths += 1
-            log.error("worker %s ended (%s); again in %.0f s", self.name, self._process.exitcode, self._wait_s)
-            self._not_before = now + self._wait_s
-            self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+            self.restarts.died(now, f"worker {self.name} ended ({self._process.exitcode})")
             self._process = None
-        if now < self._not_before:
+        if not self.restarts.due(now):
             return
         context = multiprocessing.get_context("spawn")
-        theirs, ours = context.Pipe(duplex=False)
+        theirs, ours = context.Pipe()
         self._process = context.Process(target=self._target, args=(self._home, self.name, theirs), name=self.name)
         self._process.start()
         theirs.close()
-        self._line, self._began = ours, now
+        self._line = ours
+        self._heard = self._looked = now
+        self._beats = False
+        self.restarts.began(now)
+
+    def _listen(self, now: float) -> None:
+        """Hear its beats; kill it where there are none. Time in which we did not look ourselves (the machine slept) is
+        not held against it."""
+        assert self._process is not None
+        asleep, self._looked = now - self._looked > self._silent_s * 0.75, now
+        try:
+            while self._line is not None and self._line.poll():
+                self._line.recv_bytes()
+                self._heard, self._beats = now, True
+        except (EOFError, OSError):
+            pass  # it ends
+        if asleep:
+            self._heard = now
+        if now - self._heard > (self._silent_s if self._beats else BEGIN_S):
+            log.error("worker %s does not go on (silent for %.0f s): killed; its grids go to the others",
+                      self.name, now - self._heard)
+            self._heard = now
+            self._process.kill()
 
     def stop(self) -> None:
         """Ask it to end in order."""
@@ -94,11 +173,24 @@ class _Child:
                 self._process.join(5.0)
 
 
+class Crew(Protocol):
+    """Workers, wherever they are. Calls block."""
+
+    def look(self) -> None:
+        """Start who does not run. Raises Unavailable where their place is gone."""
+
+    def facts(self) -> dict[str, Any]:
+        """For /status."""
+
+    def end(self) -> None:
+        """End all in order."""
+
+
 class LocalCrew:
     """Workers as processes of this machine."""
 
-    def __init__(self, target: Target, home: str, names: list[str]) -> None:
-        self._children = [_Child(target, home, name) for name in names]
+    def __init__(self, target: Target, home: str, names: list[str], lease_s: float) -> None:
+        self._children = [_Child(target, home, name, silent_after_s(lease_s)) for name in names]
 
     def look(self) -> None:
         """Start who does not run."""
@@ -108,7 +200,7 @@ class LocalCrew:
     def facts(self) -> dict[str, Any]:
         """For /status."""
         return {"workers": {child.name: child.pid for child in self._children},
-                "deaths": sum(child.deaths for child in self._children)}
+                "deaths": sum(child.restarts.deaths for child in self._children)}
 
     def end(self) -> None:
         """End all in order; blocks."""
@@ -119,67 +211,16 @@ class LocalCrew:
             child.end(max(until - time.monotonic(), 0.1))
 
 
-class RayCrew:
-    """Workers as actors of a Ray cluster, which restarts them, on other machines too."""
-
-    def __init__(self, target: Target, home: str, names: list[str], address: str) -> None:
-        try:
-            import ray
-        except ImportError:
-            raise Unavailable("GRIDLIVE_BACKEND=ray, but ray is not installed: pip install -r requirements-ray.txt, "
-                              "or set GRIDLIVE_BACKEND=local.") from None
-        self._ray = ray
-        whom = None if address in ("local", "") else "auto" if address == "ray://auto" else address
-        ray.init(address=whom, ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR,
-                 include_dashboard=False)
-        actor = ray.remote(max_restarts=-1, max_task_retries=-1, num_cpus=0.1)(_Actor)
-        self._actors = {name: actor.options(name=f"grid-{name}", lifetime=None).remote(home, name, target)
-                        for name in names}
-        self._runs = {name: one.run.remote() for name, one in self._actors.items()}
-        self.deaths = 0
-
-    def look(self) -> None:
-        """Begin a worker's run again where it has ended."""
-        for name, run in list(self._runs.items()):
-            done, _ = self._ray.wait([run], timeout=0)
-            if done:
-                self.deaths += 1
-                log.error("worker %s ended; it is begun again", name)
-                self._runs[name] = self._actors[name].run.remote()
-
-    def facts(self) -> dict[str, Any]:
-        """For /status."""
-        return {"workers": {name: "ray" for name in self._actors}, "deaths": self.deaths}
-
-    def end(self) -> None:
-        """Leases of actors that are killed run out by themselves; positions keep their stops."""
-        for actor in self._actors.values():
-            self._ray.kill(actor)
-        self._ray.shutdown()
-
-
-class _Actor:
-    """A worker as a Ray actor."""
-
-    def __init__(self, home: str, name: str, target: Target) -> None:
-        self._home, self._name, self._target = home, name, target
-
-    def run(self) -> None:
-        """Trade until killed."""
-        self._target(self._home, self._name, None)
-
-
-Crew = LocalCrew | RayCrew
-
-
 async def keep_alive(crew: Crew, stop: asyncio.Event, told: Callable[[dict[str, Any]], None]) -> None:
-    """Look after the workers until `stop`."""
-    while not stop.is_set():
-        await asyncio.to_thread(crew.look)
-        told(crew.facts())
-        try:
-            async with asyncio.timeout(LOOK_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
-    await asyncio.to_thread(crew.end)
+    """Look after the workers until `stop`, then end them. Raises Unavailable where their place is gone."""
+    try:
+        while not stop.is_set():
+            await asyncio.to_thread(crew.look)
+            told(crew.facts())
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+    finally:
+        await asyncio.to_thread(crew.end)

@@ -35,11 +35,13 @@ from modules.exchange.types import (
 from modules.execution.intents import client_id
 from modules.strategies.grid import events as ev
 from modules.strategies.grid.live.accounts import GridAccount, key_gone
+from modules.strategies.grid.live.delays import Delays
+from modules.strategies.grid.live.hints import Hints
 from modules.strategies.grid.live.market import SharedMarket
 from modules.strategies.grid.live.memory import Memory, unpacked
 from modules.strategies.grid.live.readings import Readings
 from modules.strategies.grid.live.stops import Stops
-from modules.strategies.grid.live.told import limit_event
+from modules.strategies.grid.live.told import facts, limit_event, limit_notice
 from modules.strategies.grid.orders import found
 from modules.strategies.grid.rules import BUY, SELL
 from modules.strategies.grid.session import step
@@ -77,13 +79,14 @@ class Host:
         self.memory: Memory = unpacked(held.facts.get("host"))
         self.readings = Readings(self)
         self.stops = Stops(self)
+        self.hints = Hints(self)
         self.events: list[Event] = []
         self.problem = ""
         self.changed = True
         self.lost = False
         self.key_refused = ""
         self.epoch = 0
-        self.sent_at: deque[float] = deque(maxlen=64)
+        self.delays = Delays()
         self._keep, self._say, self._until = keep, say, until
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: set[str] = set()
@@ -137,7 +140,8 @@ class Host:
     def _decide(self, decision: ev.Decision) -> None:
         if isinstance(decision, ev.Place):
             self.epoch += 1
-            self.begin(f"place {decision.slot}", self._place(decision))
+            since = self.delays.since(decision.opens, self.quoted_at)
+            self.begin(f"place {decision.slot}", self._place(decision, since))
         elif isinstance(decision, ev.Cancel):
             self.begin(f"cancel {decision.slot}", self._cancel(decision))
         elif isinstance(decision, ev.Ask):
@@ -150,8 +154,10 @@ class Host:
             self.limit_hit(decision)
 
     def _asked(self, ask: ev.Ask) -> None:
+        if ask.what is ev.What.BALANCE and not ask.routine:
+            self.delays.wish(self.quoted_at)
         if ask.what in (ev.What.BALANCE, ev.What.POSITIONS):
-            self.readings.ask(ask.what, urgent=ask.what is ev.What.POSITIONS or self.state.tick % 5 != 0)
+            self.readings.ask(ask.what, urgent=not ask.routine)
         elif ask.what is ev.What.CANDLES:
             kept = self.market.candles(self.symbol, self.book.settings.timeframe)
             if len(kept) >= ask.count:
@@ -226,11 +232,16 @@ class Host:
         """Save now; whether an order may leave (rule 2)."""
         return await self._keep(self) and self.may_act
 
-    async def _place(self, order: ev.Place) -> None:
+    async def _place(self, order: ev.Place, since: float) -> None:
         if self.silent or not await self.durable():
             if not self.lost:
                 why = self.key_refused or "it could not be saved beforehand, or the lease is over"
                 self.tell(ev.Answered(self.now_ms, order.slot, order.generation, "refused", why))
+            return
+        if order.opens and self.readings.too_old:
+            self.readings.ask(ev.What.POSITIONS, urgent=True)
+            self.tell(ev.Answered(self.now_ms, order.slot, order.generation, "refused",
+                                  "the positions were read too long ago; they are read anew"))
             return
         if order.opens and self.stops.passed(order.side, order.price):
             # Its stop is firing: what stands now is looked at before anything is added.
@@ -241,8 +252,9 @@ class Host:
             self.order_id(order.slot, order.generation), self.symbol, order_side(order.side, order.opens),
             OrderType.MARKET, order.quantity, position_side=LEGS[order.side])
         async with self._limit:
-            self.sent_at.append(time.monotonic() - self.quoted_at)
+            self.delays.sent.append(time.monotonic() - since)
             outcome = await self.account.place(request)
+        self.delays.answered.append(time.monotonic() - since)
         self._answered(order.slot, order.generation, outcome)
         if isinstance(outcome, Accepted | Unknown):
             await self._follow(order.slot, order.generation)
@@ -306,11 +318,7 @@ class Host:
     def limit_hit(self, hit: ev.LimitHit) -> None:
         """A daily limit closed everything: an event that is never dropped, in the same save (X39)."""
         self.events.append(limit_event(self, hit))
-        word = "profit target" if hit.limit_type == "PROFIT" else "loss limit"
-        self._say(self, ev.Notice(
-            f"{self.symbol}: the daily {word} closed everything", f"Result of the day {hit.total_pnl:.2f} USDT, limit "
-            f"{hit.limit_value} USDT, {hit.positions_closed} positions closed", "It trades again on the next UTC day",
-            f"limit-{self.lease.user_id}-{hit.day}"))
+        self._say(self, limit_notice(self, hit))
 
     @property
     def mode_word(self) -> str:
@@ -346,6 +354,8 @@ class Host:
             self.account, self.key_refused, self._key_probe = account, "", 0.0
             self.readings.standing = None
             self.readings.ask(ev.What.BALANCE, urgent=True)
+            if self.hints.listens:
+                self.hints.start()
         if book is not None:
             self.market.unwatch(self.symbol, self.book.settings.timeframe)
             self.book, self.symbol = book, session.symbol
@@ -372,6 +382,7 @@ class Host:
         """End the tasks; nothing is sent any more. Positions and stops stay where they are (X36)."""
         self.lost = True
         self.market.unwatch(self.symbol, self.book.settings.timeframe)
+        await self.hints.ended()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -382,11 +393,5 @@ class Host:
 
     def packed(self) -> dict[str, Any]:
         """What is saved beside the state."""
-        quote = self.state.quote
-        return {"host": self.memory.packed(), "mode": self.mode_word, "problem": self.problem,
-                "key_refused": self.key_refused, "worker": self.lease.holder,
-                "bid": str(quote.bid) if quote else None, "ask": str(quote.ask) if quote else None,
-                "quoted_ms": quote.made_ms if quote else None,
-                "liquidation": {str(side): None if price is None else str(price)
-                                for side, price in self.readings.liquidation.items()}}
+        return facts(self)
 

@@ -77,6 +77,7 @@ class SharedMarket:
         self._watched: dict[Series, int] = {}
         self._contracts: dict[str, Contract] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._prices: asyncio.Task[None] | None = None
         self.problem = ""
 
     # -- who watches what --------------------------------------------------------------------------
@@ -95,6 +96,15 @@ class SharedMarket:
             self._series.pop((symbol, timeframe), None)
 
     # -- prices ------------------------------------------------------------------------------------
+
+    async def wait_prices(self, patience_s: float) -> None:
+        """Ask for new prices and wait for them, no longer than `patience_s`: those that are late count for the next
+        tick, and nobody's tick waits for them."""
+        if self._prices is None or self._prices.done():
+            self._prices = asyncio.create_task(self.refresh(), name="prices")
+        await asyncio.wait({self._prices}, timeout=patience_s)
+        if self._prices.done():
+            self._prices.result()
 
     async def refresh(self) -> None:
         """New prices of everything watched; on failure the old ones stay, and `problem` says why."""
@@ -156,9 +166,10 @@ class SharedMarket:
 
     async def close(self) -> None:
         """Drop what is being fetched."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._prices] if self._prices is not None else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _less(counts: dict[K, int], name: K) -> None:

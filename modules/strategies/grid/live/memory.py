@@ -39,7 +39,8 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 class Memory(msgspec.Struct):
-    """Beside the state. `orders`: the venue's order id → our slot; `seen`: trades that were told already."""
+    """Beside the state. `orders`: the venue's order id → our slot; `seen`: trades that were told already; `account`:
+    which kind it is all about (moved.py)."""
 
     stops: tuple[Stop, ...] = ()
     generation: int = 0
@@ -51,6 +52,7 @@ class Memory(msgspec.Struct):
     arranged: bool = False
     started_ms: int = 0
     last_trade_ms: int = 0
+    account: str = ""
 
     def note_order(self, order_id: str, slot: str) -> None:
         """An order of ours has this id at the venue."""

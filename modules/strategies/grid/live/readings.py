@@ -6,13 +6,13 @@ for goes at once. A reading of positions that an order or fill overtook is made 
 
 import asyncio
 import time
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from modules.exchange.bitget_parse import Standing, opens
-from modules.exchange.futures_types import MarginMode, Position
+from modules.exchange.bitget_parse import Standing
+from modules.exchange.futures_types import MarginMode, Position, opens
 from modules.exchange.lanes import Lane
 from modules.exchange.types import Accepted, Fill, PositionSide, Unavailable
 from modules.strategies.grid import events as ev
@@ -30,21 +30,28 @@ OVERLAP_MS = 120_000
 FUNDING_EVERY_MS = 600_000
 AGAIN = 3
 PLACE_S = 2.0
+#: opening orders need both positions as they were so many seconds ago at most
+SEEN_S = 120.0
+STOPS = "STOPS"
 
 
 class Pacer:
-    """Routine readings of all hosts of a worker, in order of asking, `width` at a time."""
+    """Routine readings of all hosts of a worker, in order of asking, `width` at a time; each waits once."""
 
     def __init__(self, width: int = 24) -> None:
-        self._first: deque[tuple[Readings, ev.What]] = deque()
-        self._waiting: deque[tuple[Readings, ev.What]] = deque()
+        self._first: OrderedDict[tuple[Readings, str], None] = OrderedDict()
+        self._waiting: OrderedDict[tuple[Readings, str], None] = OrderedDict()
         self._width = width
         self._event = asyncio.Event()
 
-    def put(self, readings: "Readings", what: ev.What, *, first: bool = False) -> None:
+    def put(self, readings: "Readings", what: str, *, first: bool = False) -> None:
         """One more; `first`: of a session that starts, before the routine of the others."""
-        (self._first if first else self._waiting).append((readings, what))
+        (self._first if first else self._waiting).setdefault((readings, what))
         self._event.set()
+
+    def drop(self, readings: "Readings", what: str) -> None:
+        """It was read meanwhile, for a reason of its own."""
+        self._waiting.pop((readings, what), None)
 
     @property
     def length(self) -> int:
@@ -63,7 +70,7 @@ class Pacer:
                 self._event.clear()
                 await self._event.wait()
             lane = Lane.EXIT if self._first else Lane.DATA
-            readings, what = (self._first or self._waiting).popleft()
+            (readings, what), _ = (self._first or self._waiting).popitem(last=False)
             await readings.routine(what, lane)
 
 
@@ -75,9 +82,10 @@ class Readings:
         self.pacer: Pacer | None = None
         self.standing: Standing | None = None
         self.liquidation: dict[int, Decimal | None] = {BUY: None, SELL: None}
-        self._queued: set[ev.What] = set()
+        self._queued: set[str] = set()
         self._funding_ms = 0
-        self.read_at = 0.0
+        self._looked = False
+        self.read_at = self.seen_at = 0.0
 
     # -- asking ------------------------------------------------------------------------------------
 
@@ -93,20 +101,34 @@ class Readings:
             self._queued.add(what)
             self.pacer.put(self, what)
 
-    def _begin(self, what: ev.What, lane: Lane) -> asyncio.Task[None] | None:
+    def ask_stops(self) -> None:
+        """Whether the stops stand still: routine."""
+        if self.pacer is None:
+            self.host.stops.check()
+        else:
+            self.pacer.put(self, STOPS)
+
+    @property
+    def too_old(self) -> bool:
+        """Whether both positions were read too long ago for an opening order."""
+        return time.monotonic() - self.seen_at > SEEN_S
+
+    def _begin(self, what: str, lane: Lane) -> asyncio.Task[None] | None:
+        if what == STOPS:
+            return self.host.stops.check()
         work = self._balance(lane) if what is ev.What.BALANCE else self._positions(lane)
         return self.host.begin(f"read {what}", work)
 
     def start(self) -> None:
-        """Everything that must be known before the first order (X16)."""
-        for what in (ev.What.BALANCE, ev.What.POSITIONS):
-            if self.pacer is None:
-                self._begin(what, Lane.EXIT)
-            elif what not in self._queued:
-                self._queued.add(what)
-                self.pacer.put(self, what, first=True)
+        """Everything that must be known before the first order (X16): positions, and the balance on the way to them.
+        Thousands of users begin over one address, so nothing is asked twice."""
+        if self.pacer is None:
+            self._begin(ev.What.POSITIONS, Lane.EXIT)
+        elif ev.What.POSITIONS not in self._queued:
+            self._queued |= {ev.What.BALANCE, ev.What.POSITIONS}
+            self.pacer.put(self, ev.What.POSITIONS, first=True)
 
-    async def routine(self, what: ev.What, lane: Lane) -> None:
+    async def routine(self, what: str, lane: Lane) -> None:
         """A reading whose turn has come. A user whose calls hang holds a place of the line for `PLACE_S`, no longer:
         his reading goes on alone, and he gets no other place before it is over."""
         self._queued.discard(what)
@@ -125,9 +147,13 @@ class Readings:
         host = self.host
         found = await host.account.standing(host.symbol, lane)
         host.key_works()
+        self._queued.discard(ev.What.BALANCE)
+        if self.pacer is not None:
+            self.pacer.drop(self, ev.What.BALANCE)
         self.standing = found
         self.read_at = time.monotonic()
         host.tell(ev.Balance(host.now_ms, found.wallet.balance, found.wallet.available))
+        host.delays.over()
         return found
 
     # -- positions ---------------------------------------------------------------------------------
@@ -149,6 +175,7 @@ class Readings:
                 if host.epoch != epoch:
                     continue
                 self._liquidations(rows)
+                self.seen_at = time.monotonic()
                 host.tell(ev.Positions(host.now_ms, *legs))
                 host.stops.start()
                 break
@@ -156,6 +183,8 @@ class Readings:
         except Unavailable:
             host.tell(ev.Positions(host.now_ms, VenueLeg(BUY, read=False), VenueLeg(SELL, read=False)))
             raise
+        finally:
+            self._queued.discard(ev.What.BALANCE)
 
     def _legs(self, rows: Sequence[Position], standing: Standing) -> tuple[VenueLeg, VenueLeg]:
         """Both sides by name, never by place (X22). Another mode than agreed is told as the wrong one."""
@@ -253,6 +282,9 @@ class Readings:
         """Funding since the last look, now and then while something is held."""
         host, now_ms = self.host, self.host.now_ms
         held = host.state.buy.entries or host.state.sell.entries
+        if not self._looked:  # the first reading of a start waits for nothing else; funding comes with the next
+            self._looked = True
+            return
         if not held or now_ms - self._funding_ms < FUNDING_EVERY_MS:
             return
         self._funding_ms = now_ms

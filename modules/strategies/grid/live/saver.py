@@ -14,7 +14,7 @@ from modules.strategies.grid.store.sessions import Sessions
 
 log = logging.getLogger(__name__)
 
-BATCH = 1000
+BATCH = 250  # SQLite lets one write at a time: none is to take long
 
 
 class Saver:

@@ -19,9 +19,10 @@ from modules.exchange.futures_types import MarginMode
 from modules.exchange.lanes import Lane
 from modules.exchange.types import Unavailable
 from modules.exchange.venue_bitget import BitgetMarket, venue
+from modules.execution.mode import mode_word
 from modules.storage.sql.database import DatabaseAway
 from modules.strategies.grid import events as ev
-from modules.strategies.grid.live.crew import Crew, Line, LocalCrew, RayCrew, Target, keep_alive, watch_line
+from modules.strategies.grid.live.crew import Crew, Line, LocalCrew, Target, beat, keep_alive, watch_line
 from modules.strategies.grid.live.host import Host
 from modules.strategies.grid.live.worker import Worker
 from modules.strategies.grid.store.store import GridStore
@@ -74,18 +75,34 @@ async def serve(run: ServiceRun, settings: "Settings", target: Target) -> None:
     names = [f"grid-{number + 1}" for number in range(live.workers)]
     run.ready(workers=len(names))
     home = str(run.paths.home)
-    crew: Crew = (LocalCrew(target, home, names) if live.backend == "local"
-                  else await asyncio.to_thread(RayCrew, target, home, names, settings.compute.backend))
-    await keep_alive(crew, run.stop, lambda facts: run.tell(**facts))
+
+    def made() -> Crew:
+        if live.backend == "local":
+            return LocalCrew(target, home, names, live.lease_s)
+        from modules.strategies.grid.live.ray_crew import RayCrew  # Ray is loaded where it is wanted only
+        return RayCrew(target, home, names, settings.compute.backend)
+
+    while not run.stop.is_set():
+        try:
+            crew = await asyncio.to_thread(made)
+            await keep_alive(crew, run.stop, lambda facts: run.tell(waiting="", **facts))
+        except Unavailable as problem:
+            log.error("the grid waits: %s", problem)
+            run.tell(waiting=str(problem)[:200], workers={})
+            await _pause(run.stop, AGAIN_S)
 
 
 def run_worker(settings: "Settings", paths: Paths, name: str, line: Line | None) -> None:
     """A worker in a process of its own: until its line to the parent ends."""
     async def main() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        beating = None
         if line is not None:
             watch_line(line, lambda: loop.call_soon_threadsafe(stop.set))
+            beating = asyncio.create_task(beat(line), name="beat")
         await _work(settings, paths, name, stop, lambda **facts: None, Outbox(paths.outbox, name))
+        if beating is not None:
+            beating.cancel()
 
     asyncio.run(main())
 
@@ -109,7 +126,7 @@ async def _work(settings: "Settings", paths: Paths, name: str, stop: asyncio.Eve
         try:
             worker = Worker(store, market, settings.gridlive, f"{name}:{os.getpid()}:{uuid.uuid4().hex[:8]}", paths,
                             sayer(settings, outbox), margin=MarginMode(settings.bitget.margin),
-                            status_s=settings.gridserver.status_s)
+                            status_s=settings.gridserver.status_s, stuck=stuck(settings, paths, outbox))
             facts = asyncio.create_task(_tell(worker, tell))
             try:
                 await worker.run(stop)
@@ -142,5 +159,16 @@ def sayer(settings: "Settings", outbox: Outbox) -> Callable[[Host, ev.Notice], N
         if user_id == settings.gridlive.user:
             outbox.say(f"Grid: {notice.what}", mode=host.mode_word, why=notice.why, todo=notice.todo, level="warning",
                        key=f"grid-{user_id}-{host.memory.started_ms}-{notice.key}")
+
+    return say
+
+
+def stuck(settings: "Settings", paths: Paths, outbox: Outbox) -> Callable[[str, str], None]:
+    """That a grid cannot begin: to Telegram for the standalone user; of server users the log and /status tell."""
+    def say(user_id: str, why: str) -> None:
+        if user_id == settings.gridlive.user:
+            outbox.say("The grid does not begin", mode=mode_word(paths), why=why, level="alert",
+                       todo="Positions keep their stops, nothing else looks after them. Mend it; it is tried again by "
+                            "itself. /logs grid has more")
 
     return say

@@ -15,6 +15,8 @@ class GridLiveSettings(BaseModel):
     backend: Literal["local", "ray"] = Field("local", description="local: processes of this machine; ray: actors of "
                                              "the cluster in COMPUTE, each with its own settings and database address")
     lease_s: float = Field(15.0, ge=1, le=600, description="A worker that is silent for so long loses its grids")
+    streams: int = Field(80, ge=0, le=10_000, description="Private sockets that one worker opens, one a grid; the "
+                         "others are read by REST alone (Bitget takes 100 connections of an address)")
     save_s: float = Field(10.0, ge=0.2, le=600, description="Seconds between saves of a grid's standing for status")
     user: str = Field("standalone", pattern=r"^[A-Za-z0-9_.-]{1,64}$",
                       description="Name of the one user of the standalone grid")

@@ -119,6 +119,9 @@ def _replace(store: GridStore, known: tuple[Session, bytes | None, dict[str, Any
         if any(restored(state).ledger(side).entries for side in (1, -1)):
             raise StoreError(f"The grid still holds positions of its {facts.get('mode', 'other')} account. Switch back "
                              f"to that mode and /stopgrid close first.")
+        if session.lease_until_ms > store.now_ms():
+            raise StoreError(f"A worker still holds the grid of the {facts.get('mode', 'other')} account. /stopgrid "
+                             f"ends it; then try again in some seconds.")
     if (kept.api_key, kept.api_secret, kept.passphrase, kept.demo) != (
             given.api_key, given.api_secret, given.passphrase, given.demo):
         store.users.replace_key(session.user_id, given, who)

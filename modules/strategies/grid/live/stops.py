@@ -64,8 +64,10 @@ class Stops:
         if self._started:
             return
         self._started = True
-        if self.host.memory.stops or any(quantity for _, quantity in self.wanted.values()):
-            self.host.begin("stops", self._verify())
+        if not self._settled():
+            self.check()
+        elif self.host.memory.stops:  # they stood as they are wanted when they were saved
+            self.host.readings.ask_stops()
 
     def look(self) -> None:
         """Now and then: whether they stand still."""
@@ -73,8 +75,11 @@ class Stops:
         if host.state.tick - self._checked_tick >= CHECK_TICKS and (
                 host.memory.stops or host.state.buy.entries or host.state.sell.entries):
             self._checked_tick = host.state.tick
-            if not host.silent:
-                host.begin("stops", self._verify())
+            host.readings.ask_stops()
+
+    def check(self) -> asyncio.Task[None] | None:
+        """What stands, against what is wanted, at once."""
+        return None if self.host.silent else self.host.begin("stops", self._verify())
 
     def passed(self, side: int, price: Decimal) -> bool:
         """Whether the price lies beyond the stop of a side."""

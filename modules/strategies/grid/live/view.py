@@ -30,7 +30,7 @@ class SideView(msgspec.Struct, frozen=True):
 
 
 class View(msgspec.Struct, frozen=True):
-    """One grid. Money in USDT; `age_ms`: of the price."""
+    """One grid. Money in USDT; `quoted_ms`: when the price was made; `balance`: as last read."""
 
     symbol: str
     mode: str
@@ -48,6 +48,7 @@ class View(msgspec.Struct, frozen=True):
     refusal: str
     problem: str
     word: str
+    balance: float | None = None
 
 
 def state_of(body: bytes) -> SessionState:
@@ -68,18 +69,19 @@ def view(state: SessionState, facts: dict[str, Any], settings: GridSettings) -> 
                 float(state.day_result) + sides[0].result + sides[1].result,
                 float(state.buy.realised + state.sell.realised), float(state.buy.fees + state.sell.fees), state.trades,
                 state.wins, signal, state.refusal, str(facts.get("key_refused") or facts.get("problem") or ""),
-                str(facts.get("mode") or ""))
+                str(facts.get("mode") or ""), float(state.balance) if state.balance is not None else None)
 
 
 def break_even(buy: LegLedger, sell: LegLedger, taker: Decimal = TAKER) -> Decimal | None:
     """The price at which closing both sides, fees included, would give nothing; None where no price does.
 
-    Q_b·P − C_b + C_s − Q_s·P − f·(Q_b + Q_s)·P = 0, with quantities Q, costs C and the taker's fee f.
+    Q_b·P − C_b + C_s − Q_s·P − f·(Q_b + Q_s)·P = 0, with quantities Q, costs C and the taker's fee f. Where both
+    sides cancel out to within their fees, only the fees would move with the price, and no answer means anything.
     """
     held, net = buy.quantity + sell.quantity, buy.quantity - sell.quantity
     slope = net - taker * held
     cost = _cost(buy) - _cost(sell)
-    if not held or not slope:
+    if not held or abs(net) <= taker * held:
         return None
     price = cost / slope
     return price if price > 0 else None

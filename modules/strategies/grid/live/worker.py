@@ -3,9 +3,11 @@
 1. Every `lease_s` ÷ 3 leases are renewed; what is missing in the answer is another worker's and is dropped at once.
    When the database is away no lease can be renewed: after `lease_s` nothing is sent any more (stops stand).
 2. Sessions that are wanted and free are claimed, a few at a time, so that workers share them.
-3. One call a tick fetches the prices of all contracts; then every due session steps. What a step wants of the venue
-   runs in tasks of its host.
-4. The end of a worker closes no position: sessions are saved, leases given back, stops stay on the exchange (X36).
+3. One call a tick fetches the prices of all contracts; then every due session steps. Ticks have a timetable: prices
+   that are late count for the next one. What a step wants of the venue runs in tasks of its host.
+4. A session that cannot begin (its state, key or settings are not readable here) is given back after `BROKEN_S`, so
+   that it is tried again by whoever is free, this worker or one of another machine.
+5. The end of a worker closes no position: sessions are saved, leases given back, stops stay on the exchange (X36).
 """
 
 import asyncio
@@ -22,20 +24,32 @@ from modules.exchange.types import Unavailable
 from modules.exchange.venue_bitget import BitgetMarket
 from modules.storage.damage import StateError
 from modules.storage.sql.database import DatabaseAway
-from modules.storage.vault import VaultError
 from modules.strategies.grid import events as ev
 from modules.strategies.grid.live.accounts import GridAccount, open_account
 from modules.strategies.grid.live.host import Host
 from modules.strategies.grid.live.market import Series, SharedMarket
+from modules.strategies.grid.live.moved import settle_in
 from modules.strategies.grid.live.readings import Pacer
 from modules.strategies.grid.live.saver import Saver
 from modules.strategies.grid.live.settings import GridLiveSettings
 from modules.strategies.grid.live.told import status_event
 from modules.strategies.grid.settings import GridSettings
 from modules.strategies.grid.state import Mode, rulebook
-from modules.strategies.grid.store.records import Command, Fenced, Held, NoUser, Order, Renewal, Session, Wanted, Wish
+from modules.strategies.grid.store.records import (
+    Command,
+    Fenced,
+    Held,
+    Lease,
+    NoUser,
+    Order,
+    Renewal,
+    Session,
+    Wanted,
+    Wish,
+)
 from modules.strategies.grid.store.store import GridStore
 from utils.paths import Paths
+from utils.vault import VaultError
 
 log = logging.getLogger(__name__)
 
@@ -44,30 +58,36 @@ CLAIM_EVERY_S = 1.0
 SOON_S = 0.05  # while more are free
 SHORTEST_TICK_S = 0.1
 YIELD_EVERY = 50
+PRICE_PART = 0.4  # of a tick that prices are waited for
+BROKEN_S = 30.0
+_FORESEEN = (Unavailable, KeyError, ValidationError, VaultError, StateError, NoUser, OSError, msgspec.MsgspecError)
 _WORDS = {Wanted.RUNNING: ev.Word.RESUME, Wanted.PAUSED: ev.Word.PAUSE, Wanted.DRAINING: ev.Word.DRAIN,
           Wanted.STOPPED: ev.Word.STOP}
 _WISHES = {Wanted.RUNNING: Mode.RUNNING, Wanted.PAUSED: Mode.PAUSED, Wanted.DRAINING: Mode.DRAINING,
            Wanted.STOPPED: Mode.STOPPED}
 
 Say = Callable[[Host, ev.Notice], None]
+Stuck = Callable[[str, str], None]
 Open = Callable[[BitgetMarket, Any, str, GridSettings, MarginMode, Paths], Any]
 
 
 class Worker:
-    """One process's grids. `holder` is unique to it; `say` tells people."""
+    """One process's grids. `holder` is unique to it; `say` tells people, `stuck` that a grid cannot begin, and why."""
 
     def __init__(self, store: GridStore, market: BitgetMarket, live: GridLiveSettings, holder: str, paths: Paths,
                  say: Say, *, margin: MarginMode = MarginMode.CROSSED, status_s: float = 30.0,
-                 open_account: Open = open_account) -> None:
+                 open_account: Open = open_account, stuck: Stuck = lambda user_id, why: None) -> None:
         self.store, self.venue, self.live, self.holder, self.paths = store, market, live, holder, paths
         self.market = SharedMarket(market)
         self.hosts: dict[str, Host] = {}
         self.broken: dict[str, str] = {}
+        self._broken_leases: dict[str, tuple[Lease, float]] = {}
+        self._broken_told: dict[str, str] = {}
         self.pacer = Pacer()
         self.saver = Saver(store.sessions, self._lost)
-        self.until_s = 0.0
-        self.tick_s = 0.0
-        self._say, self._margin, self._status_s, self._open = say, margin, status_s, open_account
+        self.until_s = self.tick_s = 0.0
+        self.renew_s = live.lease_s / 3
+        self._say, self._stuck, self._margin, self._status_s, self._open = say, stuck, margin, status_s, open_account
         self._due: dict[str, float] = {}
         self._told_at: dict[str, float] = {}
         self._saved_at: dict[str, float] = {}
@@ -98,7 +118,8 @@ class Worker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             await self.saver.flush([host for host in hosts if time.monotonic() < self.until_s])
-            await asyncio.to_thread(self.store.sessions.release, [host.lease for host in hosts])
+            broken = [lease for lease, _ in self._broken_leases.values()]
+            await asyncio.to_thread(self.store.sessions.release, [host.lease for host in hosts] + broken)
         except DatabaseAway as problem:
             log.error("grids could not be given back; their leases run out by themselves: %s", problem)
         self.hosts.clear()
@@ -122,16 +143,17 @@ class Worker:
     async def _leases(self) -> None:
         renewed = 0.0
         while True:
-            now = time.monotonic()
+            now, others_first = time.monotonic(), False
             try:
-                if now - renewed >= self.live.lease_s / 3:
+                if now - renewed >= self.renew_s:
                     renewed = now
                     await self._renew()
-                more = await self._claim() == CLAIM_AT_ONCE
+                    others_first = await self._release_broken(now)
+                more = not others_first and await self._claim() == CLAIM_AT_ONCE
             except DatabaseAway as problem:
                 log.error("leases cannot be renewed: %s", problem)
                 more = False
-            await asyncio.sleep(SOON_S if more else min(CLAIM_EVERY_S, self.live.lease_s / 6))
+            await asyncio.sleep(SOON_S if more else min(CLAIM_EVERY_S, self.renew_s / 2))
 
     async def _renew(self) -> None:
         found: Renewal = await asyncio.to_thread(self.store.sessions.renew, self.holder, self.live.lease_s)
@@ -242,20 +264,46 @@ class Worker:
             book = rulebook(settings, await self.market.contract(held.session.symbol))
             account = await self._account(held.session, settings)
             host = Host(held, book, account, self.market, self.saver.keep, self._told, lambda: self.until_s)
-        except (Unavailable, KeyError, ValidationError, VaultError, StateError, NoUser, OSError,
-                msgspec.MsgspecError) as problem:
-            text = f"{type(problem).__name__}: {problem}"[:300]
-            log.error("the grid of %s does not start: %s", user_id, text)
-            self.broken[user_id] = text
-            if isinstance(problem, Unavailable):  # asked again soon, by whoever is free then
-                await asyncio.to_thread(self.store.sessions.release, [held.lease])
+            settle_in(host)
+        except _FORESEEN as problem:
+            if await self._put_aside(held.lease, problem):
+                log.error("the grid of %s does not start: %s", user_id, self._broken_told[user_id])
+            return
+        except Exception as problem:  # border of a session: the others begin
+            if await self._put_aside(held.lease, problem):
+                log.exception("the grid of %s does not start", user_id)
             return
         host.readings.pacer = self.pacer
-        self.broken.pop(user_id, None)
+        self._broken_told.pop(user_id, None)
         self.hosts[user_id] = host
         self._due[user_id] = time.monotonic()
         self._want(host, held.session.wanted)
         host.start()
+        if sum(one.hints.listens for one in self.hosts.values()) < self.live.streams:
+            host.hints.start()
+
+    async def _put_aside(self, lease: Lease, problem: Exception) -> bool:
+        """Note why a session does not begin (rule 4); whether it is news."""
+        user_id, text = lease.user_id, f"{type(problem).__name__}: {problem}"[:300]
+        news = self._broken_told.get(user_id) != text
+        self._broken_told[user_id] = text
+        if isinstance(problem, Unavailable):  # asked again soon, by whoever is free then
+            await asyncio.to_thread(self.store.sessions.release, [lease])
+            return news
+        self.broken[user_id] = text
+        self._broken_leases[user_id] = lease, time.monotonic()
+        if news:
+            self._stuck(user_id, text)
+        return news
+
+    async def _release_broken(self, now: float) -> bool:
+        """Give back what could not begin a while ago; whether there was any."""
+        ripe = {user_id: lease for user_id, (lease, since) in self._broken_leases.items() if now - since >= BROKEN_S}
+        if ripe:
+            await asyncio.to_thread(self.store.sessions.release, list(ripe.values()))
+        for user_id in ripe:
+            del self._broken_leases[user_id], self.broken[user_id]
+        return bool(ripe)
 
     async def _account(self, session: Session, settings: GridSettings) -> GridAccount:
         given = await asyncio.to_thread(self.store.users.credentials, session.user_id)
@@ -280,16 +328,19 @@ class Worker:
     # -- ticks -------------------------------------------------------------------------------------
 
     async def _ticks(self) -> None:
+        turn, shortest = time.monotonic(), 1.0
         while True:
             began = time.monotonic()
-            await self.market.refresh()
-            shortest = await self._step_all()
+            await self.market.wait_prices(PRICE_PART * shortest)
+            shortest = await self._step_all(turn)
             self.market.look(self._candles)
-            self.tick_s = time.monotonic() - began
-            await asyncio.sleep(max(shortest - self.tick_s, 0.01))
+            now = time.monotonic()
+            self.tick_s = now - began
+            turn = turn + shortest if turn + 2 * shortest > now else now
+            await asyncio.sleep(max(turn - now, 0.01))
 
-    async def _step_all(self) -> float:
-        """Every due session steps; the shortest interval among them."""
+    async def _step_all(self, turn: float) -> float:
+        """Every session that is due by `turn` of the timetable steps; the shortest interval among them."""
         try:
             now_ms = self.market.clock.now_ms()
         except Unavailable:
@@ -299,9 +350,10 @@ class Worker:
             interval = max(host.book.settings.tick_interval, SHORTEST_TICK_S)
             shortest = min(shortest, interval)
             touch = self.market.touches.get(host.symbol)
-            if host.lost or touch is None or at < self._due.get(user_id, at) - 0.01:
+            due = self._due.get(user_id, turn)
+            if host.lost or touch is None or turn < due - 0.01:
                 continue
-            self._due[user_id] = at + interval
+            self._due[user_id] = (due if due + interval > turn else turn) + interval
             self._step(host, touch.bid, touch.ask, touch.market_ms, now_ms, at)
             if number % YIELD_EVERY == YIELD_EVERY - 1:
                 await asyncio.sleep(0)

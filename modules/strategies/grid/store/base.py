@@ -6,7 +6,7 @@ from sqlalchemy import Connection, TextClause, insert, text
 
 from modules.storage.sql.database import Database
 from modules.storage.sql.grid_tables import grid_audit
-from modules.storage.vault import Vault
+from utils.vault import Vault
 
 # One clock for all machines: the database's. julianday has the ms that strftime('%s') has not.
 _CLOCK = {

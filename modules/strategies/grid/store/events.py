@@ -4,8 +4,10 @@
    push out it is dropped itself. Any other event is taken whatever waits.
 2. After a failure everything of that user waits together, so that the order stays and one dead address costs one try.
 3. Events are claimed for a while: two senders do not send the same one, and one that dies loses none.
+4. A few events of each user at a time: a full queue of one stands before no other's.
 """
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +18,7 @@ from modules.strategies.grid.store.base import Part, clock_ms, note
 from modules.strategies.grid.store.records import Event
 
 MOST = 1000  # M10
+EACH = 20
 MOST_DEAD = 100  # dead status updates kept of a user; other dead events are kept until somebody removes them
 STATUS = "status_update"
 _E = grid_events.c
@@ -51,26 +54,47 @@ class Dead(msgspec.Struct, frozen=True):
     error: str
 
 
-def queue(connection: Connection, user_id: str, event: Event, now_ms: int) -> bool:
-    """Queue an event within a transaction; whether it was taken (rule 1). Told twice, it is queued once.
+def queue(connection: Connection, told: Sequence[tuple[str, Event]], now_ms: int) -> int:
+    """Queue events, each with its user, within a transaction; how many were taken (rule 1). Told twice, an event is
+    queued once. A user without a webhook has no queue.
 
-    A user without a webhook has no queue.
+    A few statements for all of them, however many users: on SQLite everybody who writes waits meanwhile.
     """
-    url = connection.execute(select(grid_users.c.webhook_url).where(grid_users.c.user_id == user_id)).scalar()
-    if not url or connection.execute(select(_E.number).where(_E.uid == event.uid)).first():
-        return False
-    mine = (_E.user_id == user_id) & (_E.state == "queued")
-    count, due = connection.execute(select(func.count(), func.max(_E.due_ms)).where(mine)).one()
-    if count >= MOST and not event.limit:
-        oldest = connection.execute(select(func.min(_E.number)).where(
-            mine, _E.kind == STATUS, _E.claimed_until_ms <= now_ms)).scalar()
-        if oldest is None:
-            return False
+    if not told:
+        return 0
+    names = {user_id for user_id, _ in told}
+    hooked = set(connection.execute(select(grid_users.c.user_id).where(
+        grid_users.c.user_id.in_(names), grid_users.c.webhook_url != "")).scalars())
+    known = set(connection.execute(select(_E.uid).where(_E.uid.in_({event.uid for _, event in told}))).scalars())
+    waiting: dict[str, tuple[int, int]] = {user_id: (count, due) for user_id, count, due in connection.execute(
+        select(_E.user_id, func.count(), func.max(_E.due_ms))
+        .where(_E.user_id.in_(hooked), _E.state == "queued").group_by(_E.user_id))}
+    rows: list[dict[str, Any]] = []
+    for user_id, event in told:
+        count, due = waiting.get(user_id, (0, 0))
+        if user_id not in hooked or event.uid in known:
+            continue
+        known.add(event.uid)
+        if count >= MOST and not event.limit:
+            if not _pushed_out(connection, user_id, now_ms):
+                continue
+            count -= 1
+        waiting[user_id] = count + 1, due
+        rows.append({"uid": event.uid, "user_id": user_id, "kind": event.kind, "body": event.body,
+                     "created_ms": now_ms, "due_ms": max(now_ms, due), "tries": 0, "state": "queued",
+                     "error": "", "claimed_until_ms": 0})
+    if rows:
+        connection.execute(insert(grid_events), rows)
+    return len(rows)
+
+
+def _pushed_out(connection: Connection, user_id: str, now_ms: int) -> bool:
+    """The oldest status update of a full queue is dropped; whether there was one."""
+    oldest = connection.execute(select(func.min(_E.number)).where(
+        _E.user_id == user_id, _E.state == "queued", _E.kind == STATUS, _E.claimed_until_ms <= now_ms)).scalar()
+    if oldest is not None:
         connection.execute(delete(grid_events).where(_E.number == oldest))
-    connection.execute(insert(grid_events).values(
-        uid=event.uid, user_id=user_id, kind=event.kind, body=event.body, created_ms=now_ms,
-        due_ms=max(now_ms, due or 0), tries=0, state="queued", error="", claimed_until_ms=0))
-    return True
+    return oldest is not None
 
 
 class Events(Part):
@@ -79,17 +103,30 @@ class Events(Part):
     def put(self, user_id: str, event: Event) -> bool:
         """Queue one event on its own; whether it was taken."""
         with self.database.begin(alone=True) as connection:
-            return queue(connection, user_id, event, clock_ms(connection))
+            return bool(queue(connection, [(user_id, event)], clock_ms(connection)))
 
-    def due(self, most: int, claim_s: float) -> list[Outgoing]:
-        """Events to send now, oldest first, claimed for `claim_s`."""
+    def due(self, users: int, claim_s: float, each: int = EACH, without: Collection[str] = ()) -> list[Outgoing]:
+        """Events to send now, claimed for `claim_s`: of the `users` that wait longest (none of `without`), of each at
+        most `each` (rule 4), oldest first."""
+        with self.database.begin() as connection:
+            now = clock_ms(connection)
+            if not connection.execute(select(_E.number).where(
+                    _E.state == "queued", _E.due_ms <= now, _E.claimed_until_ms <= now).limit(1)).first():
+                return []  # nobody waits for this look
         with self.database.begin(alone=True) as connection:
             now = clock_ms(connection)
+            due = (_E.state == "queued") & (_E.due_ms <= now) & (_E.claimed_until_ms <= now)
+            names = connection.execute(select(_E.user_id).where(due, _E.user_id.not_in(without)).group_by(_E.user_id)
+                                       .order_by(func.min(_E.number)).limit(users)).scalars().all()
+            if not names:
+                return []
+            place = func.row_number().over(partition_by=_E.user_id, order_by=_E.number).label("place")
+            ranked = select(_E.number, place).where(due, _E.user_id.in_(names)).subquery()
+            numbers = connection.execute(select(ranked.c.number).where(ranked.c.place <= each)).scalars().all()
             rows = connection.execute(
                 select(grid_events, grid_users.c.webhook_url, grid_users.c.webhook_secret)
-                .join(grid_users, grid_users.c.user_id == _E.user_id)
-                .where(_E.state == "queued", _E.due_ms <= now, _E.claimed_until_ms <= now)
-                .order_by(_E.number).limit(most).with_for_update(skip_locked=True)).all()
+                .join(grid_users, grid_users.c.user_id == _E.user_id).where(due, _E.number.in_(numbers))
+                .order_by(_E.number).with_for_update(skip_locked=True)).all()
             if rows:
                 connection.execute(update(grid_events).where(_E.number.in_([row.number for row in rows])).values(
                     claimed_until_ms=now + round(claim_s * 1000)))

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy import Row, Select, func, insert, select, tuple_, update
 
 from modules.storage.sql.grid_tables import grid_commands, grid_keys, grid_sessions, grid_states, grid_users
 from modules.storage.sql.insert import insert_rows
@@ -31,6 +31,7 @@ from modules.strategies.grid.store.records import (
 )
 
 _S = grid_sessions.c
+TOGETHER = 200  # leases given back by one statement
 
 
 class Sessions(Part):
@@ -79,10 +80,10 @@ class Sessions(Part):
     def release(self, leases: Sequence[Lease]) -> None:
         """Give sessions back, so that another worker may take them at once. Leases lost already are passed over."""
         with self.database.begin(alone=True) as connection:
-            for lease in leases:
-                connection.execute(update(grid_sessions).where(
-                    _S.user_id == lease.user_id, _S.fence == lease.fence, _S.lease_holder == lease.holder).values(
-                        lease_holder="", lease_until_ms=0))
+            for at in range(0, len(leases), TOGETHER):
+                mine = tuple_(_S.user_id, _S.fence, _S.lease_holder).in_(
+                    [(lease.user_id, lease.fence, lease.holder) for lease in leases[at:at + TOGETHER]])
+                connection.execute(update(grid_sessions).where(mine).values(lease_holder="", lease_until_ms=0))
 
     def save(self, saves: Sequence[Save]) -> set[str]:
         """Keep states, with the events of the same moment; returns the users whose session is another's by now.
@@ -101,9 +102,7 @@ class Sessions(Part):
                 insert_rows(connection, grid_states, [
                     {"user_id": save.lease.user_id, "fence": save.lease.fence, "body": save.state.decode(),
                      "facts": save.facts, "saved_ms": now} for save in good])
-            for save in good:
-                for event in save.events:
-                    queue(connection, save.lease.user_id, event, now)
+            queue(connection, [(save.lease.user_id, event) for save in good for event in save.events], now)
         return {save.lease.user_id for save in saves} - {save.lease.user_id for save in good}
 
     def session(self, user_id: str) -> Session:

@@ -18,15 +18,20 @@ from sqlalchemy import select
 from modules.storage.sql.database import Database
 from modules.storage.sql.grid_tables import grid_audit
 from modules.storage.sql.migrate import upgrade
-from modules.storage.vault import NAME, Vault
 from modules.strategies.grid.store.base import clock_ms, note
 from modules.strategies.grid.store.events import Events
 from modules.strategies.grid.store.sessions import Sessions
 from modules.strategies.grid.store.users import Users
 from utils.paths import Paths
+from utils.vault import Place, Vault
 
 if TYPE_CHECKING:
     from config.settings import Settings
+
+
+def vault_place(settings: "Settings", paths: Paths) -> Place:
+    """Where the keys are that users' secrets are sealed with."""
+    return Place("GRIDSERVER_SECRET_KEY", paths.config / "grid.key", settings.gridserver.secret_key.get_secret_value())
 
 
 class GridStore:
@@ -43,7 +48,7 @@ class GridStore:
     def open(cls, settings: "Settings", paths: Paths) -> "GridStore":
         """The store of this installation, its schema up to date. Raises AddressError, DatabaseAway, NewerSchema,
         VaultError."""
-        vault = Vault.of(settings.gridserver.secret_key.get_secret_value(), paths.config / NAME)
+        vault = Vault.of(vault_place(settings, paths))
         database = Database.of(settings.db, paths)
         upgrade(database)
         return cls(database, vault)

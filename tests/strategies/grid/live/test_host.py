@@ -77,7 +77,7 @@ async def test_a_stop_that_fires_closes_entries_and_is_nobody_elses_work(house: 
 async def test_what_a_person_trades_blocks_new_levels_until_it_is_acknowledged(house: House) -> None:
     house.user("ann")
     account, market = house.world.account("ann"), house.world.market
-    async with house.running(house.worker(lease_s=1.5)) as worker:
+    async with house.running(house.worker()) as worker:
         host = await house.host(worker, "ann")
         await until(lambda: host.state.buy.entries, "the first order", 60)
         account.by_hand(Side.BUY, LONG, "0.5")
@@ -132,7 +132,7 @@ async def test_readings_that_an_order_overtook_are_not_believed(house: House) ->
 async def test_a_pause_opens_nothing_and_exits_go_on(house: House, wanted: Wanted) -> None:
     house.user("ann")
     account, market = house.world.account("ann"), house.world.market
-    async with house.running(house.worker(lease_s=1.5)) as worker:
+    async with house.running(house.worker()) as worker:
         host = await house.host(worker, "ann")
         await until(lambda: host.state.buy.entries, "the first order", 60)
         house.store.sessions.want("ann", wanted, "owner")
@@ -149,7 +149,7 @@ async def test_a_pause_opens_nothing_and_exits_go_on(house: House, wanted: Wante
 async def test_a_stop_leaves_positions_with_their_protection_and_gives_the_session_back(house: House) -> None:
     house.user("ann")
     account = house.world.account("ann")
-    async with house.running(house.worker(lease_s=1.5)) as worker:
+    async with house.running(house.worker()) as worker:
         await house.host(worker, "ann")
         await until(lambda: len(account.waiting()) == 1, "the stop", 60)
         house.store.sessions.want("ann", Wanted.STOPPED, "owner")
@@ -164,7 +164,7 @@ async def test_a_stop_leaves_positions_with_their_protection_and_gives_the_sessi
 async def test_flatten_closes_everything_and_the_stop_waits_for_it(house: House) -> None:
     house.user("ann")
     account = house.world.account("ann")
-    async with house.running(house.worker(lease_s=1.5)) as worker:
+    async with house.running(house.worker()) as worker:
         host = await house.host(worker, "ann")
         await until(lambda: len(account.waiting()) == 1, "the stop", 60)
         house.store.sessions.want("ann", Wanted.STOPPED, "owner", order=Order.FLATTEN)
@@ -219,7 +219,7 @@ async def test_a_price_beyond_the_stop_closes_the_side(house: House) -> None:
     house.user("ann")
     account = house.world.account("ann")
     account.plan_script.append("passed")
-    async with house.running(house.worker(lease_s=1.5)) as worker:
+    async with house.running(house.worker()) as worker:
         host = await house.host(worker, "ann")
         await until(lambda: account.sent and not account.held[LONG], "opened and closed again", 60)
         await until(lambda: host.state.wish is Mode.DRAINING, "it drains", 60)

@@ -3,19 +3,22 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from config.grid_entry import worker
 from config.settings import load_settings
-from modules.strategies.grid.live.crew import LocalCrew
+from modules.strategies.grid.live.crew import Line, LocalCrew, keep_alive
 from modules.strategies.grid.live.view import state_of
 from modules.strategies.grid.settings import GridSettings
+from modules.strategies.grid.store import sessions
 from modules.strategies.grid.store.records import Credentials, NewUser, Wanted, Webhook
 from modules.strategies.grid.store.store import GridStore
 from tests.simulator.bitget.conftest import Bitget, bitget, open_bitget
@@ -44,10 +47,29 @@ async def market(bitget: Bitget) -> AsyncIterator[Bitget]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_halted_and_a_killed_worker_never_trade_what_another_one_holds(
-        market: Bitget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = Paths(tmp_path).prepare()
-    for name, value in {"BITGET_NAME": "bitget", "BITGET_BASE_URL": market.base, "GRIDLIVE_LEASE_S": "3",
+def halt(pid: int, database: Path) -> None:
+    """Halt a process, but not while it writes: SQLite's one lock would stay with it, and nobody could write."""
+    end = time.monotonic() + LIMIT_S
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        connection = sqlite3.connect(database, timeout=2.0, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+            return
+        except sqlite3.OperationalError:
+            assert time.monotonic() < end, "it always writes"
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.05)
+        finally:
+            connection.close()
+
+
+async def opened(market: Bitget, folder: Path, monkeypatch: pytest.MonkeyPatch, lease_s: float
+                 ) -> tuple[Paths, GridStore]:
+    """An installation with one user whose grid is wanted."""
+    paths = Paths(folder).prepare()
+    for name, value in {"BITGET_NAME": "bitget", "BITGET_BASE_URL": market.base, "GRIDLIVE_LEASE_S": str(lease_s),
                         "GRIDLIVE_SAVE_S": "0.3", "BITGET_CALLS_A_SECOND": "5000"}.items():
         monkeypatch.setenv(name, value)
     store = await asyncio.to_thread(GridStore.open, load_settings(paths), paths)
@@ -55,7 +77,27 @@ async def test_a_halted_and_a_killed_worker_never_trade_what_another_one_holds(
     store.users.add(NewUser("ann", "bot", "hash", Credentials("sim-key", "sim-secret", "sim-passphrase", False),
                             Webhook("", ""), "BTCUSDT", {}, settings.model_dump()), "test")
     store.sessions.want("ann", Wanted.RUNNING, "test")
-    crew = LocalCrew(worker, str(tmp_path), ["grid-1", "grid-2"])
+    return paths, store
+
+
+def agrees(store: GridStore, market: Bitget) -> bool:
+    """Whether the saved legs are the venue's and nothing is under way."""
+    state = state_of(store.sessions.state("ann")[0])  # type: ignore[index]
+    held = {str(leg.leg): abs(leg.steps) * market.venue.specs[0].step for leg in market.trader.legs("BTCUSDT")}
+    return (state.buy.quantity, state.sell.quantity) == (
+        held.get("LONG", Decimal(0)), held.get("SHORT", Decimal(0))) and not state.pending
+
+
+def nothing_twice(market: Bitget) -> None:
+    """Every order of the venue has an id of its own."""
+    ids = [order.client_id for order in market.venue.orders_of(market.trader, "BTCUSDT")]
+    assert ids and len(set(ids)) == len(ids)
+
+
+async def test_a_halted_and_a_killed_worker_never_trade_what_another_one_holds(
+        market: Bitget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths, store = await opened(market, tmp_path, monkeypatch, 8.0)
+    crew = LocalCrew(worker, str(tmp_path), ["grid-1", "grid-2"], 8.0)
 
     def holder() -> tuple[str, int]:
         name = store.sessions.session("ann").lease_holder
@@ -70,7 +112,7 @@ async def test_a_halted_and_a_killed_worker_never_trade_what_another_one_holds(
         await asyncio.to_thread(crew.look)
         await until(lambda: market.trader.legs("BTCUSDT"), "the first order", LIMIT_S)
         first, halted = holder()
-        os.kill(halted, signal.SIGSTOP)
+        await asyncio.to_thread(halt, halted, paths.data / "coxswain.db")
         await until(lambda: holder()[0] not in ("", first), "the other one takes over", LIMIT_S)
         second, other = holder()
         await until(lambda: saved_by(second), "and saves", LIMIT_S)
@@ -82,17 +124,68 @@ async def test_a_halted_and_a_killed_worker_never_trade_what_another_one_holds(
         await until(lambda: holder()[0] == first, "the first one takes over from the dead", LIMIT_S)
         await until(lambda: saved_by(first), "and saves", LIMIT_S)
 
-        def agrees() -> bool:
-            state = state_of(store.sessions.state("ann")[0])  # type: ignore[index]
-            held = {str(leg.leg): abs(leg.steps) * market.venue.specs[0].step for leg in market.trader.legs("BTCUSDT")}
-            return (state.buy.quantity, state.sell.quantity) == (
-                held.get("LONG", Decimal(0)), held.get("SHORT", Decimal(0))) and not state.pending
-
-        await until(agrees, "ledger and venue agree", LIMIT_S)
+        await until(lambda: agrees(store, market), "ledger and venue agree", LIMIT_S)
     finally:
         if halted:
             os.kill(halted, signal.SIGCONT)
         await asyncio.to_thread(crew.end)
         store.close()
-    ids = [order.client_id for order in market.venue.orders_of(market.trader, "BTCUSDT")]
-    assert ids and len(set(ids)) == len(ids)
+    nothing_twice(market)
+
+
+HALT = "halt-grid-1"
+
+
+def halts_in_a_write(home: str, name: str, line: Line | None) -> None:
+    """A worker that halts (is not killed) in the middle of a save, once, when a file says so: SQLite's lock is its."""
+    store: Any = sessions
+    flag, insert = Path(home) / HALT, store.insert_rows
+
+    def halting(*given: Any) -> None:
+        insert(*given)
+        if name == "grid-1" and flag.exists():
+            flag.unlink()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    store.insert_rows = halting
+    worker(home, name, line)
+
+
+async def test_a_worker_halted_in_the_middle_of_a_write_is_killed_and_the_others_go_on(
+        market: Bitget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths, store = await opened(market, tmp_path, monkeypatch, 8.0)
+    crew, stop = LocalCrew(halts_in_a_write, str(tmp_path), ["grid-1"], 8.0), asyncio.Event()
+    facts: dict[str, Any] = {}
+    keeping = asyncio.create_task(keep_alive(crew, stop, facts.update))
+
+    def free() -> bool:
+        connection = sqlite3.connect(paths.data / "coxswain.db", timeout=0.05, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+            return True
+        except sqlite3.OperationalError:
+            return False
+        finally:
+            connection.close()
+
+    try:
+        await until(lambda: market.trader.legs("BTCUSDT") and store.sessions.state("ann"), "the first order", LIMIT_S)
+        fence, before = store.sessions.session("ann").fence, facts["workers"]["grid-1"]
+        (tmp_path / HALT).touch()
+        await until(lambda: not (tmp_path / HALT).exists(), "it halts", LIMIT_S)
+        assert not free(), "nobody else can write"
+        await until(free, "its lock is free again", LIMIT_S)
+        await until(lambda: facts["deaths"] == 1 and facts["workers"]["grid-1"] not in (None, before),
+                    "it is begun again", LIMIT_S)
+        await until(lambda: store.sessions.session("ann").fence > fence, "its grid is taken over", LIMIT_S)
+        taken = store.sessions.session("ann").lease_holder
+        await until(lambda: store.sessions.state("ann")[1].get("worker") == taken,  # type: ignore[index]
+                    "and saved by its new holder", LIMIT_S)
+
+        await until(lambda: agrees(store, market), "ledger and venue agree", LIMIT_S)
+    finally:
+        stop.set()
+        await asyncio.gather(keeping, return_exceptions=True)
+        store.close()
+    nothing_twice(market)

@@ -6,10 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import update
 
-from modules.exchange.types import PositionSide, Side
+from modules.exchange.types import PositionSide, Side, Unavailable
+from modules.storage.sql.grid_tables import grid_states
 from modules.strategies.grid import events as ev
 from modules.strategies.grid.live import host as hosts
+from modules.strategies.grid.live import worker as workers
 from modules.strategies.grid.live.host import Host
 from modules.strategies.grid.reconcile import Case
 from modules.strategies.grid.state import Closing, Pending, Phase, SessionState, restored, saved
@@ -90,7 +93,7 @@ async def test_fills_that_were_not_saved_are_booked_once(house: House) -> None:
     rewrite(house, pending=(pending(house),), generations={"b1": 1, "b2": 1})
     place_at_venue(house, host)
     for name in ("second", "third"):
-        async with house.running(house.worker(name, lease_s=1.5), orderly=name == "third") as worker:
+        async with house.running(house.worker(name), orderly=name == "third") as worker:
             host = await house.host(worker, "ann")
             await until(lambda host=host: len(host.state.buy.entries) == 2, "booked", 60)  # type: ignore[misc]
             await host.readings.sync_fills()
@@ -162,7 +165,8 @@ async def test_closing_goes_on_where_it_was(house: House) -> None:
         await until(lambda: host.state.closing is None and not account.held[LONG], "closed", 60)
 
 
-async def test_a_state_that_cannot_be_read_stops_that_session_alone(house: House) -> None:
+async def test_a_state_that_cannot_be_read_stops_that_session_alone(
+        house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     await lived(house)
     house.user("bob")
     lease = house.store.sessions.claim("crash", 0.0, 10)
@@ -173,16 +177,51 @@ async def test_a_state_that_cannot_be_read_stops_that_session_alone(house: House
         await house.host(worker, "bob")
         await until(lambda: house.world.account("bob").held[LONG], "bob trades", 60)
         assert "ann" in worker.broken and "ann" not in worker.hosts
+        with house.store.database.begin(alone=True) as connection:  # somebody mends it
+            connection.execute(update(grid_states).where(grid_states.c.user_id == "ann").values(
+                body=saved(SessionState()).decode(), facts={}))
+        monkeypatch.setattr(workers, "BROKEN_S", 0.0)
+        await until(lambda: "ann" in worker.hosts, "it is tried again without a restart", 60)
+        assert not worker.broken
+
+
+async def test_a_restart_asks_each_account_once(house: House) -> None:
+    """Thousands of users begin over one address (Bitget's limit): balance, positions, stops, nothing twice."""
+    await lived(house)
+    account = house.world.account("ann")
+    account.calls.clear()
+    async with house.running(house.worker("second")) as worker:
+        host = await house.host(worker, "ann")
+        assert host.reconciled and account.calls["positions"] == 1 and account.calls["standing"] <= 2
+        assert account.calls["incomes"] == 0, "funding can wait"
+        await until(lambda: account.calls["open_triggers"], "its stops are looked at", 60)
+
+
+async def test_a_start_whose_first_reading_fails_is_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await lived(house)
+    account = house.world.account("ann")
+    standing = account.standing
+    failed: list[int] = []
+
+    async def fails_once(*given: Any) -> Any:
+        if not failed:
+            failed.append(1)
+            raise Unavailable("not now")
+        return await standing(*given)
+
+    monkeypatch.setattr(account, "standing", fails_once)
+    async with house.running(house.worker("second")) as worker:
+        assert (await house.host(worker, "ann")).reconciled and failed
 
 
 async def test_a_worker_that_dies_is_followed_by_another(house: House) -> None:
     for number in range(5):
         house.user(f"u{number}")
     accounts = [house.world.account(f"u{number}") for number in range(5)]
-    async with house.running(house.worker("first", lease_s=1.5), orderly=False):
+    async with house.running(house.worker("first"), orderly=False):
         await until(lambda: all(one.held[LONG] for one in accounts), "all hold", 60)
     house.world.market.set("59600")
-    async with house.running(house.worker("second", lease_s=1.5)) as worker:
+    async with house.running(house.worker("second")) as worker:
         await until(lambda: len(worker.hosts) == 5 and all(one.reconciled for one in worker.hosts.values()),
                     "all reconciled", 60)
         await until(lambda: all(one.held[LONG] == D("0.025") for one in accounts), "all go on", 60)

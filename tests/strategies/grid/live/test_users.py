@@ -2,13 +2,20 @@
 
 import asyncio
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from config.settings import load_settings
 from modules.exchange.types import PositionSide
+from modules.strategies.grid.live import worker as workers
+from modules.strategies.grid.live.service import stuck
 from modules.strategies.grid.store.records import Credentials, Wanted
+from modules.supervision.outbox import Outbox
 from tests.strategies.grid.live.conftest import House
 from tests.surroundings import until
+from utils.paths import Paths
 
 D = Decimal
 LONG = PositionSide.LONG
@@ -44,7 +51,7 @@ async def test_a_revoked_key_is_told_once_and_a_new_one_keeps_the_grid(house: Ho
     house.user("ann")
     house.user("bob")
     account = house.world.account("ann")
-    async with house.running(house.worker(lease_s=1.5)) as worker:
+    async with house.running(house.worker()) as worker:
         host = await house.host(worker, "ann")
         await until(lambda: len(account.waiting()) == 1, "a position", 60)
         account.gone = True
@@ -80,6 +87,33 @@ async def test_an_error_within_one_session_stays_there(house: House, monkeypatch
         await until(lambda: "RuntimeError" in bad.problem, "it is told", 60)
 
 
+async def test_a_session_that_cannot_begin_stops_no_other(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even by an error that nobody foresaw; it is tried again, here or elsewhere."""
+    house.user("bad")
+    house.user("ann")
+    first = house.worker("first")
+    opened = first._open
+
+    async def broken(market: Any, given: Any, user_id: str, *more: Any) -> Any:
+        if user_id == "bad":
+            raise ZeroDivisionError("a fault of ours")
+        return await opened(market, given, user_id, *more)
+
+    first._open = broken
+    told: list[tuple[str, str]] = []
+    first._stuck = lambda user_id, why: told.append((user_id, why))
+    monkeypatch.setattr(workers, "BROKEN_S", 0.0)
+    async with house.running(first):
+        await until(lambda: house.world.account("ann").held[LONG] == D("0.01"), "ann trades", 60)
+        await until(lambda: told, "a person hears of it", 60)
+        assert told == [("bad", "ZeroDivisionError: a fault of ours")]
+        await until(lambda: "bad" in first._broken_told, "it is told", 60)
+        async with house.running(house.worker("second")) as second:
+            await until(lambda: "bad" in second.hosts, "another worker can", 60)
+            await until(lambda: house.world.account("bad").held[LONG] == D("0.01"), "and trades", 60)
+        assert "ann" in first.hosts
+
+
 async def test_workers_share_the_grids_and_never_one_grid(house: House) -> None:
     for number in range(12):
         house.user(f"u{number:02d}", start=False)
@@ -97,14 +131,14 @@ async def test_a_worker_that_was_halted_sends_nothing_when_it_wakes(house: House
     """It sleeps longer than its lease; another one takes over; then it wakes with an order on its tongue."""
     house.user("ann")
     account, market = house.world.account("ann"), house.world.market
-    first = house.worker("first", lease_s=1.5)
+    first = house.worker("first", lease_s=6.0)
     async with house.running(first):
         host = await house.host(first, "ann")
         await until(lambda: len(account.waiting()) == 1, "a position", 60)
         renew = first.store.sessions.renew
         first.store = type("Halted", (), {"sessions": _halted(first), "users": first.store.users})()
         await asyncio.to_thread(_until_free, house)
-        async with house.running(house.worker("second", lease_s=30)) as second:
+        async with house.running(house.worker("second")) as second:
             await house.host(second, "ann")
             market.set("59600")
             await until(lambda: account.held[LONG] == D("0.025"), "the second one trades", 60)
@@ -151,3 +185,16 @@ async def test_without_a_database_nothing_is_sent(house: House, monkeypatch: pyt
             assert len(account.sent) == 1
         market.set("59600", 10_000)
         await until(lambda: account.held[LONG] == D("0.025"), "it goes on afterwards", 60)
+
+
+def test_the_standalone_user_hears_that_his_grid_does_not_begin(tmp_path: Path) -> None:
+    """His positions have their stops and nobody else; a line in a log is no word to him."""
+    paths = Paths(tmp_path).prepare()
+    settings = load_settings(paths, {})
+    outbox = Outbox(paths.outbox, "grid-1")
+    say = stuck(settings, paths, outbox)
+    say("somebody-of-the-server", "VaultError: sealed with another key")
+    assert not list(outbox.pending("test"))
+    say(settings.gridlive.user, "VaultError: sealed with another key")
+    [(_, notice)] = outbox.pending("test")
+    assert (notice.mode, notice.level) == ("TEST", "alert") and "sealed with another key" in notice.text()
