@@ -82,10 +82,10 @@ async def _search(context: Context, request: Request, words: list[str]) -> Answe
     if ended.cancelled:
         return Answer(lines(b("The search was stopped."), "Finished trials are kept: the same command goes on."))
     if ended.code != 0:
-        problem = ended.problem()
-        last = [line.removeprefix("No optimisation: ") for line in problem.splitlines()][-6:]
+        said = ended.problem()
+        last = [line.removeprefix("No optimisation: ") for line in said.splitlines()][-6:]
         raise Refusal(lines(b("No optimisation."), esc("\n".join(last)),
-                            _way_out(argv[1] == "signals" or "--ticks" in argv, problem), f"Usage: {code(USAGE)}"))
+                            _way_out(argv[1] == "signals" or "--ticks" in argv, said), f"Usage: {code(USAGE)}"))
     try:
         found = json.loads(ended.out.splitlines()[-1])
     except (ValueError, IndexError):
