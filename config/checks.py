@@ -23,12 +23,14 @@ _URLS: dict[tuple[str, str], tuple[str, ...]] = {
 }
 
 
-def problems(groups: Mapping[str, BaseModel], origin: Origin) -> list[str]:
-    """One line for each problem, with its mend. `groups`: those that are valid in themselves."""
+def problems(groups: Mapping[str, BaseModel], origin: Origin, written: Callable[[str, str, str], str]) -> list[str]:
+    """One line for each problem, with its mend. `groups`: those that are valid in themselves; `written`: how a
+    person writes a setting in the source it came from."""
     found: list[str] = []
     for check in _CHECKS:
         for group, field, text in check(groups):
-            found.append(f"{origin.get((group, field), 'settings')}: {group}.{field} {text}")
+            where = origin.get((group, field), "settings")
+            found.append(f"{where}: {written(group, field, where)} {text}")
     return found
 
 

@@ -3,6 +3,7 @@
 Each room declares its own group in its ``settings.py``; this file only puts them together and reads them.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -102,7 +103,7 @@ def load_settings(paths: Paths, variables: dict[str, str] | None = None) -> Sett
         except KeyError:
             where = next((origin[at] for at in origin if at[0] == group), "settings")
             errors.append(f"{where}: {group} is not a group of settings.{_near(group, '')}")
-    errors.extend(checks.problems(valid, origin))
+    errors.extend(checks.problems(valid, origin, partial(sources.written, Settings)))
     if errors:
         raise SettingsError(errors)
     settings = Settings.model_validate(valid)
@@ -148,7 +149,8 @@ def _sources(paths: Paths, variables: dict[str, str] | None,
         found.append((name, sources.read_yaml(paths.config / name, errors)))
     found.append(_optimised(paths, errors))
     for file in dotenv_files(paths):
-        found.append((".env", sources.from_env(Settings, sources.dotenv(file, errors), ".env", True, errors)))
+        where = file.relative_to(paths.home).as_posix() if file.is_relative_to(paths.home) else str(file)
+        found.append((where, sources.from_env(Settings, sources.dotenv(file, where, errors), where, True, errors)))
     environment = variables if variables is not None else dict(sources.environment())
     found.append(("environment", sources.from_env(Settings, environment, "environment", False, errors)))
     return found
@@ -189,10 +191,10 @@ def _explain(group: str, problem: ValidationError, origin: Origin) -> list[str]:
     """Pydantic's errors as lines that name the setting, the value, its source and the mend."""
     lines: list[str] = []
     for error in problem.errors(include_url=False):
-        path = [str(part) for part in error["loc"]]
+        path = [str(part) for part in error["loc"] if isinstance(part, str)]  # the value tells which one of a list
         field = path[0] if path else ""
         where = origin.get((group, field), "settings")
-        name = ".".join([group, *path])
+        name = ".".join([sources.written(Settings, group, field, where), *path[1:]]) if field else group
         if error["type"] == "extra_forbidden":
             lines.append(f"{where}: {name} is not a setting.{_near(group, field)}")
             continue

@@ -29,6 +29,16 @@ def env_name(group: str, field: str, info: FieldInfo) -> str:
     return f"{group}_{field}".upper()
 
 
+def written(root: type[BaseModel], group: str, field: str, where: str) -> str:
+    """How a person writes a setting: by its variable, unless it stands in a YAML file or was optimised."""
+    section = root.model_fields[group].annotation
+    assert isinstance(section, type) and issubclass(section, BaseModel)
+    info = section.model_fields.get(field)
+    if info is None or where.endswith(".yaml") or where.startswith("optimised"):
+        return f"{group}.{field}"
+    return env_name(group, field, info)
+
+
 def names(root: type[BaseModel]) -> dict[str, tuple[str, str]]:
     """Every environment variable with the (group, field) that it sets."""
     found: dict[str, tuple[str, str]] = {}
@@ -104,19 +114,19 @@ def suggestion(name: str, known: Mapping[str, object]) -> str:
     return f" Did you mean {near[0]}?" if near else ""
 
 
-def dotenv(path: Path, errors: list[str]) -> dict[str, str | None]:
-    """Variables of a ``.env`` file, taken literally (no ``${…}``); empty if there is none."""
+def dotenv(path: Path, where: str, errors: list[str]) -> dict[str, str | None]:
+    """Variables of a ``.env`` file, called `where`, taken literally (no ``${…}``); empty if there is none."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as problem:
-        errors.append(f"{path.name}: cannot be read ({_where(problem)}). Mend the file or remove it.")
+        errors.append(f"{where}: cannot be read ({_where(problem)}). Mend the file or remove it.")
         return {}
     found: dict[str, str | None] = {}
     for binding in parse_stream(io.StringIO(text)):
         if binding.error or (binding.key is not None and binding.value is None):
-            errors.append(f"{path.name}: line {binding.original.line} is not NAME=VALUE.")
+            errors.append(f"{where}: line {binding.original.line} is not NAME=VALUE.")
         elif binding.key is not None:
             found[binding.key] = binding.value
     return found

@@ -88,7 +88,7 @@ def test_unknown_service_and_broken_settings_exit_2(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("EXCHANGE", "moon")
     assert bot.main(["--console"]) == 2
     told = capsys.readouterr().err
-    assert "hype.trade_usdt is 'a lot'" in told and "exchange.name is 'moon'" in told
+    assert "HYPE_TRADE_USDT is 'a lot'" in told and "EXCHANGE is 'moon'" in told
 
 
 def test_a_state_folder_that_cannot_be_made_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
@@ -146,7 +146,7 @@ def test_training_by_hand_gets_the_settings(tmp_path: Path) -> None:
     done = run(tmp_path, "train")
     assert done.returncode == 1 and "Nothing was trained" in done.stdout, done.stderr
     wrong = run(tmp_path, "train", HYPE_TRADE_USDT="a lot")
-    assert wrong.returncode == 2 and "hype.trade_usdt is 'a lot'" in wrong.stderr
+    assert wrong.returncode == 2 and "HYPE_TRADE_USDT is 'a lot'" in wrong.stderr
 
 
 def test_a_second_one_on_the_same_state_refuses_and_the_first_can_be_stopped(tmp_path: Path, console: Console) -> None:

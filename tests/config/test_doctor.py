@@ -57,8 +57,8 @@ def test_broken_settings_are_all_listed_and_the_rest_is_still_looked_at(
     monkeypatch.setenv("HYPE_TRADE_USDT", "-5")
     assert doctor.command(paths, as_json=False) == 1
     out = capsys.readouterr().out
-    assert "BAD  settings: environment: exchange.name is 'mexx'" in out
-    assert "BAD  settings: environment: hype.trade_usdt is '-5'" in out
+    assert "BAD  settings: environment: EXCHANGE is 'mexx'" in out
+    assert "BAD  settings: environment: HYPE_TRADE_USDT is '-5'" in out
     assert "state: no state files yet" in out
 
 
@@ -118,7 +118,7 @@ def test_secrets_in_yaml_and_an_open_env_file_are_worth_a_thought(paths: Paths) 
     warned = [finding for finding in found if finding.verdict == "warn"]
     assert "the secret telegram.token stands in config.yaml" in warned[0].text
     assert "TELEGRAM_TOKEN" in warned[0].mend
-    assert "hype.trade_usdt (.env)" in found[0].text and TOKEN not in str(found)
+    assert "hype.trade_usdt (config/.env)" in found[0].text and TOKEN not in str(found)
     if os.name != "nt":
         assert "can be read by other users" in warned[1].text
 

@@ -47,6 +47,8 @@ def test_environment_over_env_file_over_local_over_yaml(tmp_path: Path) -> None:
     assert origins(paths, {})[("hype", "max_token_usdt")] == "config.local.yaml"
     (tmp_path / ".env").write_text("HYPE_TRADE_USDT=5\n", encoding="utf-8")
     assert load_settings(paths, {}).hype.trade_usdt == 5
+    assert origins(paths, {})[("hype", "trade_usdt")] == ".env"
+    assert origins(paths, {})[("hype", "max_open_trades")] == "config/.env"
 
 
 def test_every_error_of_every_source_is_named_at_once(tmp_path: Path) -> None:
@@ -58,35 +60,36 @@ def test_every_error_of_every_source_is_named_at_once(tmp_path: Path) -> None:
                  "config.yaml: hype.max_open_trades is 'none'",
                  "config.yaml: hipe is not a group of settings.",
                  "config.local.yaml: must hold groups of settings",
-                 ".env: hype.min_price is '-1'",
-                 ".env: TELEGRAM_TOKN is not a setting. Did you mean TELEGRAM_TOKEN?",
-                 ".env: line 3 is not NAME=VALUE",
-                 "environment: exchange.name is 'binanse'",
+                 "config/.env: HYPE_MIN_PRICE is '-1'",
+                 "config/.env: TELEGRAM_TOKN is not a setting. Did you mean TELEGRAM_TOKEN?",
+                 "config/.env: line 3 is not NAME=VALUE",
+                 "environment: EXCHANGE is 'binanse'",
                  "environment: HYPE_MAX_EXPOSURE_USDTT is not a setting. Did you mean HYPE_MAX_EXPOSURE_USDT?",
                  "environment: TELEGRM_OWNERS is not a setting. Did you mean TELEGRAM_OWNERS?",
-                 "environment: report.timezone is 'Mars/Olympus': no such time zone"):
+                 "environment: REPORT_TIMEZONE is 'Mars/Olympus': no such time zone"):
         assert part in found
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "Infinity", "1e999"])
 def test_figures_are_finite(tmp_path: Path, value: str) -> None:
     [problem] = problems(Paths(tmp_path), HYPE_MAX_EXPOSURE_USDT=value)
-    assert problem.startswith("environment: hype.max_exposure_usdt is ")
+    assert problem.startswith("environment: HYPE_MAX_EXPOSURE_USDT is ")
 
 
 @pytest.mark.parametrize(("variables", "part"), [
-    ({"EXCHANGE_BASE_URL": "localhost:8900"}, "exchange.base_url is not an address"),
-    ({"HEARTBEAT_URL": "ftp://x"}, "report.heartbeat_url is not an address"),
-    ({"TELEGRAM_API_BASE": "http://"}, "telegram.api_base is not an address"),
-    ({"REPORT_WEBHOOK_URL": "https://"}, "report.webhook_url is not an address"),
-    ({"EXCHANGE_PROXY": "http://host:99999"}, "exchange.proxy is not an address"),
-    ({"REPORT_SMTP_URL": "smtp://mail.example.org"}, "report.email_to is empty"),
-    ({"REPORT_EMAIL_TO": "me@example.org"}, "report.smtp_url is empty"),
-    ({"TELEGRAM_TOKEN": TOKEN}, "telegram.owners is empty, but a token is set: nobody would be served"),
-    ({"TELEGRAM_TOKEN": "hello", "TELEGRAM_OWNERS": "1"}, "telegram.token is no bot token"),
-    ({"TELEGRAM_TOKEN": TOKEN, "TELEGRAM_OWNERS": "1,-100123"}, "telegram.owners holds -100123"),
-    ({"EXCHANGE_API_KEY": "mx0key"}, "exchange.api_secret is empty"),
-    ({"EXCHANGE_CA_FILE": "nowhere.pem"}, "exchange.ca_file is 'nowhere.pem': no such file"),
+    ({"EXCHANGE_BASE_URL": "localhost:8900"}, "EXCHANGE_BASE_URL is not an address"),
+    ({"HEARTBEAT_URL": "ftp://x"}, "HEARTBEAT_URL is not an address"),
+    ({"TELEGRAM_API_BASE": "http://"}, "TELEGRAM_API_BASE is not an address"),
+    ({"REPORT_WEBHOOK_URL": "https://"}, "REPORT_WEBHOOK_URL is not an address"),
+    ({"EXCHANGE_PROXY": "http://host:99999"}, "EXCHANGE_PROXY is not an address"),
+    ({"REPORT_SMTP_URL": "smtp://mail.example.org"}, "REPORT_EMAIL_TO is empty"),
+    ({"REPORT_EMAIL_TO": "me@example.org"}, "REPORT_SMTP_URL is empty"),
+    ({"TELEGRAM_TOKEN": TOKEN}, "settings: TELEGRAM_OWNERS is empty, but a token is set: nobody would be served"),
+    ({"TELEGRAM_TOKEN": "hello", "TELEGRAM_OWNERS": "1"}, "TELEGRAM_TOKEN is no bot token"),
+    ({"TELEGRAM_TOKEN": TOKEN, "TELEGRAM_OWNERS": "1,-100123"}, "TELEGRAM_OWNERS holds -100123"),
+    ({"TELEGRAM_TOKEN": TOKEN, "TELEGRAM_OWNERS": "5,@me"}, "TELEGRAM_OWNERS is '@me': must be a whole number"),
+    ({"EXCHANGE_API_KEY": "mx0key"}, "EXCHANGE_API_SECRET is empty"),
+    ({"EXCHANGE_CA_FILE": "nowhere.pem"}, "EXCHANGE_CA_FILE is 'nowhere.pem': no such file"),
 ])
 def test_what_no_single_field_can_tell(tmp_path: Path, variables: dict[str, str], part: str) -> None:
     [problem] = problems(Paths(tmp_path), **variables)
@@ -127,7 +130,7 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
     (paths.config / ".env").write_bytes(b"A=\xff\n")
     found = problems(paths)
     assert found[0].startswith("config.yaml: cannot be read")
-    assert found[1].startswith(".env: cannot be read (it is not UTF-8")
+    assert found[1].startswith("config/.env: cannot be read (it is not UTF-8")
 
 
 def test_every_setting_has_a_name_of_its_own_and_a_description() -> None:
