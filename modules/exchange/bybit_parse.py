@@ -196,7 +196,7 @@ def fills(body: str, symbol: str, hedge: bool) -> tuple[list[Fill], str]:
             client_id=row.orderLinkId, side=side, price=positive(row.execPrice, "execPrice"),
             quantity=positive(row.execQty, "execQty"), fee=number(row.execFee, "execFee"),
             fee_asset=row.feeCurrency or ASSET, market_ms=instant(row.execTime, "execTime"), maker=row.isMaker,
-            position_side=fill_leg(hedge, side, row.closedSize, row.execId[:40]))
+            position_side=fill_leg(hedge, side, row.closedSize, row.execId[:40]), leg_named=False)
     return page(body, shape.ExecutionRow, read)
 
 

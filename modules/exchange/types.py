@@ -132,7 +132,8 @@ class OrderRequest:
 class Fill:
     """One execution; unique by (venue, symbol, id) (X11). `fee` in `fee_asset`.
 
-    `position_side` and `realised` (the venue's own figure, before fees) are told by futures alone.
+    `position_side` and `realised` (the venue's own figure, before fees) are told by futures alone. `leg_named`: False
+    where the venue names no leg and `position_side` was made from other figures (Bybit).
     """
 
     id: str
@@ -148,6 +149,7 @@ class Fill:
     maker: bool = False
     position_side: PositionSide = PositionSide.BOTH
     realised: Decimal | None = None
+    leg_named: bool = True
 
 
 @dataclass(frozen=True, slots=True)

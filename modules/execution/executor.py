@@ -16,7 +16,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from modules.exchange.api import Account, MarketData
@@ -25,7 +25,7 @@ from modules.execution.controls import Approved
 from modules.execution.crashpoints import crash_point, declare
 from modules.execution.intents import Intent
 from modules.execution.journal import Entry, Journal
-from modules.execution.order_state import Executed, advance, fold, from_order, own_fills
+from modules.execution.order_state import Executed, advance, fold, from_order, in_leg, own_fills
 from modules.execution.refusals import ID_IN_USE
 
 log = logging.getLogger(__name__)
@@ -242,7 +242,7 @@ class Executor:
             except Unavailable as problem:
                 log.warning("fills of %s %s: %s", intent.symbol, intent.id, problem)
                 found = []
-            found = [replace(fill, position_side=intent.position_side) for fill in found]  # Bybit's name no leg
+            found = [in_leg(fill, intent.position_side) for fill in found]
             if sum(fill.quantity for fill in found) >= state.filled:
                 return Filled(fold(found, state.order_id, intent.fees), tuple(found))
             if time.monotonic() >= give_up:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from modules.exchange.types import Fill, OrderState
+from modules.exchange.types import Fill, OrderState, PositionSide
 from modules.execution.intents import FeeTerms
 
 ZERO = Decimal(0)
@@ -74,6 +74,13 @@ def own_fills(fills: Iterable[Fill], state: OrderState) -> list[Fill]:
         if fill.order_id == state.order_id or (state.client_id and fill.client_id == state.client_id):
             seen.setdefault(fill.id, fill)
     return sorted(seen.values(), key=lambda fill: (fill.market_ms, fill.id))
+
+
+def in_leg(fill: Fill, ordered: PositionSide) -> Fill:
+    """A fill of an order of ours: where the venue names no leg it is the ordered one's, whatever was made of its other
+    figures in a position mode that may have changed. A leg that the venue names stands, be it another one.
+    """
+    return fill if fill.leg_named else replace(fill, position_side=ordered)
 
 
 def fold(fills: list[Fill], order_id: str, fees: FeeTerms) -> Executed:

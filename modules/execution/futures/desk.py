@@ -11,14 +11,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from modules.exchange.futures_api import FuturesAccount, FuturesMarketData
 from modules.exchange.futures_types import FuturesMarket, Position, Setup, TriggerState, Wallet
-from modules.exchange.types import OrderState, PositionSide, Unavailable
+from modules.exchange.types import Fill, OrderState, PositionSide, Unavailable
 from modules.execution.controls import Approved, PerpRefusals, approve_perp_entry
 from modules.execution.crashpoints import crash_point, declare
 from modules.execution.executor import Executor, Filled, NothingFilled, NotPlaced, Result, Unresolved
@@ -27,6 +27,7 @@ from modules.execution.futures.checklist import PerpAsk, PerpLimits, PerpWorld
 from modules.execution.futures.entries import entry_of, plan_of
 from modules.execution.futures.exits import Exits, Out
 from modules.execution.futures.guard import Cover, Guard, Identity
+from modules.execution.futures.legs import stray_word, strays
 from modules.execution.futures.plan import ZERO, LegKey, Plan, Word
 from modules.execution.futures.setup import DeskTerms, verify
 from modules.execution.intents import CONDITIONAL, Intent
@@ -353,9 +354,17 @@ class FuturesDesk:
             elif f"{intent.symbol} {intent.position_side} {intent.leg}" not in self.executor.placing:
                 self._work(f"intent {intent.id}", self._resume(entry))
 
+    def _window_ms(self) -> int:
+        """How long a request of ours may still be on its way, market ms (X4)."""
+        window_s = self.terms.patience.window_s + self.terms.patience.margin_s
+        return round(1000 * window_s * self.market.clock.speed)
+
+    def window_closed(self, intent: Intent) -> bool:
+        """Whether what the venue does not show of a request is not merely late. Raises Unavailable."""
+        return self.market.clock.now_ms() > intent.market_ms + self._window_ms()
+
     async def _settle_guard(self, entry: Entry) -> None:
-        window = self.terms.patience.window_s + self.terms.patience.margin_s
-        await self.guard.settle(entry, round(1000 * window * self.market.clock.speed))
+        await self.guard.settle(entry, self._window_ms())
 
     async def _resume(self, entry: Entry) -> None:
         await self._book(entry.intent, await self.executor.resume(entry))
@@ -380,7 +389,7 @@ class FuturesDesk:
     async def _book(self, intent: Intent, result: Result) -> None:
         """Count what was executed, then close the intent (X7)."""
         if isinstance(result, Filled):
-            self.books.take(result.fills, await self.market.contracts())
+            self.strayed(self.books.take(result.fills, await self.market.contracts()))
             self.books.ours([result.executed.order_id])
             try:
                 await self.books.flush()
@@ -391,6 +400,19 @@ class FuturesDesk:
             self.journal.close(intent.id, "booked")
         elif isinstance(result, NothingFilled | NotPlaced | Unresolved):
             log.info("%s %s %s: %s", intent.symbol, intent.leg, intent.id, result)
+
+    def strayed(self, new: Iterable[Fill]) -> list[str]:
+        """Fills of our orders that the venue names in another leg: counted where it says, told; neither leg takes
+        entries before a person has looked (X22). Returns what was found.
+        """
+        words = []
+        for fill, ordered in strays(new, self.journal.entries):
+            leg = LegKey(fill.symbol, fill.position_side)
+            for one in (ordered, leg):
+                self.books.block(one, f"the exchange booked an order for {ordered} in {leg}")
+            words.append(stray_word(fill, ordered, leg))
+            self._say(words[-1])
+        return [word.what for word in words]
 
     async def shut(self) -> None:
         """End what runs beside; guards stay on the exchange (X36)."""

@@ -4,7 +4,8 @@
    of the leg stand beside it, and the looks of `Guard` leave it alone (but for a leg that is flat, which is cleared).
 2. Another price or quantity: the old one is cancelled, and its end is known before a new one goes. Two that fill would
    close twice.
-3. Its end is what the venue says of its id. While that is not known, nothing is placed and nothing is concluded (X15).
+3. Its end is what the venue says of its id. While that is not known, nothing is placed and nothing is concluded (X15):
+   one that the venue took and does not show is gone only after the window, and when that was said twice (X4).
 """
 
 import asyncio
@@ -61,11 +62,14 @@ class PartTake:
             return Fate.UNKNOWN
         if entry.verdict != "standing":
             return Fate.NONE
-        state = await self._desk.account.trigger(plan.symbol, entry.intent.id)
-        if isinstance(state, TriggerState):
-            return {TriggerStatus.WAITING: Fate.STANDING, TriggerStatus.TRIGGERED: Fate.TAKEN}.get(
-                state.status, Fate.NONE)
-        return Fate.NONE if isinstance(state, Absent) else Fate.UNKNOWN
+        for _ in range(2):
+            state = await self._desk.account.trigger(plan.symbol, entry.intent.id)
+            if isinstance(state, TriggerState):
+                return {TriggerStatus.WAITING: Fate.STANDING, TriggerStatus.TRIGGERED: Fate.TAKEN}.get(
+                    state.status, Fate.NONE)
+            if not isinstance(state, Absent) or not self._desk.window_closed(entry.intent):
+                return Fate.UNKNOWN
+        return Fate.NONE
 
     async def withdraw(self, plan: Plan) -> Fate:
         """Take it back; anything but NONE and TAKEN: its end is not known, ask again. Raises Unavailable."""

@@ -12,7 +12,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
@@ -24,6 +23,7 @@ from modules.execution.futures.plan import ZERO, LegKey, Word
 from modules.execution.intents import CONDITIONAL, PREFIX
 from modules.execution.invariants import Check, Rule, average, equity, quantity
 from modules.execution.journal import Entry
+from modules.execution.order_state import in_leg
 
 log = logging.getLogger(__name__)
 
@@ -130,13 +130,12 @@ class Reconciler:
         found = await asyncio.gather(*(desk.account.fills(one, desk.books.since_ms(one)) for one in symbols))
         new = desk.books.take([self._in_its_leg(fill) for fills in found for fill in fills], contracts)
         self._lists |= dict(zip(symbols, map(list, found), strict=True))
-        return self._told_differently() + await self._foreign(new)
+        return self._told_differently() + desk.strayed(new) + await self._foreign(new)
 
     def _in_its_leg(self, fill: Fill) -> Fill:
-        """Of an order of ours the leg is what was ordered: Bybit names none, and its position mode may have changed."""
         entry = self._desk.journal.entries.get(fill.client_id)
         ours = entry is not None and entry.intent.symbol == fill.symbol
-        return replace(fill, position_side=entry.intent.position_side) if entry is not None and ours else fill
+        return in_leg(fill, entry.intent.position_side) if entry is not None and ours else fill
 
     def _told_differently(self) -> list[str]:
         """A trade that is known with other figures: the first telling stands (X11), a person has to look."""

@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from modules.exchange.futures_types import TriggerLookup
+from modules.exchange.types import Absent
 from modules.execution.futures.part import Fate, PartTake
 from tests.execution.futures.conftest import Make
 from tests.execution.futures.house import House
@@ -66,3 +68,39 @@ async def test_a_plan_made_again_from_its_entry_knows_the_part_that_stands(make:
     again = house.books.plans[house.leg]
     assert again == before
     assert await PartTake(house.desk).fate(again) is Fate.STANDING
+
+
+async def test_one_that_stood_and_is_not_shown_for_a_moment_gets_no_second_one(make: Make,
+                                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    """A venue took it and answers from a copy that does not have it yet: two would close their part twice (X4)."""
+    house = await make()
+    await house.desk.enter(house.ask(), "s")
+    shown = house.account.trigger
+
+    async def absent(symbol: str, client_id: str) -> TriggerLookup:
+        return Absent(client_id)
+
+    monkeypatch.setattr(house.account, "trigger", absent)
+    plan, parts = house.books.plans[house.leg], PartTake(house.desk)
+    assert await placed(house, "2100") is Fate.STANDING
+    assert await parts.fate(plan) is Fate.UNKNOWN and await parts.withdraw(plan) is Fate.UNKNOWN
+    monkeypatch.setattr(house.account, "trigger", shown)
+    assert await parts.fate(plan) is Fate.STANDING
+
+
+async def test_one_that_stays_absent_beyond_the_window_is_gone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the target would never be taken by anybody."""
+    house = await make()
+    await house.desk.enter(house.ask(), "s")
+    assert await placed(house, "2100") is Fate.STANDING
+    asked: list[str] = []
+
+    async def absent(symbol: str, client_id: str) -> TriggerLookup:
+        asked.append(client_id)
+        return Absent(client_id)
+
+    monkeypatch.setattr(house.account, "trigger", absent)
+    began, now_ms = house.venue.clock.now_ms(), house.venue.clock.now_ms
+    monkeypatch.setattr(house.venue.clock, "now_ms", lambda: max(began + 60_000, now_ms()))
+    assert await PartTake(house.desk).fate(house.books.plans[house.leg]) is Fate.NONE
+    assert len(asked) == 2, "said twice (X4)"

@@ -1,0 +1,58 @@
+"""Whose leg a fill is booked in: the one that the venue names; the ordered one only where it names none."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from modules.exchange.types import Fill, PositionSide
+from modules.execution.futures.plan import LegKey
+from tests.execution.futures.conftest import Make
+from tests.execution.futures.house import SYMBOL, D, House
+
+SHORT = LegKey(SYMBOL, PositionSide.SHORT)
+
+
+def told(house: House, monkeypatch: pytest.MonkeyPatch, change: Callable[[Fill], Fill]) -> None:
+    """The venue's lists of fills, changed."""
+    fills = house.account.fills
+
+    async def changed(symbol: str, since_ms: int) -> Sequence[Fill]:
+        return [change(fill) for fill in await fills(symbol, since_ms)]
+
+    monkeypatch.setattr(house.account, "fills", changed)
+
+
+async def test_a_venue_that_names_another_leg_than_the_ordered_one_is_not_covered_up(
+        make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = await make()
+    told(house, monkeypatch, lambda fill: replace(fill, position_side=PositionSide.SHORT))
+    await house.desk.enter(house.ask(), "s")
+    await house.reconciler.pass_()
+    assert house.books.held(SHORT) == 1 and house.books.held(house.leg) == 0
+    words = [word for word in house.words if word.key.startswith("leg ")]
+    assert len(words) == 1 and "SHORT" in words[0].what and "LONG" in words[0].what
+    assert set(house.books.blocked) >= {str(house.leg), str(SHORT)}, "neither takes entries until somebody has looked"
+
+
+async def test_it_is_told_too_where_the_first_to_read_it_is_a_pass(make: Make,
+                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    house = await make()
+    told(house, monkeypatch, lambda fill: fill)
+    await house.desk.enter(house.ask(take=None), "s")
+    told(house, monkeypatch, lambda fill: replace(fill, position_side=PositionSide.SHORT) if fill.side == "SELL"
+         else fill)
+    house.venue.price[SYMBOL] = D(1890)  # the stop fires; only the pass reads its fill
+    for _ in range(3):
+        await house.reconciler.pass_()
+    assert [word for word in house.words if word.key.startswith("leg ")]
+
+
+async def test_a_venue_that_names_no_leg_is_booked_as_ordered(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = await make()
+    told(house, monkeypatch, lambda fill: replace(fill, position_side=PositionSide.BOTH, leg_named=False))
+    await house.desk.enter(house.ask(), "s")
+    assert (await house.settle()).clean and house.books.held(house.leg) == 1
+    house.venue.price[SYMBOL] = D(1890)
+    assert (await house.settle()).clean and not house.books.legs() and not house.books.blocked
+    assert not [word for word in house.words if word.key.startswith(("leg ", "conflict"))]
