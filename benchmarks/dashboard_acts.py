@@ -47,6 +47,13 @@ async def true_soon(condition: Callable[[], object], what: str) -> None:
         await asyncio.sleep(0.05)
 
 
+async def answered(page: Any, words: str) -> None:
+    """The answer has come and is read. Closed sooner, the dialog would open again for it."""
+    await page.wait_for_selector(f"dialog:has-text('{words}')")
+    await page.click("dialog button:text-is('Close')")
+    await page.wait_for_selector("dialog", state="hidden")
+
+
 async def stopped_and_started(page: Any, program: Program, name: str, title: str) -> None:
     """By the buttons of Overview; the process ends and another one comes."""
     row = f"tr:has-text('{title}')"
@@ -56,12 +63,12 @@ async def stopped_and_started(page: Any, program: Program, name: str, title: str
     await page.wait_for_selector(f"dialog:has-text('Stop {title}?')")
     assert program.service_pid(name) == before, "it ended without a yes"
     await page.click("dialog button.yes")
+    await answered(page, f"{name} is stopped.")
     await page.wait_for_selector(f"{row} .tag.stopped")
-    await page.keyboard.press("Escape")
     await true_soon(lambda: program.service_pid(name) is None, f"{name} ended")
     await page.click(f"{row} button:text-is('Start')")
+    await answered(page, f"{name} is running.")
     await page.wait_for_selector(f"{row} .tag.ready")
-    await page.keyboard.press("Escape")
     await true_soon(lambda: program.service_pid(name) not in (None, before), f"{name} runs again")
 
 

@@ -90,6 +90,13 @@ async def pressed(page: Any, label: str, yes: bool = False) -> None:
         await page.click("dialog button.yes")
 
 
+async def answered(page: Any, words: str) -> None:
+    """The answer of the command process has come, and is read. Closed sooner, the dialog would open again for it."""
+    await page.wait_for_selector(f"dialog:has-text('{words}')")
+    await page.click("dialog button:text-is('Close')")
+    await page.wait_for_selector("dialog", state="hidden")
+
+
 async def gone(program: Program, pid: int) -> None:
     """The process has ended and the supervisor wants none."""
     await until(lambda: not psutil.pid_exists(pid) and program.service_pid(SERVICE) is None, "it ended", LONG_S)
@@ -98,10 +105,9 @@ async def gone(program: Program, pid: int) -> None:
 
 async def started_again(page: Any, program: Program, before: int) -> None:
     """Press Start; the page and the process say that it runs."""
-    await page.keyboard.press("Escape")
     await pressed(page, "Start")
+    await answered(page, f"{SERVICE} is running.")
     await page.wait_for_selector(f"{ROW} .tag.ready")
-    await page.keyboard.press("Escape")
     pid = await until(lambda: program.service_pid(SERVICE), "a process of its own", LONG_S)
     assert pid != before and wanted(program)
 
@@ -115,10 +121,10 @@ async def test_a_service_is_stopped_after_a_yes_and_started_again(crew: Program)
         await pressed(page, "Stop")
         await page.wait_for_selector("dialog:has-text('Stop Scanner?')")
         await page.click("dialog button:not(.yes)")  # thought better of it
-        await page.wait_for_selector("dialog:has-text('ancelled')")
-        await page.keyboard.press("Escape")
+        await answered(page, "ancelled")
         assert crew.service_pid(SERVICE) == pid and wanted(crew)
         await pressed(page, "Stop", yes=True)
+        await answered(page, f"{SERVICE} is stopped.")
         await page.wait_for_selector(f"{ROW} .tag.stopped")
         await gone(crew, pid)
         await started_again(page, crew, pid)
@@ -157,9 +163,9 @@ async def test_a_phone_opens_the_link_stops_a_service_and_reads_why_nothing_trad
             assert box is not None and table is not None
             assert table["x"] <= box["x"] and box["x"] + box["width"] <= table["x"] + table["width"], (label, box)
         await pressed(page, "Stop", yes=True)
+        await answered(page, f"{SERVICE} is stopped.")
         await page.wait_for_selector(f"{ROW} .tag.stopped")
         await gone(crew, pid)
-        await page.keyboard.press("Escape")
         why = page.locator("section.panel", has=page.locator("h2", has_text="Why"))
         await why.locator("b", has_text="Not trading").wait_for()
         said = why.locator("li.bad", has_text=re.compile("scanner", re.IGNORECASE)).first
