@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from modules.backtest import progress
 from modules.backtest.frames import DataError, Frame, cleaned
 from modules.backtest.load import Columns, files_of, tokens
 
@@ -43,10 +44,15 @@ class Checked:
         return self.rows if self.problem else self.nan + self.impossible
 
 
-def check(given: Sequence[Path]) -> list[Checked]:
-    """Every symbol of every file, in the order of the files. Raises DataError where a file is not there, OSError."""
+def check(given: Sequence[Path], done: float = 0.0) -> list[Checked]:
+    """Every symbol of every file, in the order of the files. `done`: the share of the run that lies before.
+
+    Raises DataError where a file is not there, OSError.
+    """
     found: list[Checked] = []
-    for path in files_of(given):
+    paths = files_of(given)
+    for number, path in enumerate(paths):
+        progress.step(done + (1 - done) * number / len(paths), f"reading {path.name}")
         try:
             for symbol, columns in tokens(path):
                 found.append(examine(path.name, symbol, columns))

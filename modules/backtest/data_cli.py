@@ -2,6 +2,7 @@
 
     bot.py data download PEPE BTC --since 2024-03-01 --until 2024-03-31    5m candles into data/market_data
     bot.py data download --top 50 --interval 1m --to minutes.parquet       continues where the file ends
+    bot.py data download BTC --exchange mexc --interval 1h --days 90       into data/candles/mexc-1h
     bot.py data check data/market_data --json
     bot.py data convert pumps.parquet --to data/market_data
 
@@ -16,8 +17,10 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from modules.backtest import progress
+from modules.market import sets
 from utils.figures import duration
 from utils.paths import Paths
 
@@ -25,10 +28,12 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from modules.backtest.data_download import Progress
     from modules.exchange.api import MarketData
+    from modules.exchange.settings import ExchangeSettings
 
 OK, FAILED, WRONG = 0, 1, 2
-INTERVALS = ("1m", "5m", "15m", "1h", "4h", "1d")
+INTERVALS = tuple(sets.STEPS)
 DAYS = 30
+FETCHED = 0.95  # share of a download that is done before what came is checked
 
 
 class Wrong(Exception):
@@ -43,14 +48,21 @@ def arguments() -> argparse.ArgumentParser:
     get.add_argument("symbols", nargs="*", metavar="SYMBOL", help="e.g. PEPEUSDT, PEPE/USDT or pepe")
     get.add_argument("--top", type=int, default=0, metavar="N", help="the N most traded tokens")
     get.add_argument("--interval", choices=INTERVALS, default="5m", help="length of a candle (default 5m)")
-    get.add_argument("--since", metavar="DATE", help=f"first day, e.g. 2024-03-01 (UTC; default {DAYS} days ago)")
+    get.add_argument("--exchange", choices=sets.EXCHANGES, help="whose candles (default: the setting EXCHANGE); no key "
+                     "is needed, and none is sent to another than that")
+    get.add_argument("--days", type=int, metavar="N", help=f"the last N days (default {DAYS})")
+    get.add_argument("--since", metavar="DATE", help="first day, e.g. 2024-03-01 (UTC), instead of --days")
     get.add_argument("--until", metavar="DATE", help="last day, inclusive (default: now)")
     get.add_argument("--to", type=Path, metavar="FILE", help="one file (.csv, .parquet, .feather), or another folder "
-                     "(default data/market_data)")
+                     "(default data/market_data for 5m of the exchange in use, else data/candles/EXCHANGE-INTERVAL)")
+    get.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    get.add_argument("--progress", action="store_true", help="tell on stderr how far it is, for programs")
     check = parts.add_parser("check", help="count gaps, duplicates, unsorted, missing and impossible rows")
     check.add_argument("files", nargs="*", type=Path, metavar="FILE",
                        help="files or folders (default data/market_data)")
+    check.add_argument("--set", metavar="NAME", dest="named", help="a set by its name, e.g. market_data or mexc-1h")
     check.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    check.add_argument("--progress", action="store_true", help="tell on stderr how far it is, for programs")
     turn = parts.add_parser("convert", help="write candles in another form, losslessly")
     turn.add_argument("files", nargs="+", type=Path, metavar="FILE", help="CSV, Parquet, Feather, or folders of them")
     turn.add_argument("--to", type=Path, required=True, metavar="FILE",
@@ -66,6 +78,8 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
     chosen = arguments().parse_args(argv)
     from modules.backtest.frames import DataError
     from modules.exchange.types import Unavailable
+    if getattr(chosen, "progress", False):
+        progress.to_stderr()
     try:
         if chosen.part == "check":
             return _check(chosen, paths)
@@ -86,8 +100,12 @@ def main(argv: list[str], settings: "Settings", paths: Paths) -> int:
 
 def _check(chosen: argparse.Namespace, paths: Paths) -> int:
     from modules.backtest.data_check import as_json, check, good, text
-    found = check(chosen.files or [paths.market_data])
-    _say(json.dumps(as_json(found)) if chosen.json else text(found))
+    name = "" if chosen.files else chosen.named or sets.COLLECTED
+    try:
+        found = check(chosen.files or [sets.folder_of(paths, name)])
+    except ValueError as problem:
+        raise Wrong(str(problem)) from None
+    _say(json.dumps({"set": name, **as_json(found)}) if chosen.json else text(found))
     return OK if good(found) else FAILED
 
 
@@ -131,39 +149,56 @@ async def _download(chosen: argparse.Namespace, settings: "Settings", paths: Pat
     from modules.backtest.data_files import is_folder
     from modules.exchange.gateway import open_market
     from modules.exchange.lanes import Lane
-    target: Path = chosen.to or paths.market_data
-    if chosen.to is None and chosen.interval != "5m":
-        raise Wrong(f"data/market_data holds 5m candles; say where those of {chosen.interval} shall go: --to FILE")
+    exchange = _exchange(chosen.exchange, settings.exchange)
+    name = "" if chosen.to else sets.set_name(exchange.name, chosen.interval, settings.exchange.name)
+    target: Path = chosen.to or sets.folder_of(paths, name)
     if not chosen.symbols and chosen.top < 1:
         raise Wrong("name the tokens, or say --top N for the N most traded")
-    span_of(chosen.since, chosen.until, 1 << 60)
+    span_of(chosen.since, chosen.until, 1 << 60, chosen.days)
     folder = target if is_folder(target) else target.with_name("." + target.name.replace(".", "-") + "-parts")
-    market = await open_market(settings.exchange, paths, lane=Lane.DATA)
+    progress.step(0.0, "asking the exchange")
+    market = await open_market(exchange, paths, lane=Lane.DATA)
     try:
-        since, until = span_of(chosen.since, chosen.until, market.clock.now_ms())
+        since, until = span_of(chosen.since, chosen.until, market.clock.now_ms(), chosen.days)
         symbols = await _symbols(market, chosen.symbols, chosen.top)
         if folder != target:
             _unpack(target, folder)
-        failed = await _fetch(market, symbols, chosen.interval, since, until, folder)
+        told = {"set": name, "exchange": exchange.name, "interval": chosen.interval, "since_ms": since,
+                "until_ms": until, **await _fetch(market, symbols, chosen, (since, until), folder)}
     finally:
         await market.close()
-    return await asyncio.to_thread(_finish, target, folder, symbols, failed)
+    found = await asyncio.to_thread(_put_together, target, folder, symbols)
+    _say(json.dumps({**told, **found}) if chosen.json else _summary(target, told, found))
+    return FAILED if told["failed"] else OK
 
 
-async def _fetch(market: "MarketData", symbols: Sequence[str], interval: str, since: int, until: int,
-                 folder: Path) -> list[str]:
-    """Download with progress on the terminal; the symbols that failed."""
+def _exchange(name: str | None, own: "ExchangeSettings") -> "ExchangeSettings":
+    """Settings of the exchange that is meant; another one than the program's gets neither its address nor its key."""
+    if not name or name == own.name:
+        return own
+    return type(own)(name=name, proxy=own.proxy, ca_file=own.ca_file, timeout_s=own.timeout_s)
+
+
+async def _fetch(market: "MarketData", symbols: Sequence[str], chosen: argparse.Namespace, span: tuple[int, int],
+                 folder: Path) -> dict[str, Any]:
+    """Download with progress; which symbols there are now, how many candles are new, and which failed why."""
     from modules.backtest.data_download import Wanted, download
-    failed: list[str] = []
+    failed: dict[str, str] = {}
+    added = 0
     terminal = sys.stderr.isatty()
-    async for step in download(market, symbols, Wanted(interval, since, until), folder):
-        if step.last.done:
+    async for step in download(market, symbols, Wanted(chosen.interval, *span), folder):
+        last = step.last
+        if last.done:
+            added += last.added
+            failed |= {last.name: last.problem} if last.problem else {}
+        if chosen.progress:
+            progress.step(step.share * FETCHED, f"{step.done} of {step.of} tokens, {last.name}")
+        elif last.done:
             _tell(("\r\x1b[K" if terminal else "") + _line(step))
-            failed += [step.last.name] if step.last.problem else []
         elif terminal:
             sys.stderr.write("\r\x1b[K" + _line(step))
             sys.stderr.flush()
-    return failed
+    return {"asked": len(symbols), "added": added, "failed": failed}
 
 
 def _line(step: "Progress") -> str:
@@ -196,9 +231,9 @@ def _unpack(target: Path, folder: Path) -> None:
         write(folder, [(name, columns) for name, columns in tokens(target) if not (folder / f"{name}.csv").exists()])
 
 
-def _finish(target: Path, folder: Path, symbols: Sequence[str], failed: Sequence[str]) -> int:
-    """Put parts together, and say what became of it."""
-    from modules.backtest.data_check import check
+def _put_together(target: Path, folder: Path, symbols: Sequence[str]) -> dict[str, Any]:
+    """Make the one file where one is wanted, and check what was fetched."""
+    from modules.backtest.data_check import as_json, check
     from modules.backtest.data_files import columns_of, write
     from modules.market import candles
     if folder != target:
@@ -207,24 +242,28 @@ def _finish(target: Path, folder: Path, symbols: Sequence[str], failed: Sequence
         if found:
             write(target, found)
         shutil.rmtree(folder, ignore_errors=True)
-    there = [target] if folder != target else [path for name in symbols
-                                               if (path := candles.candle_path(folder, name)).exists()]
-    holes = sum(one.gap_count for one in check(there)) if there and any(path.exists() for path in there) else 0
-    _say(f"{len(symbols) - len(failed)} of {len(symbols)} symbols are in {target}"
-         + (f"; {holes} gaps, which stay gaps (data check tells where)" if holes else "")
-         + (f"; {len(failed)} failed ({', '.join(failed[:5])}): run it again to fetch them" if failed else ""))
-    return FAILED if failed else OK
+    there = [target] if folder != target else [candles.candle_path(folder, name) for name in symbols]
+    return as_json(check([path for path in there if path.exists()], FETCHED))
 
 
-def span_of(since: str | None, until: str | None, now_ms: int) -> tuple[int, int]:
+def _summary(target: Path, told: dict[str, Any], found: dict[str, Any]) -> str:
+    holes, failed = sum(one["gap_count"] for one in found["symbols"]), list(told["failed"])
+    return (f"{told['asked'] - len(failed)} of {told['asked']} symbols are in {target}"
+            + (f"; {holes} gaps, which stay gaps (data check tells where)" if holes else "")
+            + (f"; {len(failed)} failed ({', '.join(failed[:5])}): run it again to fetch them" if failed else ""))
+
+
+def span_of(since: str | None, until: str | None, now_ms: int, days: int | None = None) -> tuple[int, int]:
     """First and last ms (exclusive). Raises Wrong."""
     from modules.backtest import cli
+    if days is not None and (days < 1 or since):
+        raise Wrong(f"--days is {days}; it must be 1 or more" if days < 1 else "give --days or --since, not both")
     try:
         begin, end = cli.span_of(since, until)
     except cli.Wrong as problem:
         raise Wrong(str(problem)) from None
     end = min(end, now_ms)
-    begin = begin if since else max(end - DAYS * 86_400_000, 0)
+    begin = begin if since else max(end - (days or DAYS) * 86_400_000, 0)
     if begin >= end:
         raise Wrong(f"the first day {since} has not come yet")
     return begin, end

@@ -20,11 +20,11 @@ import numpy as np
 from modules.backtest.frames import DataError
 from modules.exchange.types import Unavailable
 from modules.market import candles
+from modules.market.sets import STEPS
 
 if TYPE_CHECKING:
     from modules.exchange.api import MarketData
 
-STEPS = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000, "4h": 14_400_000, "1d": 86_400_000}
 PAGE = 500  # the smallest of the venues' limits
 BATCH = 10  # pages in one merge
 AT_ONCE = 4

@@ -44,9 +44,10 @@ from utils.version import version
 from utils.wall import iso, now_ms, stamp
 
 LEFT_OUT = (".env and YAML settings (they may hold keys)", "data/logs", "data/run", "data/inbox", "data/outbox",
-            "data/market_data", "data/recordings", "data/pictures", "data/decisions",
+            "data/market_data", "data/candles", "data/recordings", "data/pictures", "data/decisions",
             "databases on servers (pg_dump, mariadb-dump)")
-_SKIPPED = frozenset({"logs", "run", "inbox", "outbox", "market_data", "recordings", "pictures", "decisions"})
+_SKIPPED = frozenset({"logs", "run", "inbox", "outbox", "market_data", "candles", "recordings", "pictures",
+                      "decisions"})
 _BESIDE_SQLITE = ("-wal", "-shm", "-journal")
 _KEPT_OF_RUN = ("telegram_updates.jsonl",)  # so that no command acts twice (X40)
 _SIMULATOR = "simulator"

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from config.settings import load_settings
-from modules.backtest import data_cli, data_download
+from modules.backtest import data_cli
 from modules.backtest.data_download import Wanted, download
 from modules.backtest.load import tokens
 from modules.exchange.types import Candles, Unavailable
-from modules.market import candles
+from modules.market import candles, sets
 from modules.simulator.server import serve
 from modules.simulator.settings import SimulatorSettings
 from tests.backtest.candles import STEP_MS, table, write_csv
@@ -38,7 +38,7 @@ class Venue(QuietMarket):
         if len(self.asked) >= self.broken_after or symbol == "BADUSDT":
             raise Unavailable("broken by the test")
         self.asked.append((interval, since_ms))
-        step = data_download.STEPS[interval]
+        step = sets.STEPS[interval]
         first = max(since_ms, self.listed_ms // step * step)
         opens = np.arange(-(-first // step), min(self.hand.ms // step + 1, -(-first // step) + limit)) * float(step)
         return np.column_stack((opens, *[np.ones(len(opens))] * 4, opens / step % 7))
@@ -204,7 +204,9 @@ def test_odd_rows_are_kept_by_files_and_refused_by_the_bots_folder(capsys, tmp_p
 
 @pytest.mark.parametrize(("argv", "code", "told"), [
     (("download",), 2, "name the tokens"),
-    (("download", "btc", "--interval", "1m"), 2, "--to FILE"),
+    (("download", "btc", "--days", "0"), 2, "must be 1 or more"),
+    (("download", "btc", "--days", "3", "--since", "2024-01-01"), 2, "not both"),
+    (("check", "--set", "../x"), 2, "is no set of candles"),
     (("download", "btc", "--since", "2024-02-01", "--until", "2024-01-01"), 2, "lies before the start"),
     (("download", "btc", "--since", "soon"), 2, "is no date"),
     (("check", "nowhere.csv"), 1, "there is no such file"),
@@ -229,3 +231,14 @@ async def test_an_unknown_symbol_is_named_with_what_is_near(venue, tmp_path):
     done = await command(tmp_path, venue, "download", "ethh")
     _, err = await asyncio.wait_for(done.communicate(), 60)
     assert done.returncode == 2 and "Near: ETHUSDT" in err.decode()
+
+
+async def test_other_lengths_lie_apart_and_programs_get_json_and_progress(venue, tmp_path):
+    done = await command(tmp_path, venue, "download", "btc", "--interval", "1h", "--days", "3", "--json", "--progress")
+    out, err = await asyncio.wait_for(done.communicate(), 60)
+    told = json.loads(out)
+    assert done.returncode == 0 and told["set"] == "simulated-1h" and told["usable"] and told["failed"] == {}
+    assert told["added"] == told["rows"] == len(stored(tmp_path / "data/candles/simulated-1h", "BTCUSDT"))
+    shares = [json.loads(line.removeprefix("progress "))["share"] for line in err.decode().splitlines()]
+    assert shares == sorted(shares) and shares[-1] >= data_cli.FETCHED
+    assert not list((tmp_path / "data/market_data").glob("*.csv"))

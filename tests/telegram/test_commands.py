@@ -26,7 +26,7 @@ ACTS = {"startbot", "stopbot", "testmode_on", "logs", "settings", "backup"}
 DESTROYS_OR_SPENDS = {"closebtc", "stopall", "sell", "sellall", "testmode_off", "clearmodels", "cleartestdata",
                       "cleartracked", "resync", "cleanup", "quit", "pause", "resume", "drain", "flatten", "kill",
                       "shutdown", "optimize", "service", "dashboardpassword", "release", "closeleg", "stopscalper",
-                      "startgrid", "stopgrid", "gridack"}
+                      "startgrid", "stopgrid", "gridack", "data"}
 
 
 def live(house: House) -> None:

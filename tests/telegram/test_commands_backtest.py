@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from modules.exchange.settings import ExchangeSettings
-from modules.market import candles
+from modules.market import candles, sets
 from modules.telegram.chart_backtest import backtest as draw
 from modules.telegram.chart_style import DOWN, ENTRY, UP
 from modules.telegram.command import UsageError
-from modules.telegram.commands.backtest import collected, read
+from modules.telegram.commands.backtest import read
 from modules.telegram.long_runs import Ended, Occupied
 from modules.telegram.markup import plain
 from tests.telegram.house import House
@@ -137,7 +137,7 @@ async def test_too_few_candles_are_a_friendly_answer(tmp_path: Path, count: int)
         store(house.paths.market_data, count)
     runs = Runs()
     said = await ask(house, "/backtest", runs)
-    assert "data download --top" in said and runs.argv == [""]
+    assert "/data download top=" in said and runs.argv == [""]
 
 
 async def test_settings_are_judged_before_the_candles(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ async def test_settings_are_judged_before_the_candles(tmp_path: Path) -> None:
     wrong = Runs(Ended(2, "", "--set nosuch: there is no such setting."))
     assert "no such setting" in await ask(house, "/backtest hype 30 nosuch=1", wrong)
     right = Runs(Ended(1, "", "No backtest: no candles lie in x"))
-    assert "data download --top" in await ask(house, "/backtest hype 30 trail_fall_pct=2", right)
+    assert "/data download top=" in await ask(house, "/backtest hype 30 trail_fall_pct=2", right)
 
 
 @pytest.mark.parametrize("words", ["0", "99999", "2024-01-01 2024-01-02 2024-01-03", "5 2024-01-01", "hype x y", "§"])
@@ -157,7 +157,7 @@ async def test_words_that_mean_nothing_are_refused(house: House, words: str) -> 
 
 def test_the_span_of_what_is_collected(house: House) -> None:
     (house.paths.market_data / "odd.csv").write_text("x")
-    assert collected(house.paths.market_data) == (BEGIN_MS, BEGIN_MS + 10 * DAY_MS - 300_000)
+    assert sets.span(house.paths.market_data) == (BEGIN_MS, BEGIN_MS + 10 * DAY_MS - 300_000)
 
 
 @pytest.mark.parametrize("end", [1200.0, 800.0, 1000.0])

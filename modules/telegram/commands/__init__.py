@@ -7,6 +7,7 @@ from modules.telegram.commands import (
     apikeys,
     backtest,
     balance,
+    candles,
     crew,
     dashboard,
     data,
@@ -37,4 +38,5 @@ def all_commands(services: Sequence[str]) -> tuple[Command, ...]:
             *backtest.COMMANDS, *market.COMMANDS, *signals.COMMANDS, *scalper.COMMANDS,
             *apikeys.COMMANDS, *showdown.COMMANDS,
             *why.COMMANDS, *state.commands(services), *mode.COMMANDS, *training.COMMANDS, *model.COMMANDS,
-            *optimize.COMMANDS, *dashboard.commands(tuple(services)), *data.COMMANDS, *help.COMMANDS)
+            *optimize.COMMANDS, *dashboard.commands(tuple(services)), *candles.COMMANDS,
+            *data.COMMANDS, *help.COMMANDS)

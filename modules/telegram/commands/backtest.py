@@ -1,7 +1,6 @@
 """/backtest: the live rules on past candles, in a process of low priority; /cancel ends such long work."""
 
 import json
-import os
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from modules.exchange.types import Unavailable
+from modules.market import sets
 from modules.telegram.command import Answer, Arg, Command, Group, Refusal, Request, Role, UsageError, shown
 from modules.telegram.context import Context
 from modules.telegram.long_runs import Ended, Occupied
 from modules.telegram.markup import b, code, esc, lines
 from utils.figures import money, pct, plural
+from utils.paths import Paths
 
 KIND = "backtest"
 CURVE_POINTS = 600
 DAY_MS = 86_400_000
 LEAST_DAYS = 2
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_TAIL = 400
 _EXAMPLE = code("/backtest hype 30 trail_fall_pct=2") + " is an example."
 _SAID = 600
 _WRONG_ARGUMENT = 2
@@ -35,14 +35,16 @@ class Asked:
     dates: list[str] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     symbols: list[str] = field(default_factory=list)
+    candles: str = ""
 
-    def argv(self, newest_ms: int) -> list[str]:
-        """The arguments of ``bot.py``."""
+    def argv(self, newest_ms: int, folder: str = "") -> list[str]:
+        """The arguments of ``bot.py``. `folder`: where the set of candles lies that was named."""
         since = day(newest_ms - self.days * DAY_MS) if self.days else (self.dates[0] if self.dates else "")
         found = [KIND, self.strategy, "--json", "--progress", "--curve", str(CURVE_POINTS)]
         found += [f"--since={since}"] if since else []
         found += [f"--until={self.dates[1]}"] if len(self.dates) > 1 else []
         found += ["--symbols", *self.symbols] if self.symbols else []
+        found += [f"--candles={folder}"] if folder else []
         return found + [f"--{change.replace('_', '-', 1)}" if change.startswith("lot_usdt=") else f"--set={change}"
                         for change in self.changes]
 
@@ -51,7 +53,9 @@ def read(text: str) -> Asked:
     """The words in any order. Raises UsageError."""
     asked, named = Asked(), False
     for word in text.split():
-        if "=" in word:
+        if word.lower().startswith("candles="):
+            asked.candles = word.partition("=")[2].lower()
+        elif "=" in word:
             asked.changes.append(word)
         elif word.isdecimal():
             asked.days = int(word)
@@ -77,13 +81,14 @@ async def backtest(context: Context, request: Request) -> Answer:
         raise Refusal(lines(esc(problem), f"→ {_EXAMPLE}")) from None
     if asked.strategy == "cancel":
         return await cancel(context, Request(request.sender, request.role, {"what": KIND}, request.progress))
-    span = await context.read(lambda: collected(context.paths.market_data))
+    folder = await context.read(lambda: _folder(context.paths, asked.candles))
+    span = await context.read(lambda: sets.span(folder))
     few = span is None or span[1] - span[0] < LEAST_DAYS * DAY_MS
     if few and asked == Asked():
         raise Refusal(_too_little(span))
     await request.progress(lines(f"Backtest of {b(asked.strategy)} begins …", "/cancel stops it."))
     try:
-        argv = asked.argv(span[1] if span else DAY_MS * asked.days)
+        argv = asked.argv(span[1] if span else DAY_MS * asked.days, str(folder) if asked.candles else "")
         ended = await context.runs.run(KIND, argv, context.paths, request.sender.name, request.progress)
     except Occupied as other:
         raise Refusal(lines(b("A backtest is under way."), esc(other), "→ /cancel ends it.")) from None
@@ -109,8 +114,20 @@ def _too_little(span: tuple[int, int] | None) -> str:
     if span is not None:
         hours = (span[1] - span[0]) / 3_600_000
         have = f"The collected candles cover {hours:.0f} hours; less than {LEAST_DAYS} days tell nothing."
-    return lines(b("Too few candles for a backtest."), have, "They are fetched by hand, beside the running bot:",
-                 code("python bot.py data download --top 50"), "Then /backtest again.")
+    return lines(b("Too few candles for a backtest."), have,
+                 "→ " + code("/data download top=50 days=30") + " fetches them; then /backtest again.")
+
+
+def _folder(paths: Paths, name: str) -> Path:
+    """Where the candles lie that were asked for. Raises Refusal naming the sets there are."""
+    if not name:
+        return paths.market_data
+    there = sets.sets(paths)
+    if name not in there:
+        raise Refusal(lines(f"There is no set of candles {esc(shown(name))}.",
+                            f"There are: {', '.join(map(code, there))}" if there else None,
+                            "→ " + code("/data download") + " fetches some."))
+    return sets.folder_of(paths, name)
 
 
 async def _told(context: Context, found: dict[str, Any]) -> Answer:
@@ -174,28 +191,6 @@ async def cancel(context: Context, request: Request) -> Answer:
     return Answer(b(f"Cancelled: {', '.join(ended)}."))
 
 
-def collected(folder: Path) -> tuple[int, int] | None:
-    """First and last candle, ms, of the collected files; None where there are none. Reads only their ends."""
-    spans = [span for path in folder.glob("*.csv") if (span := _ends(path)) is not None]
-    return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
-
-
-def _ends(path: Path) -> tuple[int, int] | None:
-    try:
-        with open(path, "rb") as file:
-            head = file.read(_TAIL).splitlines()
-            file.seek(max(file.seek(0, os.SEEK_END) - _TAIL, 0))
-            tail = file.read().splitlines()
-        return _ms(head[1]), _ms(tail[-1])
-    except (OSError, IndexError, ValueError):
-        return None
-
-
-def _ms(row: bytes) -> int:
-    cell = row.split(b",")[0].decode("ascii")
-    return int(cell) if cell.isdigit() else round(datetime.fromisoformat(cell).timestamp() * 1000)
-
-
 def day(ms: int) -> str:
     """2024-03-01"""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
@@ -203,8 +198,8 @@ def day(ms: int) -> str:
 
 COMMANDS = (
     Command("backtest", "The live rules on past candles, with a picture", Group.REPORTS, backtest, Role.OWNER, args=(
-        Arg("what", "text", "[hype|rsi|scalper|grid] [days, or first and last day] [name=value …]: "
+        Arg("what", "text", "[hype|rsi|scalper|grid] [days, or first and last day] [candles=SET] [name=value …]: "
                             "hype 30 trail_fall_pct=2"),)),
-    Command("cancel", "End a long backtest or search", Group.REPORTS, cancel, Role.OWNER, args=(
-        Arg("what", "text", "backtest or optimize; default: whatever is under way"),)),
+    Command("cancel", "End a backtest, search or download", Group.REPORTS, cancel, Role.OWNER, args=(
+        Arg("what", "text", "backtest, optimize or data; default: whatever is under way"),)),
 )

@@ -98,7 +98,7 @@ def _way_out(on_ticks: bool, said: str) -> str | None:
     if on_ticks and ("recording" in said or "days" in said or "no such file" in said or "no depth message" in said):
         return ("→ Frames come from the feed's recorder while it runs (RECORDER_ON, RECORDER_MOST_MB, "
                 "RECORDER_KEEP_DAYS).")
-    return (f"→ Candles come from what the bot has collected; {code('bot.py data download')} fetches more."
+    return (f"→ Candles come from what the bot has collected; {code('/data download')} fetches more."
             if "candle" in said and "data download" not in said else None)
 
 
