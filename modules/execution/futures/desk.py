@@ -312,6 +312,10 @@ class FuturesDesk:
             since = self.bare_since.pop(leg, None)
             if since is not None:
                 self.worst_bare_s = max(self.worst_bare_s, now - since)
+            if (unshown_s := self.guard.unshown_s(leg)) > self.terms.unprotected_s:
+                self._say(Word(f"bare {leg}", f"{leg}: the exchange takes each stop and shows none for "
+                               f"{unshown_s:.0f} s; closing it now"))
+                self._work(f"exit {leg}", self._out(leg, "its stop is not shown by the exchange"))
             return
         since = self.bare_since.setdefault(leg, now)
         if found is Cover.PASSED:

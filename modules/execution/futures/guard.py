@@ -10,6 +10,8 @@
    unknown, or does not come at once, the next one goes under another slot, since covering the position twice is safe
    and leaving it is not. The request that hangs is left to its end beside it.
 4. Only our own conditional orders are ever cancelled (X13): those whose ids the journal knows.
+5. An answer may only say that a request was taken. A stop counts as standing once a list has shown it: one that is
+   placed anew at each look and never shown protects nothing (`unshown_s`).
 """
 
 import asyncio
@@ -48,6 +50,7 @@ ONE_AT_A_TIME = frozenset({"-4130"})
 PASSED = frozenset({"-2021"}) | bybit_codes.PASSED
 NOTHING_HELD = frozenset({"-2022", "-4118", "-4509"}) | bybit_codes.NOTHING_HELD
 FULL = frozenset({"-4045", "-2025"}) | bybit_codes.FULL
+UNSHOWN_TIMES = 3
 
 
 class Cover(StrEnum):
@@ -78,6 +81,19 @@ class Guard:
         self._acted_at: dict[LegKey, float] = {}
         self._hanging: set[asyncio.Task[Cover]] = set()
         self.refused: dict[LegKey, str] = {}
+        self._unshown: dict[LegKey, tuple[float, int]] = {}  # since when, and how often in a row (rule 5)
+
+    def unshown_s(self, leg: LegKey) -> float:
+        """For how long the venue has taken one stop after the other and shown none; 0 where it is not so (rule 5)."""
+        since, times = self._unshown.get(leg, (0.0, 0))
+        return time.monotonic() - since if times >= UNSHOWN_TIMES else 0.0
+
+    def _count(self, leg: LegKey, shown: bool, found: Cover) -> None:
+        if shown or found is Cover.FLAT:
+            self._unshown.pop(leg, None)
+        elif found is Cover.COVERED:
+            since, times = self._unshown.get(leg, (time.monotonic(), 0))
+            self._unshown[leg] = (since, times + 1)
 
     def ours(self, state: TriggerState) -> bool:
         """Rule 4."""
@@ -101,6 +117,8 @@ class Guard:
             mine = [one for one in standing if one.symbol == plan.symbol and one.position_side is plan.side
                     and one.side is plan.closing_side and self._covers(one)]
             stop = await self._one(plan, market, held, TriggerKind.STOP, plan.stop, mine)
+            self._count(leg, any(one.kind == TriggerKind.STOP and one.status is TriggerStatus.WAITING for one in mine),
+                        stop)
             if plan.take is None:
                 await self._cancel([one for one in mine if one.kind == TriggerKind.TAKE])
                 return stop
@@ -247,6 +265,7 @@ class Guard:
 
     async def clear(self, leg: LegKey, standing: Sequence[TriggerState]) -> None:
         """The leg is flat: cancel what still waits for it."""
+        self._unshown.pop(leg, None)
         await self._cancel([one for one in standing if one.symbol == leg.symbol and one.position_side is leg.side
                             and one.status is TriggerStatus.WAITING and self.ours(one)])
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from modules.exchange.futures_types import TriggerKind, TriggerRequest, TriggerState, TriggerStatus
-from modules.exchange.types import Outcome, Refused, Unknown
+from modules.exchange.types import Accepted, Outcome, Refused, Unknown
 from modules.execution.futures import desk as desks
 from modules.execution.futures import guard as guards
 from tests.execution.futures.conftest import Make
@@ -156,3 +156,20 @@ async def test_a_refusal_of_bybit_is_taken_for_what_its_list_says(make: Make, mo
     monkeypatch.setattr(house.account, "place_trigger", refuse)
     market = (await house.venue.contracts())["ETHUSDT"]
     assert await house.desk.guard.cover(house.books.plans[house.leg], market, D(1), None) is found
+
+
+async def test_stops_that_the_venue_takes_and_never_shows_protect_nothing(make: Make,
+                                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer may only say that the request was taken (Bybit); each look would send another one, and believe it."""
+    house = await make()
+
+    async def taken(request: TriggerRequest) -> Outcome:
+        return Accepted(f"t{request.client_id}")
+
+    monkeypatch.setattr(house.account, "place_trigger", taken)
+    await house.desk.enter(house.ask(take=None), "s")
+    async with asyncio.timeout(30):
+        while await house.account.positions():
+            await house.desk.look()
+            await asyncio.sleep(0.01)
+    assert [word for word in house.words if word.key.startswith("bare")]
