@@ -197,9 +197,9 @@ def day(ms: int) -> str:
 
 
 COMMANDS = (
-    Command("backtest", "The live rules on past candles, with a picture", Group.REPORTS, backtest, Role.OWNER, args=(
+    Command("backtest", "The live rules on past candles", Group.REPORTS, backtest, Role.OWNER, args=(
         Arg("what", "text", "[hype|rsi|scalper|grid] [days, or first and last day] [candles=SET] [name=value …]: "
                             "hype 30 trail_fall_pct=2"),)),
-    Command("cancel", "End a backtest, search or download", Group.REPORTS, cancel, Role.OWNER, args=(
+    Command("cancel", "End long work", Group.REPORTS, cancel, Role.OWNER, args=(
         Arg("what", "text", "backtest, optimize or data; default: whatever is under way"),)),
 )

@@ -93,7 +93,7 @@ def _service_command(services: tuple[str, ...]) -> Command:
 def commands(services: tuple[str, ...]) -> tuple[Command, ...]:
     """/dashboard, and /service for these services."""
     return (
-        Command("dashboard", "Dashboard in the browser: start it, one-time link", Group.HELP, dashboard,
+        Command("dashboard", "Dashboard: start it, one-time link", Group.HELP, dashboard,
                 role=Role.VIEWER),
         Command("dashboardpassword", "Make a new password for the dashboard", Group.HELP, new_password,
                 preview=password_preview),
