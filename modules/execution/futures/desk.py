@@ -27,7 +27,7 @@ from modules.execution.futures.checklist import PerpAsk, PerpLimits, PerpWorld
 from modules.execution.futures.entries import entry_of, plan_of
 from modules.execution.futures.exits import Exits, Out
 from modules.execution.futures.guard import Cover, Guard, Identity
-from modules.execution.futures.legs import stray_word, strays
+from modules.execution.futures.legs import stray_word, strays, turned_word
 from modules.execution.futures.plan import ZERO, LegKey, Plan, Word
 from modules.execution.futures.setup import DeskTerms, verify
 from modules.execution.intents import CONDITIONAL, Intent
@@ -67,6 +67,7 @@ class FuturesDesk:
         self.standing: Sequence[TriggerState] = ()  # conditional orders as the last look saw them
         self.read_at = 0.0
         self.bare_since: dict[LegKey, float] = {}
+        self.turned: set[LegKey] = set()  # held the other way round than was planned
         self.worst_bare_s = 0.0
         self._steps: dict[str, Decimal] = {}
         self._fees: dict[str, Decimal] = {}
@@ -135,7 +136,7 @@ class FuturesDesk:
             self.account.wallet(), self.market.marks(), self.account.positions(), self.account.brackets(ask.symbol))
         self._seen(positions)
         held, plan, mark = self.positions.get(leg), self.books.plans.get(leg), marks.get(ask.symbol)
-        foreign = held is not None and plan is None
+        foreign = held is not None and (plan is None or not plan.fits(held))
         blocked = self.books.blocked.get(str(leg), "")
         unresolved = any(entry.intent.symbol == ask.symbol and entry.intent.leg in ("entry", "exit")
                          and entry.intent.position_side is leg.side
@@ -286,8 +287,9 @@ class FuturesDesk:
             return
         if held is None or not plan.fits(held):
             self.bare_since.pop(leg, None)
-            await self._flat(leg, standing)
+            await self._flat(leg, standing, held)
             return
+        self.turned.discard(leg)
         if market is None:
             self._say(Word(f"gone {leg}", f"{leg}: the exchange does not list the contract any more", "",
                            "Look at the position on the exchange"))
@@ -325,12 +327,19 @@ class FuturesDesk:
                            self.guard.refused.get(leg, "")))
             self._work(f"exit {leg}", self._out(leg, "it could not be protected"))
 
-    async def _flat(self, leg: LegKey, standing: Sequence[TriggerState]) -> None:
-        """Rule 4. A venue's answer may be a moment old: flat is believed when it lasted."""
+    async def _flat(self, leg: LegKey, standing: Sequence[TriggerState], other: Position | None) -> None:
+        """Rule 4. A venue's answer may be a moment old: flat is believed when it lasted. `other`: what stands there in
+        the other direction; by our fills, too, and somebody has turned the position round.
+        """
         now = time.monotonic()
         lasted = now - self._flat_since.setdefault(leg, now)
         if lasted < FLAT_FOR_S or now - self._entered_at.get(leg, -FLAT_FOR_S) < 2 * FLAT_FOR_S:
             return
+        if other is not None and self.books.held(leg):
+            self.turned.add(leg)
+            self._say(turned_word(leg, other))
+            return
+        self.turned.discard(leg)
         if self.books.held(leg) or self._entering(leg) or any(self._open(leg, kind) for kind in UNDER_WAY):
             return  # a guard whose end is not known may still come to stand
         await self.guard.clear(leg, standing)

@@ -19,6 +19,7 @@ import msgspec
 from modules.exchange.futures_types import Income, TriggerState, Wallet
 from modules.exchange.types import Fill, OrderState, PositionSide
 from modules.execution.futures.desk import FuturesDesk
+from modules.execution.futures.legs import foreign_word
 from modules.execution.futures.plan import ZERO, LegKey, Word
 from modules.execution.intents import CONDITIONAL, PREFIX
 from modules.execution.invariants import Check, Rule, average, equity, quantity
@@ -167,9 +168,8 @@ class Reconciler:
                 continue
             text = f"{fill.symbol} {fill.position_side}: {fill.side} {fill.quantity} at {fill.price} was not ours"
             notes.append(text)
-            self._say(Word(f"foreign {fill.symbol} {fill.order_id}", text,
-                           "Somebody traded by hand, with another program, or the exchange liquidated",
-                           "If you did this, nothing: the position is guarded as it is now"))
+            leg = LegKey(fill.symbol, fill.position_side)
+            self._say(foreign_word(fill, text, desk.books.plans.get(leg), desk.books.held(leg)))
         return notes
 
     def _income(self, new: Iterable[Income]) -> list[str]:
@@ -228,7 +228,7 @@ class Reconciler:
         expected = books.wallet()
         checks.append(equity("wallet", expected, wallet.balance if wallet else None, books.rounding()))
         for leg in desk.books.plans:
-            bare = leg in desk.bare_since
+            bare = leg in desk.bare_since or leg in desk.turned
             checks.append(Check(rule=Rule.PROTECTED, subject=str(leg), value=Decimal(int(bare)), tolerance=ZERO,
                                 ok=not bare))
         return checks

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from modules.exchange.types import Fill, PositionSide
+from modules.exchange.types import Accepted, Fill, OrderRequest, OrderType, PositionSide, Side
 from modules.execution.futures.plan import LegKey
+from modules.execution.invariants import Rule
 from tests.execution.futures.conftest import Make
 from tests.execution.futures.house import SYMBOL, D, House
 
@@ -56,3 +57,34 @@ async def test_a_venue_that_names_no_leg_is_booked_as_ordered(make: Make, monkey
     house.venue.price[SYMBOL] = D(1890)
     assert (await house.settle()).clean and not house.books.legs() and not house.books.blocked
     assert not [word for word in house.words if word.key.startswith(("leg ", "conflict"))]
+
+
+def by_hand(side: Side, quantity: str, leg: PositionSide) -> OrderRequest:
+    return OrderRequest("hand", SYMBOL, side, OrderType.MARKET, D(quantity), position_side=leg)
+
+
+async def test_a_position_that_somebody_turned_round_is_told_as_unguarded(make: Make) -> None:
+    """One-way mode: our stop would close a long position; what is held now is a short one."""
+    house = await make(hedge=False)
+    await house.desk.enter(house.ask(), "s")
+    await house.settle()
+    assert isinstance(await house.account.place(by_hand(Side.SELL, "3", PositionSide.BOTH)), Accepted)
+    for _ in range(3):
+        await house.desk.look()
+        report = await house.reconciler.pass_()
+    assert [word for word in house.words if word.key.startswith("turned ")]
+    assert not [word for word in house.words if "it is guarded" in word.todo]
+    assert any(check.rule is Rule.PROTECTED and check.ok is False for check in report.checks)
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["our leg", "a leg without a plan"])
+async def test_a_trade_by_hand_says_truly_whether_the_rest_is_guarded(make: Make, ours: bool) -> None:
+    house = await make()
+    if ours:
+        await house.desk.enter(house.ask(), "s")
+        await house.settle()
+    side = Side.SELL if ours else Side.BUY
+    assert isinstance(await house.account.place(by_hand(side, "0.4", PositionSide.LONG)), Accepted)
+    await house.settle(5)
+    (word,) = [one for one in house.words if one.key.startswith("foreign ")]
+    assert ("guarded as it is now" in word.todo) is ours and ("no stop of ours" in word.todo) is not ours
