@@ -217,6 +217,23 @@ async def test_another_account_is_not_taken_while_positions_are_held(house: Hous
         standalone.credentials(house.settings.bitget.model_copy(update={"name": "bitget"}), Mode.LIVE)
 
 
+async def test_another_contract_is_not_taken_while_positions_are_held(house: House, proven: dict[str, Decimal],
+                                                                     store: GridStore) -> None:
+    """Entries of one contract would be read as those of another: its price would look like a ruin or a fortune."""
+    await house.confirm("/startgrid")
+    position(store)
+    await house.confirm("/stopgrid")
+    refused = plain(await house.confirm("/startgrid ETHUSDT 0.01"))
+    assert "still holds positions of BTCUSDT" in refused and "/stopgrid close" in refused
+    session = store.sessions.session("standalone")
+    assert session.symbol == "BTCUSDT" and session.wanted is Wanted.STOPPED
+    store.sessions.want("standalone", Wanted.DRAINING, "test")
+    flat(store)
+    store.sessions.want("standalone", Wanted.STOPPED, "test")
+    await house.confirm("/startgrid ETHUSDT 0.01")
+    assert store.sessions.session("standalone").symbol == "ETHUSDT"
+
+
 # -- others that have to know of grids (A17, X36) ---------------------------------------------------------------------
 
 

@@ -21,7 +21,7 @@ from modules.strategies.grid.events import (
 from modules.strategies.grid.ledger import ZERO
 from modules.strategies.grid.reconcile import closable
 from modules.strategies.grid.settings import INTERVAL_MS
-from modules.strategies.grid.state import Closing, Mode, Pending, Rulebook, SessionState, legs_of
+from modules.strategies.grid.state import Closing, Mode, Pending, Rulebook, SessionState, legs_of, with_ledger
 from modules.strategies.grid.units import exact, level_of
 
 replace = msgspec.structs.replace
@@ -65,7 +65,7 @@ def act(state: SessionState, now_ms: int, book: Rulebook, said: list[Decision]) 
             return state, said
         return _close(close_all(state, _REASONS[code]), now_ms, book, said)
     if code == r.SINGLE:
-        return _single(state, choice.side, now_ms, said)
+        return _single(state, choice.side, now_ms, book, said)
     if code != r.NONE:
         return _enter(state, choice, now_ms, book, said)
     refusal = _REFUSALS.get(choice.refused, "")
@@ -113,12 +113,12 @@ def _enter(state: SessionState, choice: r.Choice, now_ms: int, book: Rulebook, s
     return _place(replace(state, fresh=False, refusal=""), order, price, now_ms, said)
 
 
-def _single(state: SessionState, side: int, now_ms: int, said: list[Decision]) -> Stepped:
+def _single(state: SessionState, side: int, now_ms: int, book: Rulebook, said: list[Decision]) -> Stepped:
     """Close the side's best entry (E4)."""
     ledger = state.ledger(side)
     entry = ledger.extreme
     quantity = ZERO if entry is None else closable(ledger, state.check(side).venue, _resting(state, side),
-                                                   entry.quantity)
+                                                   book.contract.largest(entry.quantity))
     if entry is None or quantity <= 0:
         # The venue is said to hold less than the ledger (X25): the next comparison tells what is true.
         return state, [*said, Ask(What.POSITIONS)]
@@ -167,7 +167,8 @@ def _close(state: SessionState, now_ms: int, book: Rulebook, said: list[Decision
     for ledger in (state.buy, state.sell):
         if not ledger.entries or state.under_way(ledger.side):
             continue
-        quantity = closable(ledger, state.check(ledger.side).venue, ZERO, ledger.quantity)
+        # A side may be more than the venue takes in one order: the rest goes with the next one.
+        quantity = closable(ledger, state.check(ledger.side).venue, ZERO, book.contract.largest(ledger.quantity))
         if quantity <= 0:
             return state, [*said, Ask(What.POSITIONS)]
         order = Pending(f"all-{state.closing.reason}-{ledger.side}-{state.serial}", 0, ledger.side, False, quantity,
@@ -211,8 +212,6 @@ def _closed(state: SessionState, closing: Closing, book: Rulebook, said: list[De
 
 def protected(state: SessionState, side: int, book: Rulebook, said: list[Decision]) -> Stepped:
     """The stop that shall stand on the exchange for a side (X18): beyond the last level that it can still reach."""
-    if not book.settings.protect_pct:
-        return state, said
     wanted = _stop(state, side, book)
     place = 0 if side > 0 else 1
     if state.protected[place] == wanted:
@@ -221,11 +220,19 @@ def protected(state: SessionState, side: int, book: Rulebook, said: list[Decisio
     return replace(state, protected=both), [*said, Protect(side, *wanted)]
 
 
+def fitted(state: SessionState, book: Rulebook) -> SessionState:
+    """The state in a rulebook's own units, with the stops that it wants: contract and settings may be others than those
+    that it was saved with. Sums kept in another tick's unit would look like a fortune, or a ruin."""
+    for side in (r.BUY, r.SELL):
+        state, _ = protected(with_ledger(state, state.ledger(side), book), side, book, [])
+    return state
+
+
 def _stop(state: SessionState, side: int, book: Rulebook) -> tuple[Decimal, Decimal]:
-    """(trigger, quantity) of the stop; (0, 0) for a side without entries."""
+    """(trigger, quantity) of the stop; (0, 0) for a side without entries, or where none is wanted."""
     ledger = state.ledger(side)
     leg = legs_of(state)[0 if side > 0 else 1]
-    if not ledger.entries:
+    if not (ledger.entries and book.settings.protect_pct):
         return ZERO, ZERO
     trigger = abs(r.stop_price(book.rules, leg)) * book.scale.price
-    return trigger // book.contract.tick * book.contract.tick, ledger.quantity
+    return max(trigger // book.contract.tick, Decimal(1)) * book.contract.tick, ledger.quantity

@@ -66,10 +66,7 @@ def step(state: SessionState, event: Event, book: Rulebook) -> Stepped:
 
 def _on_quote(state: SessionState, event: Quote, book: Rulebook) -> Stepped:
     tick = state.tick + 1
-    said: list[Decision] = []
-    day = event.now_ms // DAY_MS
-    if day > state.day:
-        state, said = _new_day(state, day)
+    state, said = _on_day(state, event.now_ms // DAY_MS)
     if not 0 < event.bid <= event.ask:
         return replace(state, tick=tick, quote=None, refusal="PRICE_CANNOT_BE"), said
     state = replace(state, tick=tick, quote=event)
@@ -86,9 +83,11 @@ def _on_quote(state: SessionState, event: Quote, book: Rulebook) -> Stepped:
     return acting.act(state, event.now_ms, book, said)
 
 
-def _new_day(state: SessionState, day: int) -> Stepped:
-    """A new UTC day: its result begins at nothing, and a daily limit's stop is over (E4)."""
+def _on_day(state: SessionState, day: int) -> Stepped:
+    """On a new UTC day the result begins at nothing, and a daily limit's stop is over (E4)."""
     said: list[Decision] = []
+    if day <= state.day:
+        return state, said
     if state.stopped_day == state.day:
         said.append(Notice("The grid trades again", "a new UTC day has begun", "", f"day-{day}"))
     return replace(state, day=day, day_realised=ZERO, day_fees=ZERO, day_funding=ZERO), said
@@ -151,8 +150,10 @@ def _on_answered(state: SessionState, event: Answered, book: Rulebook) -> Steppe
 
 
 def _on_filled(state: SessionState, event: Filled, book: Rulebook) -> Stepped:
+    # The first trade of a day may come before its first price, and counts in it.
+    state, new = _on_day(state, event.fill.market_ms // DAY_MS if state.day else 0)
     state, said = orders.filled(state, event, book)
-    return acting.act(state, event.now_ms, book, said)
+    return acting.act(state, event.now_ms, book, [*new, *said])
 
 
 def _on_done(state: SessionState, event: Done, book: Rulebook) -> Stepped:

@@ -38,6 +38,19 @@ class Contract(msgspec.Struct, frozen=True):
     taker: Decimal = Decimal("0.0006")
     brackets: tuple[Bracket, ...] = (Bracket(Decimal(10**12), 125, Decimal("0.005")),)
 
+    def largest(self, quantity: Decimal) -> Decimal:
+        """A quantity, or what one order takes of it."""
+        most = self.max_quantity // self.step * self.step
+        return min(quantity, most) if most > 0 else quantity
+
+    def parts(self, quantity: Decimal) -> list[Decimal]:
+        """A quantity in orders that the venue takes."""
+        found: list[Decimal] = []
+        while quantity > 0:
+            found.append(self.largest(quantity))
+            quantity -= found[-1]
+        return found
+
 
 class Scale(msgspec.Struct, frozen=True):
     """The size of one unit of price and one step of quantity."""

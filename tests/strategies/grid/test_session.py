@@ -9,10 +9,11 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from modules.strategies.grid import events as ev
+from modules.strategies.grid.acting import fitted
 from modules.strategies.grid.events import Reason, What, Word
 from modules.strategies.grid.ledger import GridFill
 from modules.strategies.grid.session import step
-from modules.strategies.grid.state import Mode, Phase, SessionState, restored, saved
+from modules.strategies.grid.state import Mode, Phase, SessionState, restored, rulebook, saved
 from tests.strategies.grid.venue import BTC, DAY, HOUR, START, Venue, book_of, candles, changed
 
 D = Decimal
@@ -393,3 +394,51 @@ def test_what_is_adopted_gets_a_stop_at_once(answer: str, covered: str) -> None:
     assert venue.state.buy_check.blocked is None
     assert venue.state.protected[0][1] == D(covered) == venue.state.buy.quantity
     assert any(isinstance(one, ev.Protect) and one.side == 1 for one in venue.said) is (answer == "adopt")
+
+
+def test_what_is_more_than_the_largest_order_is_closed_in_parts() -> None:
+    """One order of all would be refused for ever, however large the loss."""
+    venue = grown(5)
+    venue.book = rulebook(venue.book.settings, msgspec.structs.replace(BTC, max_quantity=D("0.004")))
+    held = venue.quantity[1]
+    assert held > D("0.008")
+    before = len(venue.placed)
+    venue.tell(ev.Said(venue.now, Word.FLATTEN, "u"))
+    for _ in range(6):
+        venue.price(59_000)
+    parts = [one.quantity for one in venue.placed[before:]]
+    assert sum(parts) == held and max(parts) <= D("0.004") and venue.quantity == {1: 0, -1: 0}
+    assert venue.state.closing is None and venue.state.mode is Mode.DRAINING
+
+
+def test_another_tick_after_a_restart_is_no_profit() -> None:
+    """Sums are kept in units of the tick: read in another unit they would be a fortune, and everything be closed."""
+    venue = grown(2)
+    finer = rulebook(venue.book.settings, msgspec.structs.replace(BTC, tick=D("0.01")))
+    state = fitted(restored(saved(venue.state)), finer)
+    at = venue.now + 1000
+    state, said = step(state, ev.Quote(at, at, D(59_700), D(59_700)), finer)
+    assert not any(isinstance(one, ev.Place) for one in said) and state.closing is None
+    assert state.buy_leg[2] == venue.state.buy_leg[2] * 10
+
+
+def test_stops_follow_the_settings_they_are_restored_with() -> None:
+    venue = grown(2)
+    trigger, quantity = venue.state.protected[0]
+    nearer = rulebook(venue.book.settings.model_copy(update={"protect_pct": 1.0}), BTC)
+    moved = fitted(venue.state, nearer).protected[0]
+    assert moved[0] > trigger and moved[1] == quantity
+    without = rulebook(venue.book.settings.model_copy(update={"protect_pct": 0.0}), BTC)
+    assert fitted(venue.state, without).protected[0] == (0, 0)
+
+
+def test_a_fill_before_the_first_price_of_a_day_counts_in_that_day() -> None:
+    venue = grown(1, max_loss=1000.0)
+    [entry] = venue.state.buy.entries
+    at = (venue.now // DAY + 1) * DAY + 50
+    venue.trade(1, False, entry.quantity, D(59_000))
+    venue.tell(ev.Filled(at, GridFill("late", "stop1", 1, False, D(59_000), entry.quantity, D("0.03"), at)))
+    assert venue.state.day == at // DAY and venue.state.day_realised == -1 and venue.state.day_fees == D("0.03")
+    venue.now = at
+    venue.price(59_000)
+    assert venue.state.day_realised == -1

@@ -34,18 +34,20 @@ from modules.exchange.types import (
 )
 from modules.execution.intents import client_id
 from modules.strategies.grid import events as ev
+from modules.strategies.grid.acting import fitted
 from modules.strategies.grid.live.accounts import GridAccount, key_gone
 from modules.strategies.grid.live.delays import Delays
 from modules.strategies.grid.live.hints import Hints
-from modules.strategies.grid.live.market import SharedMarket
+from modules.strategies.grid.live.market import CONTRACT_CODES, SharedMarket
 from modules.strategies.grid.live.memory import Memory, unpacked
+from modules.strategies.grid.live.moved import settle_in
 from modules.strategies.grid.live.readings import Readings
 from modules.strategies.grid.live.stops import Stops
 from modules.strategies.grid.live.told import facts, limit_event, limit_notice
 from modules.strategies.grid.orders import found
 from modules.strategies.grid.rules import BUY, SELL
 from modules.strategies.grid.session import step
-from modules.strategies.grid.state import Mode, Phase, Rulebook, SessionState, restored, saved
+from modules.strategies.grid.state import Mode, Phase, Rulebook, SessionState, restored, rulebook, saved
 from modules.strategies.grid.store.records import Event, Held, Lease, Session
 
 log = logging.getLogger(__name__)
@@ -75,7 +77,7 @@ class Host:
         self.session: Session = held.session
         self.book, self.account, self.market = book, account, market
         self.symbol = held.session.symbol
-        self.state = restored(held.state) if held.state else SessionState()
+        self.state = fitted(restored(held.state), book) if held.state else SessionState()
         self.memory: Memory = unpacked(held.facts.get("host"))
         self.readings = Readings(self)
         self.stops = Stops(self)
@@ -268,6 +270,8 @@ class Host:
         elif isinstance(outcome, Refused) and outcome.code != DUPLICATE:
             word, text = "refused", f"{outcome.text} (code {outcome.code})"
             self.trouble(Denied(text, outcome.code))
+            if outcome.code in CONTRACT_CODES:
+                self.begin("contract", self.reread_contract())
         elif not isinstance(outcome, Refused | Unknown):
             word, text = "refused", outcome.reason
         self.tell(ev.Answered(self.now_ms, slot, generation, word, text))  # type: ignore[arg-type]
@@ -360,8 +364,28 @@ class Host:
             self.market.unwatch(self.symbol, self.book.settings.timeframe)
             self.book, self.symbol = book, session.symbol
             self.market.watch(self.symbol, book.settings.timeframe)
-            self.memory.arranged = False
+            settle_in(self)
+            self.state = fitted(self.state, book)
+            self.stops.check()
         self.changed = True
+
+    async def reread_contract(self) -> bool:
+        """The contract as the venue tells it now, with the stops that fit it; whether it is another than it was.
+
+        Raises Unavailable.
+        """
+        try:
+            found = await self.market.contract_anew(self.symbol)
+        except KeyError:
+            raise Unavailable(f"{self.symbol} is no contract of this exchange any more") from None
+        if found == self.book.contract:
+            return False
+        log.warning("%s: the exchange has changed the contract %s: %s", self.lease.user_id, self.symbol, found)
+        self.book = rulebook(self.book.settings, found)
+        self.state = fitted(self.state, self.book)
+        self.changed = True
+        self.begin("stops", self.stops.keep())
+        return True
 
     @property
     def flat(self) -> bool:

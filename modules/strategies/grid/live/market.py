@@ -3,11 +3,12 @@
 1. Prices of all contracts come in one call a tick; a call that is late or fails leaves the old ones, whose age the
    rules judge (`GRID_STALE_AFTER_S`).
 2. Candles are kept closed, at least `FILL` of them, and only what is missing is fetched (E8), when one has closed.
-3. Contracts with their tiers are asked for once.
+3. Contracts with their tiers are asked for once, and again when an order does not fit them any more.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol, TypeVar
@@ -27,6 +28,10 @@ log = logging.getLogger(__name__)
 KEPT = FILL + 50
 #: how long after a candle's end it is asked for, and again while it has not come, market ms
 SETTLE_MS, AGAIN_MS = 500, 2_000
+#: an order does not fit the contract as it is known here (least, largest, tick, step): Bitget's codes, the paper's own
+CONTRACT_CODES = frozenset({"45110", "45111", "45112", "45115", "45116", "43009", "43027",
+                            "-4005", "-4014", "-4023", "-4164"})
+ANEW_S = 60.0
 
 
 class Source(Protocol):
@@ -76,6 +81,7 @@ class SharedMarket:
         self._series: dict[Series, _Kept] = {}
         self._watched: dict[Series, int] = {}
         self._contracts: dict[str, Contract] = {}
+        self._anew_at = -ANEW_S
         self._tasks: set[asyncio.Task[None]] = set()
         self._prices: asyncio.Task[None] | None = None
         self.problem = ""
@@ -163,6 +169,16 @@ class SharedMarket:
         if symbol not in self._contracts:
             self._contracts[symbol] = await contract_of(self.source, symbol)
         return self._contracts[symbol]
+
+    async def contract_anew(self, symbol: str) -> Contract:
+        """A contract as the venue tells it now; asked at most once a minute. Raises Unavailable; KeyError for one that
+        the venue has no more."""
+        now = time.monotonic()
+        if now - self._anew_at >= ANEW_S:
+            self._anew_at = now
+            await self.source.contracts(refresh=True)
+            self._contracts.clear()
+        return await self.contract(symbol)
 
     async def close(self) -> None:
         """Drop what is being fetched."""

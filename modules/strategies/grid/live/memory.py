@@ -40,7 +40,8 @@ class Stop(msgspec.Struct, frozen=True):
 
 class Memory(msgspec.Struct):
     """Beside the state. `orders`: the venue's order id → our slot; `seen`: trades that were told already; `account`:
-    which kind it is all about (moved.py)."""
+    which kind it is all about; `terms`: contract and leverage that were arranged; `series`: candles of the signals
+    (moved.py)."""
 
     stops: tuple[Stop, ...] = ()
     generation: int = 0
@@ -53,6 +54,8 @@ class Memory(msgspec.Struct):
     started_ms: int = 0
     last_trade_ms: int = 0
     account: str = ""
+    terms: str = ""
+    series: str = ""
 
     def note_order(self, order_id: str, slot: str) -> None:
         """An order of ours has this id at the venue."""

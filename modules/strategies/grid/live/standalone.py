@@ -18,6 +18,7 @@ from modules.strategies.grid.live.accounts import open_account
 from modules.strategies.grid.live.market import contract_of
 from modules.strategies.grid.live.service import open_bitget
 from modules.strategies.grid.settings import GridSettings
+from modules.strategies.grid.state import restored
 from modules.strategies.grid.store.records import (
     PAPER,
     Credentials,
@@ -114,9 +115,11 @@ def _replace(store: GridStore, known: tuple[Session, bytes | None, dict[str, Any
              chosen: GridSettings, who: str) -> None:
     session, state, facts, _ = known
     kept = store.users.credentials(session.user_id)
+    if chosen.trading_symbol != session.symbol and _holds(state):
+        raise StoreError(f"The grid still holds positions of {session.symbol}. Start it on {session.symbol}, or "
+                         f"/stopgrid close first.")
     if (kept.api_key, kept.demo) != (given.api_key, given.demo) and state is not None:
-        from modules.strategies.grid.state import restored
-        if any(restored(state).ledger(side).entries for side in (1, -1)):
+        if _holds(state):
             raise StoreError(f"The grid still holds positions of its {facts.get('mode', 'other')} account. Switch back "
                              f"to that mode and /stopgrid close first.")
         if session.lease_until_ms > store.now_ms():
@@ -127,3 +130,11 @@ def _replace(store: GridStore, known: tuple[Session, bytes | None, dict[str, Any
         store.users.replace_key(session.user_id, given, who)
     if session.settings != chosen.model_dump(mode="json"):
         store.sessions.change(session.user_id, chosen.trading_symbol, {}, chosen.model_dump(), who)
+
+
+def _holds(body: bytes | None) -> bool:
+    """Whether a saved grid holds something, or may come to hold it."""
+    if body is None:
+        return False
+    state = restored(body)
+    return bool(state.buy.entries or state.sell.entries or state.pending)

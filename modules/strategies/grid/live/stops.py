@@ -4,6 +4,8 @@
 2. A stop that the venue refuses because its price is passed already: the side is looked at anew, and where it is still
    held everything is closed (the stop would have done it).
 3. A stop of ours that is gone without being cancelled has fired: its order is ours, and its fills close entries.
+4. What is more than the venue takes in one order stands in parts.
+5. A side whose stop is refused is tried again, the other one's is not kept waiting.
 """
 
 import asyncio
@@ -24,6 +26,7 @@ from modules.exchange.types import Absent, Accepted, Refused, Unknown
 from modules.execution.intents import PREFIX, client_id
 from modules.strategies.grid import events as ev
 from modules.strategies.grid.acting import STOP_SLOT
+from modules.strategies.grid.live.market import CONTRACT_CODES
 from modules.strategies.grid.live.memory import Stop
 from modules.strategies.grid.rules import BUY, SELL
 
@@ -57,14 +60,14 @@ class Stops:
 
     def want(self, decision: ev.Protect) -> None:
         """The session wants another stop; the newest wish counts."""
-        self.host.begin("stops", self._keep())
+        self.host.begin("stops", self.keep())
 
     def start(self) -> None:
         """After a restart: what stands, against what is wanted; once."""
         if self._started:
             return
         self._started = True
-        if not self._settled():
+        if not self.settled:
             self.check()
         elif self.host.memory.stops:  # they stood as they are wanted when they were saved
             self.host.readings.ask_stops()
@@ -88,41 +91,54 @@ class Stops:
 
     # -- keeping -----------------------------------------------------------------------------------
 
-    async def _keep(self) -> None:
+    async def keep(self) -> None:
         """Until what stands is what is wanted."""
-        for side in (BUY, SELL):
-            while not self.host.lost and not await self._side(side):
+        while not self.settled:
+            before = self.host.state.protected
+            done = [await self._side(side) for side in (BUY, SELL)]
+            if not self.settled and (not all(done) or self.host.state.protected == before):
                 await asyncio.sleep(RETRY_S)
-        if not self._settled():
-            await self._keep()
 
-    def _settled(self) -> bool:
+    @property
+    def settled(self) -> bool:
+        """Whether what stands is what is wanted, as far as is known."""
         return self.host.lost or all(self._right(side) for side in (BUY, SELL))
 
     def _right(self, side: int) -> bool:
+        mine = self._of(side)
+        missing, surplus = self._compared(side, mine)
+        return not (missing or surplus) and all(one.sure for one in mine)
+
+    def _of(self, side: int) -> list[Stop]:
+        return [one for one in self.host.memory.stops if one.side == side]
+
+    def _compared(self, side: int, mine: list[Stop]) -> tuple[list[Decimal], list[Stop]]:
+        """(quantities that have no stop yet, stops that are not wanted) of a side."""
         trigger, quantity = self.wanted[side]
-        mine = [one for one in self.host.memory.stops if one.side == side]
-        if not quantity:
-            return not mine
-        return len(mine) == 1 and mine[0].sure and (mine[0].trigger, mine[0].quantity) == (trigger, quantity)
+        missing, surplus = self.host.book.contract.parts(quantity), []
+        for one in mine:
+            if one.trigger == trigger and one.quantity in missing:
+                missing.remove(one.quantity)
+            else:
+                surplus.append(one)
+        return missing, surplus
 
     async def _side(self, side: int) -> bool:
         """One side brought nearer to what is wanted; True where that is done."""
-        trigger, quantity = self.wanted[side]
-        mine = [one for one in self.host.memory.stops if one.side == side]
-        for doubtful in [one for one in mine if not one.sure]:
+        trigger = self.wanted[side][0]
+        for doubtful in [one for one in self._of(side) if not one.sure]:
             await self._asked(doubtful)
-        mine = [one for one in self.host.memory.stops if one.side == side and one.sure]
-        good = [one for one in mine if (one.trigger, one.quantity) == (trigger, quantity)]
-        if quantity and not good and not await self._place(side, trigger, quantity):
-            return False
-        for old in mine:
-            if old not in good[:1]:
-                await self._cancel(old)
+        missing, surplus = self._compared(side, [one for one in self._of(side) if one.sure])
+        for quantity in missing:
+            stands = await self._place(side, trigger, quantity)
+            if not stands:
+                return stands is None
+        for old in surplus:
+            await self._cancel(old)
         return True
 
-    async def _place(self, side: int, trigger: Decimal, quantity: Decimal) -> bool:
-        """A new stop; False: to be tried again."""
+    async def _place(self, side: int, trigger: Decimal, quantity: Decimal) -> bool | None:
+        """A new stop; False: to be tried again later, None: something else is wanted by now, or will be."""
         host, memory = self.host, self.host.memory
         generation = memory.generation + 1
         stop = Stop(client_id("grid", host.lease.user_id, host.symbol, STOP_SLOT, str(side), generation), side, trigger,
@@ -131,7 +147,7 @@ class Stops:
         memory.stops = (*memory.stops, stop)
         if host.silent or not await host.durable():
             self._forget(stop)
-            return host.lost
+            return False
         from modules.strategies.grid.live.host import LEGS, order_side
         outcome = await host.account.place_trigger(TriggerRequest(
             stop.client_id, host.symbol, order_side(side, False), LEGS[side], TriggerKind.STOP, trigger, quantity,
@@ -146,20 +162,23 @@ class Stops:
             return await self._refused(side, outcome)
         return False
 
-    async def _refused(self, side: int, outcome: Refused) -> bool:
+    async def _refused(self, side: int, outcome: Refused) -> bool | None:
         host = self.host
         if outcome.code in NOTHING:
             host.readings.ask(ev.What.POSITIONS, urgent=True)
-            return True
+            return None
         if outcome.code in PASSED:
-            if not await host.readings.sync_fills() and host.state.ledger(side).entries:
+            fired = await host.readings.sync_fills()
+            if not fired and host.state.ledger(side).entries and host.state.closing is None:
                 host._say(host, ev.Notice(
                     f"{host.symbol}: the price has passed the protective stop of the {'BUY' if side > 0 else 'SELL'} "
                     f"side; everything is closed", outcome.text, "The grid drains; start it again when you wish",
                     f"stop-passed-{host.lease.user_id}-{host.memory.generation}"))
                 host.flattened = True
                 host.tell(ev.Said(host.now_ms, ev.Word.FLATTEN, "protective stop"))
-            return True
+            return None
+        if outcome.code in CONTRACT_CODES and await host.reread_contract():
+            return None  # the contract as it is now wants another one
         host.problem = f"the protective stop is refused: {outcome.text} (code {outcome.code})"
         host._say(host, ev.Notice(
             f"{host.symbol}: the protective stop of the {'BUY' if side > 0 else 'SELL'} side is refused",
@@ -216,7 +235,7 @@ class Stops:
         for name in standing:
             if name.startswith(PREFIX) and name not in mine and await self._ours(name):
                 await host.account.cancel_trigger(host.symbol, name)
-        await self._keep()
+        await self.keep()
 
     async def _ours(self, name: str) -> bool:
         """Whether a stop with our prefix is of this grid: an earlier generation of it."""

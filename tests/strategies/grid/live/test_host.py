@@ -5,12 +5,13 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from modules.exchange.futures_types import Income
-from modules.exchange.types import PositionSide, Side
+from modules.exchange.futures_types import Income, TriggerRequest
+from modules.exchange.types import Outcome, PositionSide, Refused, Side
 from modules.strategies.grid.reconcile import Case
 from modules.strategies.grid.state import Mode, restored
 from modules.strategies.grid.store.records import Order, Wanted
 from tests.strategies.grid.live.conftest import House
+from tests.strategies.grid.live.world import new_user
 from tests.surroundings import until
 
 D = Decimal
@@ -250,3 +251,73 @@ async def test_saved_bytes_are_the_sessions_own_state(house: House) -> None:
         packed = host.packed()
         assert msgspec.json.decode(msgspec.json.encode(packed))["host"]["orders"]
         assert "secret" not in str(packed) + repr(host.__dict__)
+
+
+async def test_a_side_whose_stop_is_refused_leaves_the_other_one_its_own(house: House,
+                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modules.strategies.grid.live.stops.RETRY_S", 0.05)
+    house.user("ann")
+    account = house.world.account("ann")
+    place = account.place_trigger
+
+    async def never_long(request: TriggerRequest) -> Outcome:
+        return Refused("40889", "too many plan orders") if request.position_side is LONG else await place(request)
+
+    monkeypatch.setattr(account, "place_trigger", never_long)
+    async with house.running(house.worker()) as worker:
+        host = await house.host(worker, "ann")
+        await until(lambda: any("refused" in notice.what for _, notice in house.said), "BUY is refused", 60)
+        account.by_hand(Side.SELL, SHORT, "0.01")
+        await until(lambda: host.state.sell_check.blocked is Case.STRANGE, "a SELL is seen", 60)
+        house.store.sessions.say("ann", Order.ACKNOWLEDGE, {"side": -1, "answer": "adopt"}, "owner")
+        await until(lambda: [one.position_side for one in account.waiting()] == [SHORT], "SELL has its stop", 60)
+
+
+async def test_a_stop_larger_than_the_largest_order_stands_in_parts(house: House) -> None:
+    house.world.market.largest = D("0.01")
+    house.user("ann")
+    account, market = house.world.account("ann"), house.world.market
+    async with house.running(house.worker()) as worker:
+        host = await house.host(worker, "ann")
+        for held, price in (("0.01", "59600"), ("0.02", "59250")):
+            await until(lambda held=held: account.held[LONG] == D(held) and host.stops.settled, "protected", 60)  # type: ignore[misc]
+            market.set(price)
+        await until(lambda: account.held[LONG] == D("0.03"), "three orders of the largest size", 60)
+        await until(lambda: [one.quantity for one in account.waiting()] == [D("0.01")] * 3, "three stops", 60)
+        worker.saver.keep(host)
+        market.away = True
+        market.price = account.waiting()[0].trigger - 10
+        account.fire()
+        assert not account.held[LONG]
+        market.away = False
+        await until(lambda: host.state.trades == 3 and not host.state.buy.entries, "all parts are booked", 60)
+        assert not host.state.buy_check.manual
+
+
+async def test_another_tick_size_is_learnt_from_a_refused_stop(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A contract's tick may change while a grid runs: a stop at an old one would be refused for ever."""
+    monkeypatch.setattr("modules.strategies.grid.live.stops.RETRY_S", 0.05)
+    house.user("ann")
+    account, market = house.world.account("ann"), house.world.market
+    market.tick = D("10")
+    market.known_tick = D("0.1")
+    async with house.running(house.worker()) as worker:
+        host = await house.host(worker, "ann")
+        await until(lambda: len(account.waiting()) == 1, "a stop stands after all", 60)
+        assert host.book.contract.tick == D("10") and account.waiting()[0].trigger % 10 == 0
+        assert market.calls["contracts anew"] == 1
+
+
+async def test_leverage_is_that_of_the_settings_it_starts_with(house: House) -> None:
+    house.user("ann", leverage=7)
+    account = house.world.account("ann")
+    async with house.running(house.worker()) as worker:
+        await house.host(worker, "ann")
+        await until(lambda: account.held[LONG], "the first order", 60)
+        house.store.sessions.want("ann", Wanted.STOPPED, "owner", order=Order.FLATTEN)
+        await until(lambda: "ann" not in worker.hosts and not account.held[LONG], "closed and given back", 60)
+        house.store.sessions.change("ann", "BTCUSDT", {}, new_user("ann", leverage=9, timeframe="5m").settings, "owner")
+        house.store.sessions.want("ann", Wanted.RUNNING, "owner")
+        host = await house.host(worker, "ann")
+        await until(lambda: account.leverage == 9, "the leverage is set anew", 60)
+        assert host.memory.terms == "BTCUSDT 9"

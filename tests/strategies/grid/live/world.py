@@ -77,6 +77,8 @@ class Market:
         self.price = D(60_000)
         self.calls = Counter[str]()
         self.away = False
+        self.largest = ZERO
+        self.tick = self.known_tick = D("0.1")  # the venue's own, and what its list of contracts still says
 
     def set(self, price: str | int | Decimal, later_ms: int = 1000) -> None:
         """Another price, a while later."""
@@ -84,8 +86,11 @@ class Market:
         self.clock.ms += later_ms
 
     async def contracts(self, refresh: bool = False) -> Mapping[str, FuturesMarket]:
-        return {"BTCUSDT": FuturesMarket("BTCUSDT", "BTC", "USDT", D("0.1"), D("0.001"), D(5), D("0.0006"),
-                                         D("0.0002"), least=D("0.001"))}
+        if refresh:
+            self.calls["contracts anew"] += 1
+            self.known_tick = self.tick
+        return {"BTCUSDT": FuturesMarket("BTCUSDT", "BTC", "USDT", self.known_tick, D("0.001"), D(5), D("0.0006"),
+                                         D("0.0002"), least=D("0.001"), market_max=self.largest)}
 
     async def most_leverage(self, symbol: str) -> int:
         return 125
@@ -205,6 +210,8 @@ class Account:
         await asyncio.sleep(0)
         if request.client_id in self.orders:
             return Refused("40786", "Duplicate clientOid")
+        if request.quantity is not None and 0 < self.market.largest < request.quantity:
+            return Refused("45112", "the order is over the largest quantity")
         if word == "refuse":
             return Refused("40754", "balance not enough")
         if word == "drop":
@@ -238,6 +245,10 @@ class Account:
             return Refused("40834", "the stop has to be below the price")
         if word == "refuse":
             return Refused("40889", "too many plan orders")
+        if request.trigger % self.market.tick:
+            return Refused("45115", "the price is no whole number of ticks")
+        if request.quantity is not None and 0 < self.market.largest < request.quantity:
+            return Refused("45112", "the order is over the largest quantity")
         if word == "drop":
             return Unknown("no answer")
         self.plans[request.client_id] = TriggerState(
