@@ -7,10 +7,12 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from config.checks import Origin
 from config.settings import Settings
 from config.sources import env_name
 from utils.files import write_atomic
 from utils.paths import PROJECT
+from utils.redact import redact
 
 _HEAD = """# Settings
 
@@ -60,6 +62,32 @@ def env_example() -> str:
             parts.append(f"#{env_name(group, field, info)}={default_text(info)}")
         parts.append("")
     return "\n".join(parts)
+
+
+def rows(settings: Settings, origin: Origin) -> tuple[dict[str, Any], ...]:
+    """Every setting with its value in use and where that comes from, for a page; of a secret only whether it is set."""
+    found = []
+    for group, model in groups():
+        for field, info in model.model_fields.items():
+            value = getattr(getattr(settings, group), field)
+            secret = isinstance(value, SecretStr)
+            found.append({"group": group, "name": f"{group}.{field}", "env": env_name(group, field, info),
+                          "value": value_text(value), "default": default_text(info), "secret": secret,
+                          "changed": value != info.get_default(call_default_factory=True),
+                          "source": origin.get((group, field), ""), "about": _first_line(model),
+                          "what": f"{info.description or ''}{_range(info)}"})
+    return tuple(found)
+
+
+def value_text(value: object) -> str:
+    """A value as one would write it; a secret is never shown, nor a password within an address."""
+    if isinstance(value, SecretStr):
+        return "set, not shown" if value.get_secret_value() else ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return ""
+    return redact(",".join(str(item) for item in value) if isinstance(value, tuple) else str(value))
 
 
 def default_text(info: FieldInfo) -> str:

@@ -19,7 +19,7 @@ from modules.dashboard.files import File, read_all
 from modules.dashboard.guard import cookie_name
 from modules.dashboard.live import Live, TooMany, Watcher
 from modules.dashboard.login import Login, LoginRefused
-from modules.dashboard.pages import PAGES
+from modules.dashboard.pages import OWNERS, PAGES
 from modules.dashboard.sessions import OWNER, Session, Sessions
 
 __all__ = ["PAGES", "application"]
@@ -167,7 +167,7 @@ def _live_route(app: FastAPI, sessions: Sessions, live: Live) -> None:
         session: Session = websocket.scope["state"]["session"]
         await websocket.accept()
         watcher = Watcher(websocket, lambda: sessions.still(session))
-        reader = asyncio.create_task(_listen(websocket, live, watcher))
+        reader = asyncio.create_task(_listen(websocket, live, watcher, session.role == OWNER))
         sender = asyncio.create_task(live.watch(watcher))
         try:
             done, _ = await asyncio.wait({reader, sender}, return_when=asyncio.FIRST_COMPLETED)
@@ -184,8 +184,8 @@ def _live_route(app: FastAPI, sessions: Sessions, live: Live) -> None:
             await asyncio.gather(reader, sender, return_exceptions=True)
 
 
-async def _listen(websocket: WebSocket, live: Live, watcher: Watcher) -> None:
-    """Which page the browser shows. Anything else it says is not understood, and ends the talk."""
+async def _listen(websocket: WebSocket, live: Live, watcher: Watcher, owner: bool) -> None:
+    """Which page the browser shows; one for owners shows nothing to others. What is not understood ends the talk."""
     while True:
         text = await websocket.receive_text()
         try:
@@ -193,6 +193,7 @@ async def _listen(websocket: WebSocket, live: Live, watcher: Watcher) -> None:
         except msgspec.MsgspecError:
             raise WebSocketDisconnect(1003) from None
         page = told.pop("page", "")
+        page = page if owner or page not in OWNERS else ""
         live.look_at(watcher, page, {key[:20]: value[:100] for key, value in list(told.items())[:5]})
         await asyncio.sleep(_BETWEEN_WORDS_S)
 

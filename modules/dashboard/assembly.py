@@ -18,6 +18,7 @@ from modules.dashboard.live import Live
 from modules.dashboard.login import Login
 from modules.dashboard.metrics import Metrics
 from modules.dashboard.pages.every import builders
+from modules.dashboard.pages.settings import Reference
 from modules.dashboard.pages.showdown_api import ManualApi, market_clock, router
 from modules.dashboard.pages.sources import Sources
 from modules.dashboard.scrapers import Scrapers
@@ -49,7 +50,7 @@ class Parts:
 
 
 def assemble(paths: Paths, service: str, settings: "Settings", crew: Sequence[Service],
-             hashes: dict[str, str]) -> Parts:
+             hashes: dict[str, str], reference: Reference = ()) -> Parts:
     """Everything but the server. `hashes`: role → scrypt hash. Raises StateError, OSError."""
     wishes = settings.dashboard
     sessions = Sessions(paths, wishes.session_days, now_ms)
@@ -60,7 +61,7 @@ def assemble(paths: Paths, service: str, settings: "Settings", crew: Sequence[Se
     sources = Sources(paths, settings, crew)
     live = Live({})
     own = _own(sources, live)
-    live.builders.update(builders(sources, own))
+    live.builders.update(builders(sources, own, reference))
     secure = wishes.public_url.startswith("https://")
     inner = application(sessions, login, live, actions, secure, lambda: {"status": "ok"})
     clock = market_clock(paths, settings.futures.name == "simulated")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from modules.dashboard.assembly import Parts, assemble
+from modules.dashboard.pages.settings import Reference
 from modules.dashboard.passwords import hashed, is_hash, owner_hash, renew
 from modules.dashboard.sessions import OWNER, VIEWER
 from modules.supervision.messages import Message
@@ -47,13 +48,14 @@ class Server(uvicorn.Server):
         yield
 
 
-async def serve(run: ServiceRun, settings: "Settings", crew: Sequence[Service]) -> None:
-    """Run until ``run.stop``. Raises AddressInUse, StateError, OSError."""
+async def serve(run: ServiceRun, settings: "Settings", crew: Sequence[Service],
+                reference: Reference = ()) -> None:
+    """Run until ``run.stop``. `reference`: every setting, for its page. Raises AddressInUse, StateError, OSError."""
     one_arena()
     wishes = settings.dashboard
     listener = listen(wishes.host, wishes.port)
     try:
-        parts = assemble(run.paths, run.name, settings, crew, passwords(run, settings))
+        parts = assemble(run.paths, run.name, settings, crew, passwords(run, settings), reference)
         port = int(listener.getsockname()[1])
         run.ready(url=wishes.public_url or f"http://{_shown(wishes.host)}:{port}", port=port)
         await _live(run, parts, listener)

@@ -2,9 +2,11 @@
 back. The runs themselves are the command process's: /backtest and /optimize, with its confirmations.
 """
 
+from pathlib import Path
 from typing import Any
 
 from modules.dashboard.pages.sources import Sources
+from modules.market import sets
 from modules.storage.damage import StateError
 from modules.storage.kept_runs import KeptRun, KeptRuns, UnderWay
 from modules.storage.settings_versions import Versions
@@ -32,13 +34,15 @@ class BacktestsPage:
         first = next((row["id"] for row in rows if row["kind"] == BACKTEST and row["result"] is not None), "")
         chosen = [self._whole(arguments.get("a", "") or first), self._whole(arguments.get("b", ""))]
         now = now_ms()
-        return {"running": [under_way(run, now) for run in self._kept.under_way()], "runs": rows,
+        return {"running": [under_way(run, now) for run in self._kept.under_way() if run.kind in (BACKTEST, SEARCH)],
+                "runs": rows,
                 "compare": compare(chosen), "versions": self._sources.for_a_while("versions", 1.0, self._told),
                 "candles": self._sources.for_a_while("candles", 5.0, self._candles)}
 
     def _rows(self) -> list[dict[str, Any]]:
         found = []
-        for path in self._kept.names()[:SHOWN]:
+        names = [*self._kept.names(BACKTEST), *self._kept.names(SEARCH)]  # newest first of each
+        for path in sorted(names, key=lambda path: -int(path.stem.rpartition("-")[2]))[:SHOWN]:
             row = self._sources.while_same(path, lambda path=path: summary(self._kept.load(path.stem)))  # type: ignore[misc]
             if row is not None:
                 found.append(row)
@@ -65,7 +69,8 @@ class BacktestsPage:
     def _candles(self) -> dict[str, Any]:
         files = list(self._sources.paths.market_data.glob("*.csv"))
         return {"tokens": len(files), "mb": round(sum(path.stat().st_size for path in files) / 1e6, 1),
-                "strategies": STRATEGIES}
+                "strategies": STRATEGIES, "sets": [name for name in sets.sets(self._sources.paths)
+                                                   if name != sets.COLLECTED]}
 
 
 def under_way(run: UnderWay, now: int) -> dict[str, Any]:
@@ -83,7 +88,8 @@ def words(argv: tuple[str, ...]) -> str:
         elif word in _NOISE:
             skip = word == "--curve"
         else:
-            kept.append(word.removeprefix("--set="))
+            name, sign, value = word.partition("=")
+            kept.append(f"candles={Path(value).name}" if name == "--candles" and sign else word.removeprefix("--set="))
     return " ".join(kept)
 
 

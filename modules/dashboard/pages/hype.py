@@ -1,5 +1,5 @@
-"""Hype (system A): the scan's funnel, what was looked at closely and why it fell, positions and fills on live candles,
-trades, models and their cards, why nothing is bought.
+"""Hype (system A): the scan's funnel, the pairs it screened, what was looked at closely and why it fell, positions and
+fills on live candles, trades, models and their cards, why nothing is bought.
 """
 
 from collections import Counter
@@ -12,12 +12,15 @@ from modules.dashboard.pages.overview import positions, reasons
 from modules.dashboard.pages.sources import Sources, number
 from modules.exchange.types import Mode
 from modules.learning.modelfiles import FEEDBACK
+from modules.strategies.hype.reasons import Refusal
 from modules.strategies.hype.records import Activity, Position, Trade
 from modules.strategies.hype.scan_report import ScanReport, scan_report_file
 
 NEWEST = 60
 CHECKS = 40
 MOST_SYMBOLS, MARKS = 14, 60
+PAIRS = 120
+_CLOSED = frozenset({Refusal.NOT_TRADING, Refusal.API_CLOSED})
 INTERVALS = ("1m", "5m", "15m", "1h")
 
 
@@ -41,7 +44,8 @@ def hype(sources: Sources) -> dict[str, Any]:
     report = sources.while_same(report_file.path, report_file.load)
     trades = sources.while_same(files.trades.path, lambda: files.trades.newest(5000))
     activity = sources.while_same(files.activity.path, lambda: files.activity.newest(500))
-    return {"scan": scan(report), "checks": checks(report), "positions": positions(sources), "why": reasons(sources),
+    return {"scan": scan(report), "market": sources.for_a_while("pairs", 2.0, lambda: market(report)),
+            "checks": checks(report), "positions": positions(sources), "why": reasons(sources),
             "trades": [trade_row(trade) for trade in reversed(trades[-NEWEST:])],
             "activity": [activity_row(one) for one in reversed(activity[-NEWEST:])],
             "codes": Counter(code for one in activity if one.verdict == "rejected" for code in one.codes
@@ -87,6 +91,25 @@ def scan(report: ScanReport) -> dict[str, Any]:
             "feedback": report.feedback_model or ("votes" if report.feedback_ready else "not trained yet"),
             "funnel": list(report.funnel.items()), "totals": list(report.totals.items()),
             "waiting": list(report.waiting.items())[:CHECKS]}
+
+
+def market(report: ScanReport) -> dict[str, Any]:
+    """The pairs as the last screening saw them: those that pass it first, then by growth over an hour."""
+    rows = sorted(report.board, key=lambda row: (row.code != Refusal.NONE, row.code in _CLOSED,
+                                                 -(row.growth_1h if row.growth_1h is not None else -1e9), row.symbol))
+    return {"listed": len(rows), "passed": sum(row.code == Refusal.NONE for row in rows),
+            "rows": [{"symbol": row.symbol, "price": row.price, "spread_pct": row.spread_pct,
+                      "volume": row.quote_volume, "growth_5m": row.growth_5m, "growth_1h": row.growth_1h,
+                      "growth_24h": row.growth_24h,
+                      "code": "passes" if row.code == Refusal.NONE else why_not(row.code)} for row in rows[:PAIRS]]}
+
+
+def why_not(code: int) -> str:
+    """A code of the board in words; one of another version as it is."""
+    try:
+        return Refusal(code).code.replace("_", " ")
+    except ValueError:
+        return f"code {code}"
 
 
 def checks(report: ScanReport) -> list[dict[str, Any]]:

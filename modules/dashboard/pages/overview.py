@@ -1,4 +1,4 @@
-"""Overview: equity against buy-and-hold, every account, positions, services, alerts, why nothing is bought."""
+"""Overview: equity against buy-and-hold, every account, coins, positions, services, alerts, why nothing is bought."""
 
 from decimal import Decimal
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from modules.dashboard.candles import BARS
+from modules.dashboard.pages.balance import balance
 from modules.dashboard.pages.bar import used
 from modules.dashboard.pages.sources import Sources, number
 from modules.exchange.types import Mode
@@ -34,6 +35,7 @@ def overview(sources: Sources) -> dict[str, Any]:
     """The page's sections."""
     mode = sources.mode()
     return {"equity": equity(sources, mode), "hold": hold(sources, mode), "accounts": accounts(sources),
+            "balance": balance(sources),
             "positions": positions(sources), "services": services(sources),
             "alerts": alerts(sources), "why": reasons(sources), "limits": limits(sources, mode)}
 

@@ -13,12 +13,17 @@ const icons = {
   grid: "M4 4h16v16H4zM4 9.3h16M4 14.6h16M9.3 4v16M14.6 4v16",
   scalper: "M6 3v4M6 15v6M4 7h4v8H4zM18 3v6M18 17v4M16 9h4v8h-4zM12 5v3M12 12v4M10 8h4v4h-4z",
   backtests: "M3 12a9 9 0 1 0 3-6.7M3 4v5h5M12 7v5l3 3",
+  data: "M4 5c0-1.7 16-1.7 16 0v14c0 1.7-16 1.7-16 0zM4 5c0 1.7 16 1.7 16 0M4 12c0 1.7 16 1.7 16 0",
   reconciliation: "M12 3v18M5 7h14M5 7l-3 7h6zM19 7l-3 7h6zM8 21h8",
   logs: "M4 5h16M4 10h16M4 15h10M4 20h7",
+  settings: "M4 6h10M18 6h2M4 12h2M10 12h10M4 18h8M16 18h4M14 4v4M6 10v4M12 16v4",
   system: "M4 4h16v12H4zM9 20h6M12 16v4M8 12l2-3 2 2 3-4",
 };
 const pages = [["overview", "Overview"], ["hype", "Hype"], ["signals", "Signals"], ["btc", "BTC"], ["grid", "Grid"],
-  ["scalper", "Scalper"], ["backtests", "Backtests"], ["reconciliation", "Reconcile"], ["logs", "Logs"], ["system", "System"]];
+  ["scalper", "Scalper"], ["backtests", "Backtests"], ["data", "Data"], ["reconciliation", "Reconcile"], ["logs", "Logs"], ["system", "System"],
+  ["settings", "Settings"]];
+const forOwners = ["settings"];
+const mine = () => pages.filter(([name]) => mayAct() || !forOwners.includes(name));
 const nav = document.getElementById("nav");
 const place = document.getElementById("page");
 const lost = document.getElementById("lost");
@@ -48,7 +53,7 @@ function theme(wanted) {
 }
 
 function drawNav() {
-  nav.replaceChildren(...pages.map(([name, label]) => h("a", { href: `/${name}`, "data-page": name,
+  nav.replaceChildren(...mine().map(([name, label]) => h("a", { href: `/${name}`, "data-page": name,
     onclick: (event) => {
       if (event.metaKey || event.ctrlKey) return;
       event.preventDefault();
@@ -177,7 +182,7 @@ async function start() {
   barNode.append(end);
   drawNav();
   connect();
-  const named = () => pages.map(([name]) => name).find((name) => location.pathname === `/${name}`) ?? "overview";
+  const named = () => mine().map(([name]) => name).find((name) => location.pathname === `/${name}`) ?? "overview";
   addEventListener("popstate", () => open(named()));
   await open(named());
 }

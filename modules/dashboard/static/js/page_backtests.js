@@ -4,6 +4,7 @@ import { act, ask } from "./ask.js";
 import { LineChart } from "./charts.js";
 import { button, field, select } from "./form.js";
 import { bars, fmt, h, panel, setText, sign, tag } from "./dom.js";
+import { drawRunning } from "./rows.js";
 import { moment, Table } from "./table.js";
 
 const LINES = { A: { colour: "--accent" }, B: { colour: "--warn" }, "Buy and hold": { colour: "--dim" } };
@@ -78,6 +79,7 @@ function runForms() {
   const days = h("input", { type: "number", id: "bt-days", min: 1, max: 10000, step: 1, placeholder: "all" });
   const symbols = h("input", { type: "text", id: "bt-symbols", placeholder: "all collected", maxlength: 120 });
   const changes = h("input", { type: "text", id: "bt-set", placeholder: "trail_fall_pct=2 backtest.fee_pct=0.05", maxlength: 200 });
+  const candles = select("bt-candles", ["collected"]);
   const trials = h("input", { type: "number", id: "bt-trials", min: 1, max: 20000, step: 1, placeholder: "default" });
   const have = h("p", { class: "dim" });
   const asked = h("p", { class: "dim", role: "status" });
@@ -86,27 +88,23 @@ function runForms() {
     ask({ line: text }, { quiet: true }).finally(() => setText(asked, ""));
   };
   const line = (...words) => words.map((word) => word.trim()).filter(Boolean).join(" ");
-  const test = () => run(line("/backtest", strategy.value, days.value, symbols.value.toUpperCase(), changes.value));
+  const test = () => run(line("/backtest", strategy.value, days.value, symbols.value.toUpperCase(),
+    candles.value === "collected" ? "" : `candles=${candles.value}`, changes.value));
   const search = () => run(line("/optimize", strategy.value, trials.value && `trials=${trials.value}`));
   const node = h("div", { class: "body" },
-    h("div", { class: "row-form" }, field("Strategy", strategy), field("Days", days), field("Symbols", symbols), broad(field("Settings for this run", changes)),
+    h("div", { class: "row-form" }, field("Strategy", strategy), field("Days", days), field("Symbols", symbols), field("Candles", candles), broad(field("Settings for this run", changes)),
       button("Run backtest", test, "yes"), act("Cancel", "/cancel backtest", { danger: true })),
     h("div", { class: "row-form" }, field("Trials of a search", trials), button("Search better settings", search), act("Stop search", "/optimize stop", { danger: true })),
   asked, have, h("p", { class: "dim" }, "Tests on past prices: nothing is bought or sold. Results come below by themselves."));
   return {
     node,
-    update(candles) {
-      if (strategy.children.length !== candles.strategies.length) strategy.replaceChildren(...candles.strategies.map((name) => h("option", { value: name }, name)));
-      setText(have, candles.tokens ? `Collected candles: ${candles.tokens} tokens, ${candles.mb} MB.` :
-        "No candles are collected yet: python bot.py data download --top 50");
+    update(told) {
+      if (strategy.children.length !== told.strategies.length) strategy.replaceChildren(...told.strategies.map((name) => h("option", { value: name }, name)));
+      if (candles.children.length !== told.sets.length + 1) candles.replaceChildren(...["collected", ...told.sets].map((name) => h("option", { value: name }, name)));
+      setText(have, told.tokens ? `Collected candles: ${told.tokens} tokens, ${told.mb} MB.` :
+        "No candles are collected yet: the page Data downloads some.");
     },
   };
-}
-
-function drawRunning(body, rows) {
-  body.replaceChildren(rows.length ? h("div", {}, rows.map((run) => h("div", { class: "progress" },
-    h("p", {}, h("b", {}, run.kind), ` ${run.what}`), h("progress", { max: 1, value: run.share }), h("p", { class: "dim" },
-      `${fmt.share(run.share * 100)}, ${run.step}, ${fmt.age(run.spent_s)} gone, by ${run.by}`)))) : h("p", { class: "empty" }, "Nothing runs."));
 }
 
 function runsTable(choose) {

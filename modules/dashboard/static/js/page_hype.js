@@ -32,6 +32,17 @@ function tradesTable() {
   ], (row) => `${row.ms} ${row.symbol} ${row.side} ${row.price} ${row.quote}`, { empty: "No trades yet.", name: "trades" });
 }
 
+function marketTable() {
+  const pct = (key, label) => ({ key, label, num: true, text: (row) => fmt.pct(row[key]), class: (row) => sign(row[key]) });
+  return new Table([
+    { key: "symbol", label: "Pair" }, { key: "code", label: "Screening", node: (row) => (row.code === "passes" ? tag("ready", row.code) : row.code) },
+    { key: "price", label: "Price", num: true, text: (row) => fmt.price(row.price) },
+    pct("growth_5m", "5 min"), pct("growth_1h", "1 hour"), pct("growth_24h", "24 hours"),
+    { key: "volume", label: "Volume 24h USDT", num: true, text: (row) => fmt.whole(row.volume) },
+    { key: "spread_pct", label: "Spread", num: true, text: (row) => (row.spread_pct === null ? "–" : `${fmt.figure(row.spread_pct)}%`) },
+  ], (row) => row.symbol, { empty: "The scanner has not looked at the market yet.", name: "pairs" });
+}
+
 export function create({ look }) {
   const wanted = { symbol: "", interval: "5m", model: "" };
   const menu = indicatorMenu(() => look(asked()));
@@ -63,11 +74,14 @@ export function create({ look }) {
   const checks = checksTable();
   const looks = panel("Close looks", "", h("div", { class: "body" }, checks.node));
   looks.tools.append(checks.csvButton());
+  const pairs = marketTable();
+  const screened = panel("Pairs", "", h("div", { class: "body" }, pairs.node));
+  screened.tools.append(pairs.csvButton());
   const made = tradesTable();
   const trades = panel("Trades", "", h("div", { class: "body" }, made.node));
   trades.tools.append(made.csvButton());
   return {
-    nodes: [candles.node, why.node, positions.node, funnel.node, codes.node, activity.node, looks.node, trades.node, models.node, card.node],
+    nodes: [candles.node, why.node, positions.node, funnel.node, codes.node, activity.node, looks.node, screened.node, trades.node, models.node, card.node],
     arguments: asked,
     close: () => {
       chart.remove();
@@ -86,6 +100,10 @@ export function create({ look }) {
       if (told.card) card.update(told.card);
       if (told.activity) said.update(told.activity);
       if (told.scan) drawScan(funnelBody, funnel.note, told.scan);
+      if (told.market) {
+        pairs.update(told.market.rows);
+        setText(screened.note, told.market.listed ? `${fmt.whole(told.market.listed)} on the exchange, ${fmt.whole(told.market.passed)} pass the screening${told.market.rows.length < told.market.listed ? `; the first ${told.market.rows.length} are here` : ""}` : "");
+      }
       if (told.codes) {
         codesBody.replaceChildren(told.codes.length ? bars(told.codes.map(([name, value]) => ({ name, value }))) :
           h("p", { class: "empty" }, "None of late."));

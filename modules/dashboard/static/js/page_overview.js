@@ -35,6 +35,17 @@ function accountsTable() {
   ], (row) => `${row.mode} ${row.name}`, { empty: "No account is watched yet.", name: "accounts" });
 }
 
+function balanceTable() {
+  return new Table([
+    { key: "asset", label: "Coin" }, { key: "mode", label: "Mode", node: (row) => tag(row.mode) },
+    { key: "total", label: "Amount", num: true, text: (row) => fmt.price(row.total) },
+    { key: "locked", label: "In orders", num: true, text: (row) => (row.locked ? fmt.price(row.locked) : "–") },
+    { key: "price", label: "Price", num: true, text: (row) => fmt.price(row.price) },
+    { key: "usdt", label: "Worth USDT", num: true, text: (row) => fmt.money(row.usdt) },
+    { key: "share_pct", label: "Share", num: true, text: (row) => (row.share_pct === null ? "–" : `${fmt.figure(row.share_pct, 1)}%`) },
+  ], (row) => `${row.mode} ${row.asset}`, { empty: "No account is open yet; it begins with Start trading.", name: "balance" });
+}
+
 export function create() {
   const chart = new EquityChart();
   const equity = panel("Equity", "two", chart.node);
@@ -50,13 +61,16 @@ export function create() {
   const crew = servicesTable();
   const services = panel("Services", "two", h("div", { class: "body" }, crew.node));
   services.tools.append(act("Start trading", "/startbot"), act("Stop buying", "/stopbot"), act("Stop all", "/stopall", { danger: true }));
+  const coins = balanceTable();
+  const purse = panel("Balance", "", h("div", { class: "body" }, coins.node));
+  purse.tools.append(coins.csvButton(), act("Ask the exchange", "/balance"));
   const said = h("ul", { class: "said" });
   const alerts = panel("Alerts", "third", h("div", { class: "body" }, said));
   const limitBody = h("div", { class: "body" });
   const limits = panel("Limits used", "third", limitBody);
 
   return {
-    nodes: [equity.node, why.node, positions.node, accounts.node, limits.node, services.node, alerts.node],
+    nodes: [equity.node, why.node, positions.node, accounts.node, limits.node, services.node, alerts.node, purse.node],
     close: () => chart.remove(),
     update(told) {
       if (told.equity) {
@@ -76,6 +90,12 @@ export function create() {
       if (told.positions) {
         held.update(told.positions);
         setText(positions.note, told.positions.length ? `${told.positions.length} open` : "");
+      }
+      if (told.balance) {
+        coins.update(told.balance);
+        const worth = (mode) => told.balance.filter((row) => row.mode === mode).reduce((sum, row) => sum + (row.usdt ?? 0), 0);
+        setText(purse.note, ["LIVE", "TEST"].filter((mode) => told.balance.some((row) => row.mode === mode))
+          .map((mode) => `spot, ${mode}: ${fmt.money(worth(mode))} USDT`).join(" · "));
       }
       if (told.services) crew.update(told.services);
       if (told.why) why.update(told.why);

@@ -1,7 +1,7 @@
-// Tables that several pages show.
+// Tables and parts that several pages show.
 
 import { act } from "./ask.js";
-import { fmt, sign, tag } from "./dom.js";
+import { fmt, h, sign, tag } from "./dom.js";
 import { Table } from "./table.js";
 
 export function positionsTable() {
@@ -42,4 +42,11 @@ export function processTable() {
     { key: "facts", label: "It tells", wide: true,
       text: (row) => row.facts.map(([name, value]) => `${name} ${value}`).join(" · ") },
   ], (row) => row.name, { name: "processes" });
+}
+
+// Long work under way, with how far it is.
+export function drawRunning(body, rows) {
+  body.replaceChildren(rows.length ? h("div", {}, rows.map((run) => h("div", { class: "progress" },
+    h("p", {}, h("b", {}, run.kind), ` ${run.what}`), h("progress", { max: 1, value: run.share }), h("p", { class: "dim" },
+      `${fmt.share(run.share * 100)}, ${run.step}, ${fmt.age(run.spent_s)} gone, by ${run.by}`)))) : h("p", { class: "empty" }, "Nothing runs."));
 }

@@ -36,6 +36,7 @@ export function shortTime(ms) {
 }
 
 export const utc = (ms) => new Date(ms).toISOString();
+export const utcDate = (ms) => (ms ? utc(ms).slice(0, 10) : "–");
 
 // For the charts' crosshair and axis; seconds. Kinds of marks: 0 year, 1 month, 2 day, 3 and 4 time.
 export function crosshairTime(seconds) {
