@@ -73,6 +73,19 @@ async def test_start_says_the_mode_and_what_is_at_stake(tmp_path: Path) -> None:
         assert part in told, part
 
 
+@pytest.mark.parametrize(("waits", "kinds"), [(False, ["resume"]), (True, ["flatten"])])
+async def test_a_start_takes_back_an_earlier_closing_but_not_one_that_still_waits(tmp_path: Path, waits: bool,
+                                                                                 kinds: list[str]) -> None:
+    """A process that was stopped since knows it from its file; one that waits is to be done by this start."""
+    house = House(tmp_path)
+    state_file(house.context.paths, Mode.TEST).save(State(stopped="closed by hand"))
+    inbox = Inbox(house.context.paths.inbox, "scalper")
+    if waits:
+        inbox.post("flatten", {"mode": "TEST"}, "test")
+    await house.ask("/startscalper")
+    assert [message.kind for _, message in inbox.take()] == kinds
+
+
 async def test_stop_names_what_stays_guarded(tmp_path: Path) -> None:
     house = House(tmp_path)
     state_file(house.context.paths, Mode.TEST).save(State(open={"b1-1": trade()}))

@@ -10,9 +10,10 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from pathlib import Path
 
 from modules.exchange.futures_types import FuturesMarket, Income, Position, Wallet
-from modules.exchange.types import Fill, PositionSide
+from modules.exchange.types import Fill, Mode, PositionSide
 from modules.execution.crashpoints import crash_point, declare
 from modules.execution.futures.plan import ZERO, Cash, FuturesState, LegKey, LegResult, Plan
 from modules.execution.holding import Holding
@@ -270,3 +271,14 @@ class FuturesBooks:
 def income_key(row: Income) -> tuple[str, str, int, Decimal]:
     """What tells a row of income from all others (rule 3)."""
     return row.kind, row.id, row.market_ms, row.amount
+
+
+def planned(folder: Path, system: str, mode: Mode) -> bool:
+    """Whether a system's books of a mode know something that has to be guarded. Raises StateError, OSError."""
+    return bool(books_file(folder, system, mode).load().plans)
+
+
+def books_file(folder: Path, system: str, mode: Mode) -> JsonFile[FuturesState]:
+    """Where a system's books of a mode lie, in the data folder."""
+    prefix = "test_" if mode is Mode.TEST else ""
+    return JsonFile(folder / f"{prefix}futures_{system}.json", FuturesState, FuturesState)

@@ -29,12 +29,12 @@ from modules.exchange.futures_types import MarginMode
 from modules.exchange.streams.bybit_private import BybitPrivate
 from modules.exchange.streams.private import PrivateStream
 from modules.exchange.types import Mode, Unavailable
-from modules.execution.futures.books import FuturesBooks
+from modules.execution.futures.books import FuturesBooks, books_file
 from modules.execution.futures.desk import FuturesDesk
 from modules.execution.futures.episodes import Episodes
 from modules.execution.futures.exits import Out
 from modules.execution.futures.guard import Identity
-from modules.execution.futures.plan import FuturesState, LegKey, Word
+from modules.execution.futures.plan import LegKey, Word
 from modules.execution.futures.reconcile import PerpReport, Reconciler
 from modules.execution.futures.report_file import ReportKeeper
 from modules.execution.futures.risk import FuturesRisk, watch
@@ -43,7 +43,6 @@ from modules.execution.futures.setup import PATIENCE, DeskTerms
 from modules.execution.journal import Journal
 from modules.execution.risk_settings import RiskSettings
 from modules.execution.risk_state import futures_risk_file, futures_scope
-from modules.storage.json_state import JsonFile
 from modules.supervision.messages import Inbox
 
 log = logging.getLogger(__name__)
@@ -269,8 +268,7 @@ def keep(system: str, mode: Mode, settings: FuturesSettings, folder: Path, accou
     prefix = "test_" if mode is Mode.TEST else ""
     journal = Journal(folder / f"{prefix}futures_{system}_intents.jsonl")
     journal.load()
-    file = JsonFile(folder / f"{prefix}futures_{system}.json", FuturesState, FuturesState)
-    books = FuturesBooks(file, settings.name, str(mode))
+    books = FuturesBooks(books_file(folder, system, mode), settings.name, str(mode))
     books.load()
     looks = Episodes(say)
     desk = FuturesDesk(account, market, journal, books, Identity(system, str(mode)), terms(settings), looks)

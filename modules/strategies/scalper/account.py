@@ -33,6 +33,7 @@ class Running:
 
     mode: Mode
     account: FuturesAccount
+    keys: ApiManager | None
     keeper: Keeper
     trader: Trader
     tasks: list["asyncio.Task[None]"]
@@ -60,7 +61,7 @@ class Running:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.keeper.desk.shut()
-        await self.account.close()
+        await _let_go(self.account, self.keys)
 
 
 async def open_mode(mode: Mode, run: ServiceRun, settings: "Settings", market: VenueMarket, eyes: dict[str, Eye],
@@ -68,7 +69,12 @@ async def open_mode(mode: Mode, run: ServiceRun, settings: "Settings", market: V
     """Open a mode: positions are guarded first, then it may trade (X16). Raises Unavailable, StateError, OSError."""
     symbols = tuple(dict.fromkeys((*settings.scalper.symbols,)))
     keys = ApiManager.open(settings.apikeys, run.paths) if mode is Mode.LIVE else None
-    account = await open_futures_account(mode, settings.futures, run.paths, market, SYSTEM, keys, symbols)
+    try:
+        account = await open_futures_account(mode, settings.futures, run.paths, market, SYSTEM, keys, symbols)
+    except BaseException:
+        if keys is not None:
+            keys.close()
+        raise
 
     def say(word: Word) -> None:
         run.outbox.say(word.what, mode=str(mode), why=word.why, todo=word.todo,
@@ -77,12 +83,23 @@ async def open_mode(mode: Mode, run: ServiceRun, settings: "Settings", market: V
     def tell(what: str, why: str, todo: str, level: str) -> None:
         run.outbox.say(what, mode=str(mode), why=why, todo=todo, level="warning" if level == "warning" else "info")
 
-    keeper = keep(SYSTEM, mode, settings.futures, run.paths.data, account, market, symbols, say, RHYTHM, settings.risk)
-    trader = Trader(mode, settings.scalper, keeper, state_file(run.paths, mode), eyes, lines, tell)
+    try:
+        keeper = keep(SYSTEM, mode, settings.futures, run.paths.data, account, market, symbols, say, RHYTHM,
+                      settings.risk)
+        trader = Trader(mode, settings.scalper, keeper, state_file(run.paths, mode), eyes, lines, tell)
+    except BaseException:
+        await _let_go(account, keys)
+        raise
     tasks = [asyncio.create_task(_restarted(keeper), name=f"keeper {mode}")]
     if mode is Mode.LIVE and (stream := keeper.listen(account, streams(settings.futures, market))) is not None:
         tasks.append(asyncio.create_task(_stream(stream.run), name="account's stream"))
-    return Running(mode, account, keeper, trader, tasks)
+    return Running(mode, account, keys, keeper, trader, tasks)
+
+
+async def _let_go(account: FuturesAccount, keys: ApiManager | None) -> None:
+    await account.close()
+    if keys is not None:
+        keys.close()
 
 
 async def _restarted(keeper: Keeper) -> None:

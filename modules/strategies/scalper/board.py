@@ -52,7 +52,7 @@ class Board:
                          looks=sum(eye.looks for eye in scalper.eyes.values()),
                          open=sum(len(one.trader.state.open) for one in scalper.modes.values()),
                          today=running.trader.state.today if running else 0,
-                         problem=running.problem() if running else "the account is being opened")
+                         problem=running.problem() if running else self._opening())
         for one in scalper.modes.values():
             scalper.run.tell(**one.facts())
         try:
@@ -63,6 +63,10 @@ class Board:
                 log.error("%s cannot be written: %s", VIEW, problem)
             self._problem = str(problem)
 
+    def _opening(self) -> str:
+        """Why the account in use is not open."""
+        return self._scalper.problems.get(self._scalper.mode, "") or "the account is being opened"
+
     def view(self) -> dict[str, Any]:
         """Everything that commands and the dashboard show; plain values."""
         scalper = self._scalper
@@ -71,6 +75,7 @@ class Board:
         except Unavailable:
             now_ms = 0
         return {"ms": now_ms, "mode": str(scalper.mode), "waiting": scalper.waiting, "version": scalper.version,
+                "opening": self._opening() if scalper.mode not in scalper.modes else "",
                 "contracts": [self._contract(eye) for eye in scalper.eyes.values()],
                 "signals": list(self._signals),
                 "modes": {str(mode): self._mode(running) for mode, running in scalper.modes.items()}}

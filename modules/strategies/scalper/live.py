@@ -20,18 +20,20 @@ from modules.exchange.futures_gateway import VenueMarket, open_venue
 from modules.exchange.lanes import Lane
 from modules.exchange.types import Mode, Unavailable
 from modules.exchange.venue_bybit import BybitMarket
-from modules.execution.mode import mode_file
+from modules.execution.futures.books import planned
+from modules.execution.mode import mode_file, mode_word
 from modules.sentiment.board import Board as Moods
 from modules.storage.damage import StateError
 from modules.storage.settings_versions import Versions
 from modules.strategies.scalper import flow as fl
 from modules.strategies.scalper import taking
-from modules.strategies.scalper.account import Running, open_mode
+from modules.strategies.scalper.account import SYSTEM, Running, open_mode
 from modules.strategies.scalper.beside import EVERY_S, Beside, apart, apart_words
 from modules.strategies.scalper.board import Board
 from modules.strategies.scalper.candles import CandleDesk
 from modules.strategies.scalper.eye import Eye
 from modules.strategies.scalper.named_tasks import NamedTasks
+from modules.strategies.scalper.obey import obey
 from modules.strategies.scalper.reasons import Code
 from modules.strategies.scalper.records import state_file
 from modules.strategies.scalper.terms import terms_of
@@ -55,7 +57,8 @@ async def live(run: ServiceRun, settings: "Settings", plain: str) -> None:
     await asyncio.to_thread(warm, settings)
     if plain:
         run.outbox.say("The scalper runs without compiled rules: each look takes about a hundred times as long",
-                       why=plain, todo="Install numba, or keep few contracts.", level="warning", key="scalper-plain")
+                       mode=mode_word(run.paths), why=plain, todo="Install numba, or keep few contracts.",
+                       level="warning", key="scalper-plain")
     lines = TradeLog(run.paths.logs)
     try:
         market = await _market(run, settings)
@@ -79,8 +82,8 @@ async def _market(run: ServiceRun, settings: "Settings") -> VenueMarket | None:
             run.ready(waiting=str(problem))
             if not told:
                 told = True
-                run.outbox.say("The scalper waits for the exchange", why=str(problem), level="warning",
-                               todo="Nothing: stops stand on the exchange, I keep trying.")
+                run.outbox.say("The scalper waits for the exchange", mode=mode_word(run.paths), why=str(problem),
+                               level="warning", todo="Nothing: stops stand on the exchange, I keep trying.")
             await run.sleep(TRY_AGAIN_S)
     return None
 
@@ -112,6 +115,7 @@ class Scalper:
         self.run, self.settings, self.market, self.lines = run, settings, market, lines
         self.eyes = {symbol: Eye(symbol, settings.scalper) for symbol in settings.scalper.symbols}
         self.modes: dict[Mode, Running] = {}
+        self.problems: dict[Mode, str] = {}  # accounts that cannot be opened, and why
         self.mode = Mode.TEST
         self.reader: FeedReader | None = None
         self.waiting = ""
@@ -128,7 +132,7 @@ class Scalper:
 
     async def live(self) -> None:
         """Until the stop."""
-        await self._first_mode()
+        await self.choose_modes()  # rule 1: the accounts before the first look
         if self._apart:
             self.run.outbox.say(mode=str(self.mode), level="warning",
                                 **apart_words(self.settings.feed.venue, self.settings.futures.name))
@@ -196,8 +200,8 @@ class Scalper:
             eye.feel(self._moods.mood(symbol, now_ms))
             self._silence(eye)
         self.start("candles", self._candles.turn(self.eyes, self.reader, now_ms))
-        self.start("modes", self._choose_modes())
-        self.start("inbox", self._obey())
+        self.start("modes", self.choose_modes())
+        self.start("inbox", obey(self))
 
     def _silence(self, eye: Eye) -> None:
         """A silent trade stream makes the window suspect, whatever the book says."""
@@ -230,54 +234,46 @@ class Scalper:
             except OSError as problem:
                 log.error("the feed cannot be asked: %s", problem)
 
-    async def _first_mode(self) -> None:
-        """Rule 1: the accounts before the first look; where the venue does not answer, the rounds go on with it."""
-        try:
-            await self._choose_modes()
-        except Unavailable as problem:
-            log.warning("the account cannot be opened yet: %s", problem)
-
     # -- modes ---------------------------------------------------------------------------------------------
 
-    async def _choose_modes(self) -> None:
-        """Rule 2."""
+    async def choose_modes(self) -> None:
+        """Rule 2. An account that cannot be opened is told and tried again; the other one goes on. Raises StateError,
+        OSError where the switch cannot be read.
+        """
         self.mode = (await asyncio.to_thread(mode_file(self.run.paths).load)).mode
         for mode in Mode:
             running = self.modes.get(mode)
-            if running is None and (mode is self.mode or await asyncio.to_thread(self._left, mode)):
-                self.modes[mode] = await open_mode(mode, self.run, self.settings, self.market, self.eyes, self.lines)
-                if self._beside is not None:
-                    self.modes[mode].trader.priced = self._beside.priced
-            elif running is not None and mode is not self.mode and running.keeper.opened.is_set() and not running.busy:
+            if running is None:
+                await self._open_where_needed(mode)
+            elif mode is not self.mode and running.keeper.opened.is_set() and not running.busy:
                 del self.modes[mode]
                 await running.shut()
 
+    async def _open_where_needed(self, mode: Mode) -> None:
+        try:
+            if mode is not self.mode and not await asyncio.to_thread(self._left, mode):
+                return
+            running = await open_mode(mode, self.run, self.settings, self.market, self.eyes, self.lines)
+        except (Unavailable, StateError, OSError) as problem:
+            log.warning("the %s account of the scalper cannot be opened: %s", mode, problem)
+            if mode not in self.problems:
+                self.run.outbox.say("The scalper's account cannot be opened; nothing is entered there", mode=str(mode),
+                                    why=str(problem), level="alert",
+                                    todo="Mend it; it is tried again by itself. /scalper shows the account.")
+            self.problems[mode] = str(problem)
+            return
+        self.problems.pop(mode, None)
+        self.modes[mode] = running
+        if self._beside is not None:
+            running.trader.priced = self._beside.priced
+
     def _left(self, mode: Mode) -> bool:
-        """Something of a mode is open by its file."""
-        return bool(state_file(self.run.paths, mode).load().open)
+        """Something of a mode is open by its files. Raises StateError, OSError."""
+        return bool(state_file(self.run.paths, mode).load().open) or planned(self.run.paths.data, SYSTEM, mode)
 
     def _turn(self) -> None:
         for mode, running in self.modes.items():
             self.start(f"turn {mode}", running.trader.turn())
-
-    async def _obey(self) -> None:
-        """Messages: ``flatten`` closes everything of a mode and ends its entries (body: mode, by), ``resume``."""
-        for path, message in self.run.inbox.take():
-            if message.kind == "flatten":
-                mode = Mode(message.body["mode"])
-                running = self.modes.get(mode)
-                if running is None and state_file(self.run.paths, mode).load().open:
-                    continue  # its account is not opened yet: the wish waits for it
-                left = await running.trader.flatten() if running is not None else []
-                if left:
-                    self.run.outbox.say("Not everything of the scalper is closed yet; it goes on",
-                                        mode=message.body["mode"], why=", ".join(map(str, left)), level="warning")
-            elif message.kind == "resume":
-                for running in self.modes.values():
-                    running.trader.stopped = ""
-            else:
-                log.warning("a message that the scalper does not know: %s", message.kind)
-            self.run.inbox.done(path, message)
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """A task of its own, one of a name; a failure is logged, told once, and tried again by the next round."""
@@ -291,5 +287,5 @@ class Scalper:
         elif name not in self._failed:
             self._failed.add(name)
             log.error("%s of the scalper failed", name, exc_info=problem)
-            self.run.outbox.say(f"A part of the scalper failed ({name}); it is tried again", why=str(problem),
-                                todo="See /logs scalper.", level="alert")
+            self.run.outbox.say(f"A part of the scalper failed ({name}); it is tried again", mode=str(self.mode),
+                                why=f"{type(problem).__name__}: {problem}", todo="See /logs scalper.", level="alert")

@@ -63,7 +63,9 @@ class Trade(msgspec.Struct, kw_only=True):
 
 
 class State(msgspec.Struct, kw_only=True):
-    """``data/[test_]scalper_state.json``. `free_ms`: when a contract may trade again; day figures are of UTC days."""
+    """``data/[test_]scalper_state.json``. `free_ms`: when a contract may trade again; day figures are of UTC days.
+    `stopped`: why a person wants no entries here, until /startscalper.
+    """
 
     day: int = 0
     today: int = 0
@@ -77,6 +79,7 @@ class State(msgspec.Struct, kw_only=True):
     pnl: Decimal = ZERO
     fees: Decimal = ZERO
     last: list[Trade] = []
+    stopped: str = ""
 
 
 def state_file(paths: Paths, mode: Mode) -> JsonFile[State]:

@@ -71,7 +71,6 @@ class Trader:
         self.equity = ZERO
         self.refused: Counter[Code] = Counter()
         self.newest_refusal: Refused | None = None
-        self.stopped = ""  # why this mode takes no entries
         self.priced: Callable[[Signal], tuple[Code, Signal]] = lambda signal: (Code.OK, signal)  # see `beside`
         self._wallet_ms = 0
         self._tasks = NamedTasks(self._ended)
@@ -83,6 +82,11 @@ class Trader:
     def now_ms(self) -> int:
         """Market time. Raises Unavailable while it is not known."""
         return self.desk.market.clock.now_ms()
+
+    @property
+    def stopped(self) -> str:
+        """Why a person wants no entries in this mode."""
+        return self.state.stopped
 
     def offer(self, signal: Signal) -> Code:
         """A signal: OK where an entry begins, else why not."""
@@ -341,11 +345,16 @@ class Trader:
 
     async def flatten(self, reason: str = "hand") -> list[LegKey]:
         """Close everything and enter nothing more (X36, X37); the legs that are not flat yet."""
-        self.stopped = "closed by hand; /startscalper lets it enter again"
+        self.state.stopped = "closed by hand; /startscalper lets it enter again"
         for trade in list(self.state.open.values()):
             self.state.open[trade.id] = msgspec.structs.replace(trade, closing=trade.closing or reason)
         await self._save_or_log()
         return await self.keeper.flatten(reason)
+
+    async def resume(self) -> None:
+        """Entries are wanted again. Raises OSError: the wish comes again."""
+        self.state.stopped = ""
+        await self._save()
 
     async def _wallet(self) -> None:
         try:

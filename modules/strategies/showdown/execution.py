@@ -20,11 +20,10 @@ from modules.exchange.futures_gateway import open_futures_account, streams
 from modules.exchange.lanes import Lane, in_lane
 from modules.exchange.types import Mode, Unavailable
 from modules.exchange.venue_binance import BinanceMarket
+from modules.execution.futures.books import planned
 from modules.execution.futures.keeper import Rhythm, keep
-from modules.execution.futures.plan import FuturesState
 from modules.execution.mode import mode_file
 from modules.storage.damage import StateError
-from modules.storage.json_state import JsonFile
 from modules.strategies.showdown.records import Decision
 from modules.strategies.showdown.trade_book import TradeBook, open_trades
 from modules.strategies.showdown.trade_rows import Rows, account_of
@@ -153,10 +152,8 @@ class Execution:
 
     def _needed(self, mode: Mode) -> bool:
         """Whether something of it has to be guarded; what cannot be read has (X15)."""
-        prefix = "test_" if mode is Mode.TEST else ""
-        file = JsonFile(self.paths.data / f"{prefix}futures_{SYSTEM}.json", FuturesState, FuturesState)
         try:
-            return bool(open_trades(self.paths.data, mode) or file.load().plans)
+            return bool(open_trades(self.paths.data, mode)) or planned(self.paths.data, SYSTEM, mode)
         except StateError:
             return True
 

@@ -9,6 +9,7 @@ from modules.exchange.types import Mode
 from modules.storage.settings_versions import Versions
 from modules.strategies.scalper.records import VIEW, state_file
 from modules.strategies.scalper.words import ENDS, reasons, signed
+from modules.supervision.messages import Inbox
 from modules.telegram.command import Answer, Arg, Button, Command, Group, Preview, Refusal, Request, Role
 from modules.telegram.commands.crew import futures_stake, troubles
 from modules.telegram.context import Context
@@ -22,7 +23,7 @@ NEWEST = 6
 
 async def startscalper(context: Context, request: Request) -> Answer:
     mode, own = context.mode(), context.settings.scalper
-    if context.running(SERVICE):
+    if await context.read(lambda: _takes_back(context)):
         context.post(SERVICE, "resume", {"by": request.sender.name or request.sender.channel})
     trouble = troubles(await context.crew.start(SERVICE))
     if trouble:
@@ -36,6 +37,14 @@ async def startscalper(context: Context, request: Request) -> Answer:
         f"Stop and target stand on the exchange; longest hold {duration(own.hold_s)}.",
         f"First signals after {duration(own.flow_s)} of order flow (market time).",
         "→ /scalper shows what it sees; /stopscalper stops it."))
+
+
+def _takes_back(context: Context) -> bool:
+    """Whether a start ends an earlier closing by hand. One that still waits for the process is done by this start."""
+    if context.running(SERVICE):
+        return True
+    waits = any(message.kind == "flatten" for _, message in Inbox(context.paths.inbox, SERVICE).take())
+    return not waits and any(state_file(context.paths, mode).load().stopped for mode in Mode)
 
 
 async def stop_preview(context: Context, request: Request) -> Preview | Answer | None:
@@ -108,7 +117,8 @@ def _state_page(context: Context, view: dict[str, Any]) -> str:
     rows: list[str | None] = [b(f"[{view['mode']}] Scalper") + f" · {futures_stake(context, Mode(view['mode']))}",
                               *_trouble(context, view)]
     if mode is None:
-        return lines(*rows, "The account is being opened.")
+        why = str(view.get("opening", "") or "the account is being opened")
+        return lines(*rows, esc(f"{why[0].upper()}{why[1:].rstrip('.')}."))
     held = [(name, one) for name, found in view["modes"].items() for one in found["open"]]
     rows.append(b(plural(len(held), "position")) if held else "No position is open.")
     for name, one in held:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,19 @@ from modules.storage.json_state import JsonFile
 from modules.strategies.scalper import rules, trader
 from modules.strategies.scalper.eye import Eye, Signal
 from modules.strategies.scalper.reasons import Code
-from modules.strategies.scalper.records import State
+from modules.strategies.scalper.records import State, Trade
 from modules.strategies.scalper.settings import ScalperSettings
 from modules.strategies.scalper.trade_log import TradeLog
 from modules.strategies.scalper.trader import Trader
 from tests.execution.futures.house import SYMBOL, House, Venue
 
 LONG_S = 30.0
+
+
+def trade_of(name: str) -> Trade:
+    """One that is open."""
+    return Trade(id=name, symbol=SYMBOL, side=1, position_side="LONG", asked_ms=1, score=0.4, quantity=Decimal("0.25"),
+                 price=Decimal(2000), stop=Decimal(1990), take=Decimal(2010), opened_ms=2, deadline_ms=3)
 
 
 class Bench:
@@ -126,12 +133,26 @@ async def test_limits_ask_before_anything_is_sent(bench: Callable[..., Awaitable
     left = await one.trader.flatten()
     assert left == []
     assert one.trader.offer(one.signal()) is Code.PAUSED
-    one.trader.stopped = ""
+    await one.trader.resume()
     await one.until(lambda: not one.trader.state.open)
     assert one.trader.offer(one.signal()) is Code.COOL_DOWN
     one.trader.state.free_ms.clear()
     assert one.trader.offer(one.signal()) is Code.DAY_LIMIT
     assert one.trader.refused[Code.DAY_LIMIT] == 1
+
+
+async def test_closed_by_hand_holds_beyond_a_kill(bench: Callable[..., Awaitable[Bench]]) -> None:
+    """X37: a person was told that nothing is entered any more; a process that begins anew knows it."""
+    one = await bench()
+    await one.enter()
+    await one.trader.flatten()
+    one.lines.close()
+    one.attach()
+    assert one.trader.offer(one.signal()) is Code.PAUSED and one.trader.stopped
+    await one.trader.resume()
+    one.lines.close()
+    one.attach()
+    assert not one.trader.stopped
 
 
 async def test_the_longest_hold_closes_and_the_result_is_that_of_the_fills(bench: Callable[..., Awaitable[Bench]]
