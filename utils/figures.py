@@ -50,8 +50,10 @@ def duration(seconds: float) -> str:
 
 
 def megabytes(value: float) -> str:
-    """Memory: ``112 MB``."""
-    return f"{value:,.0f} MB"
+    """Memory, and sizes of files: ``112 MB``, ``4.2 MB``, ``87 kB``."""
+    if value < 1:
+        return f"{value * 1000:,.0f} kB"
+    return f"{value:,.1f} MB" if value < 10 else f"{value:,.0f} MB"
 
 
 def when(market_ms: int, zone: str, *, day: bool = True) -> str:

@@ -49,6 +49,9 @@ class Sender:
     chat: int = 0
 
 
+AGAIN = "↻"  # the label of a button that asks the same once more; nothing to offer on a console
+
+
 @dataclass(frozen=True, slots=True)
 class Button:
     """One inline button. `data` goes back to the router: a command line, or a confirmation."""

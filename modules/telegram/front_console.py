@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from modules.telegram.command import Answer, Sender
+from modules.telegram.command import AGAIN, Answer, Sender
 from modules.telegram.markup import ansi, plain
 from modules.telegram.router import NO, RUN, YES, Router
 
@@ -128,7 +128,8 @@ class Console:
             return
         data = [button.data for row in answer.buttons for button in row]
         self._confirm = next((item.removeprefix(YES) for item in data if item.startswith(YES)), "")
-        more = [item.removeprefix(RUN) for item in data if item.startswith(RUN)]
+        more = [button.data.removeprefix(RUN) for row in answer.buttons for button in row
+                if button.data.startswith(RUN) and button.label != AGAIN]
         self.show("\n".join([answer.text, *(f"More: {line}" for line in more)]), answer.picture)
 
     def _prompt(self) -> None:

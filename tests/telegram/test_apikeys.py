@@ -55,6 +55,7 @@ async def test_the_mood_tells_where_it_comes_from_and_escapes_strangers(tmp_path
                  "local model", "not read at present"):
         assert part in told, part
     assert "Markets fall" not in await house.ask("/sentimentfeed BTCUSDT")
+    assert "BTCUSDT ▲ bullish" in await house.ask("/sentimentfeed btc")
 
 
 async def test_it_is_switched_on_and_off(tmp_path: Path) -> None:

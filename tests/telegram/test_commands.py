@@ -297,6 +297,7 @@ async def test_activity_newest_first_in_pages(house: House) -> None:
     assert "growth_low" in answer.text and "conf 0.70" in answer.text
     last = await house.ask("/activity 3")
     assert "N05" in last and "N06" not in last
+    assert await house.ask("/activity 99") == last
 
 
 async def test_chart_asks_for_lines_and_fills(house: House) -> None:

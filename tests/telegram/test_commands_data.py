@@ -25,7 +25,7 @@ async def test_cleartestdata_takes_all_of_test_and_nothing_of_live(house: House)
         (house.paths.data / name).write_text("", encoding="utf-8")
     await house.ask("/startbot")
     asked = plain(await house.ask("/cleartestdata"))
-    assert "1 open paper position worth 52.00 USDT vanish unsold" in asked
+    assert "Gone unsold: 1 open paper position worth 52.00 USDT." in asked
     told = plain(await house.confirm("/cleartestdata"))
     assert "Test data deleted" in told
     assert ("stop", "scanner", "tracker") in house.crew.asked and house.crew.states["tracker"] == "ready"

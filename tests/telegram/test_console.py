@@ -41,6 +41,12 @@ async def test_any_other_line_cancels_and_is_carried_out(house: House) -> None:
     assert "Nothing waits for an answer" in sink.getvalue()
 
 
+async def test_a_button_to_look_again_is_not_offered_as_more(house: House) -> None:
+    front, sink = console(house, "/apikeys\n")
+    await asyncio.wait_for(front.run(), 60)
+    assert "no API key" in sink.getvalue() and "More:" not in sink.getvalue()
+
+
 async def test_wait_and_quit_are_the_consoles_own(house: House) -> None:
     front, sink = console(house, "/wait 0.01\n/quit\n")
     await asyncio.wait_for(front.run(), 60)

@@ -34,3 +34,9 @@ def test_days_follow_the_report_zone() -> None:
 def test_quantity_and_plural() -> None:
     assert figures.quantity(Decimal("1250.50000")) == "1,250.5" and figures.quantity(Decimal(100)) == "100"
     assert figures.plural(1, "entry", "entries") == "1 entry" and figures.plural(0, "trade") == "0 trades"
+
+
+@pytest.mark.parametrize(("value", "shown"), [
+    (1234.4, "1,234 MB"), (112.3, "112 MB"), (4.21, "4.2 MB"), (0.0871, "87 kB"), (0, "0 kB")])
+def test_megabytes_of_little_are_not_nothing(value: float, shown: str) -> None:
+    assert figures.megabytes(value) == shown

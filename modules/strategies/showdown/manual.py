@@ -243,6 +243,8 @@ def _line(error: Any) -> str:
     message = str(error["msg"]).removeprefix("Value error, ").replace("a valid tuple", "a list")
     if where == "score" and error["type"] in ("greater_than_equal", "less_than_equal"):
         message = f"{message}, it goes from -1 (bearish) to 1 (bullish)".replace("Input", "it")
+    if error["type"].startswith("date"):
+        message = "no date; write e.g. 2026-11-20"
     shown = repr(error["input"])[:60] if not isinstance(error["input"], dict | list) else ""
     shown = "" if shown.strip("'") in message else shown
     return f"{where + ': ' if where else ''}{message}{f' (it is {shown})' if shown else ''}"

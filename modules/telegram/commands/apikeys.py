@@ -6,7 +6,7 @@ from modules.apikeys.profiles import PROFILES
 from modules.apikeys.rotation_log import NAME as ROTATION
 from modules.sentiment.board import Board, State, read_state
 from modules.sentiment.mood import MARKET, Mood, Scored
-from modules.telegram.command import Answer, Arg, Button, Command, Group, Refusal, Request, Role
+from modules.telegram.command import AGAIN, Answer, Arg, Button, Command, Group, Refusal, Request, Role
 from modules.telegram.commands.crew import troubles
 from modules.telegram.context import Context
 from modules.telegram.markup import b, esc, lines
@@ -39,7 +39,7 @@ async def apikeys(context: Context, request: Request) -> Answer:
     if switches:
         told += ["", "Last changes:", *(esc(_short(line)) for line in switches)]
     told.append("→ on the computer: bot.py apikeys add PROVIDER --owner NAME")
-    return Answer(lines(*told), buttons=((Button("↻", "run:/apikeys"),),))
+    return Answer(lines(*told), buttons=((Button(AGAIN, "run:/apikeys"),),))
 
 
 def _health(context: Context) -> tuple[list[KeyHealth], str]:
@@ -85,10 +85,12 @@ async def sentimentfeed(context: Context, request: Request) -> Answer:
     if state is None:
         raise Refusal(lines(b("No sentiment is known yet."), "→ /sentimentfeed on reads news; the local model scores "
                             "them where there is no key."))
+    if what and what not in state.gauges and f"{what}USDT" in state.gauges:
+        what = f"{what}USDT"
     # A simulated market's time is what the service wrote last; it writes every two seconds.
     now = state.made_ms if context.settings.feed.venue == "simulated" else max(now_ms(), state.made_ms)
     return Answer(lines(*await context.read(lambda: _told(context, state, what, now))),
-                  buttons=((Button("↻", f"run:/sentimentfeed {what}".strip()),),))
+                  buttons=((Button(AGAIN, f"run:/sentimentfeed {what}".strip()),),))
 
 
 def _told(context: Context, state: State, symbol: str, now: int) -> list[str | None]:

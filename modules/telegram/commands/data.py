@@ -41,7 +41,7 @@ async def cleartestdata_preview(context: Context, request: Request) -> Preview |
         return Answer(b("[TEST] There is no test data."))
     held = await held_in(context, Mode.TEST)
     worth = sum((exposure(position) for position in held), Decimal(0))
-    open_line = (f"{plural(len(held), 'open paper position')} worth {money(worth)} USDT vanish unsold."
+    open_line = (f"Gone unsold: {plural(len(held), 'open paper position')} worth {money(worth)} USDT."
                  if held else "No paper position is open.")
     return Preview(lines(b("[TEST] Delete all test data?"), esc(", ".join(path.name for path in found.files)),
                          open_line, f"The paper account starts again with "

@@ -174,6 +174,7 @@ async def activity(context: Context, request: Request) -> Answer:
     page = request.number("page", 1)
     newest = await context.read(lambda: context.files(mode).activity.newest((page + 1) * ACTIVITY_PAGE))
     newest.reverse()
+    page = max(1, min(page, (len(newest) + ACTIVITY_PAGE - 1) // ACTIVITY_PAGE))  # too far on: the last page there is
     shown = newest[(page - 1) * ACTIVITY_PAGE: page * ACTIVITY_PAGE]
     if not shown:
         return Answer(lines(b(f"[{mode}] Nothing judged yet."), "→ /why says why, /status shows the scanner."))

@@ -25,6 +25,7 @@ from utils.wall import now_ms
 SERVICE = SHOWDOWN
 INTERVALS = ("5m", "15m", "1h")
 PRICE_LIVES_MS = 900_000
+PROBLEMS = 5  # of what somebody entered, told at once
 
 
 def files_of(context: Context, symbol: str = "") -> ShowdownFiles:
@@ -196,7 +197,8 @@ async def _manual(context: Context, request: Request, kind: Kind) -> Answer:
         version, _ = await enter(context, kind, text, request.sender.channel)
     except Invalid as problem:
         raise Refusal(lines(b(f"{TITLES[kind]} not taken; nothing changed."),
-                            *(f"· {esc(one)}" for one in problem.problems),
+                            *(f"· {esc(one)}" for one in problem.problems[:PROBLEMS]),
+                            f"· and {left} more" if (left := len(problem.problems) - PROBLEMS) > 0 else None,
                             f"→ for example {code(f'/{kind} {EXAMPLES[kind]}')}")) from None
     except (StateError, OSError) as problem:
         raise Refusal(f"{TITLES[kind]} could not be written: {esc(problem)}") from None

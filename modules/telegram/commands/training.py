@@ -38,7 +38,7 @@ async def clearmodels_preview(context: Context, request: Request) -> Preview | A
     if not found:
         return Answer(b("There are no models to clear."))
     names = [entry.name for entry in found]
-    return Preview(lines(b(f"Delete all {plural(len(names), 'model')}?"),
+    return Preview(lines(b(f"Delete {plural(len(names), 'model')}, all there {'is' if len(names) == 1 else 'are'}?"),
                          esc(", ".join(names[:8])) + (" …" if len(names) > 8 else ""), "They cannot be brought back.",
                          "Until new ones are trained, simple and revival tokens wait. Positions are not touched."),
                    ",".join(sorted(names)), "Delete models")

@@ -102,5 +102,10 @@ async def test_the_console_takes_a_path(tmp_path: Path) -> None:
     front = Console(house.router, io.StringIO(f"/etf @{path}\n/etf @{tmp_path}/none.json\n/ping @{path}\n"), sink)
     await front.run()
     shown = sink.getvalue()
+    path.write_text("not\na\nfile\nof\nETF\nflows\never")
+    sink = io.StringIO()
+    await Console(house.router, io.StringIO(f"/etf @{path}\n"), sink).run()
+    refused = sink.getvalue()
+    assert refused.count("no date; write e.g. 2026-11-20") == 5 and "and 2 more" in refused, refused
     assert "version 1 counts" in shown and "cannot be read: No such file" in shown
     assert entered(house).version == 1
