@@ -47,7 +47,7 @@ def test_a_hand_on_the_exchange_is_acknowledged_and_everything_is_closed(program
     grid.ask("/startgrid BTCUSDT 0.002 999", "must be from 1 to 150", LONG_S)
     grid.ask("/startgrid BTCUSDT 0.05 20", "It breaks limits", LONG_S)
     grid.ask("no", "Nothing was done", LONG_S)
-    grid.ask("/startgrid BTCUSDT 0.002", r"\[LIVE\] Start a grid on BTCUSDT.*Within the limits", LONG_S)
+    grid.ask("/startgrid BTCUSDT 0.001", r"\[LIVE\] Start a grid on BTCUSDT.*Within the limits", LONG_S)
     grid.ask("yes", r"\[LIVE\] The grid is on", LONG_S)
     leg, much = wait_until(lambda: next(iter(held(grid).items()), None), "a position of the grid", LONG_S)
     wait_until(lambda: stops(grid).get(leg), "its stop on the exchange", LONG_S)

@@ -151,6 +151,7 @@ class Host:
         elif isinstance(decision, ev.Protect):
             self.stops.want(decision)
         elif isinstance(decision, ev.Notice):
+            self._keep(self)  # who is told to acknowledge something finds it saved
             self._say(self, decision)
         elif isinstance(decision, ev.LimitHit):
             self.limit_hit(decision)

@@ -321,3 +321,20 @@ async def test_leverage_is_that_of_the_settings_it_starts_with(house: House) -> 
         host = await house.host(worker, "ann")
         await until(lambda: account.leverage == 9, "the leverage is set anew", 60)
         assert host.memory.terms == "BTCUSDT 9"
+
+
+async def test_what_a_person_is_told_to_acknowledge_is_saved_by_then(house: House) -> None:
+    """Told before it was saved, the answer would be that nothing waits."""
+    house.user("ann")
+    account, worker = house.world.account("ann"), house.worker()
+    worker.live = worker.live.model_copy(update={"save_s": 600.0})
+
+    def blocked() -> bool:
+        found = house.store.sessions.state("ann")
+        return found is not None and restored(found[0]).buy_check.blocked is Case.GREW
+
+    async with house.running(worker):
+        await until(lambda: len(account.waiting()) == 1, "a position with its stop", 60)
+        account.by_hand(Side.BUY, LONG, "0.5")
+        await until(lambda: any(notice.what == "No new levels" for _, notice in house.said), "it is told", 60)
+        await until(blocked, "saved without waiting for the routine", 20)
