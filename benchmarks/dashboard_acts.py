@@ -140,6 +140,18 @@ async def a_backtest(page: Any, stage: Stage) -> None:
     await page.click("dialog button:text('Close')")
 
 
+async def a_download(page: Any, stage: Stage) -> None:
+    """Candles of two tokens from the simulated exchange; their span and check stand on the page."""
+    await page.click('nav a[data-page="data"]')
+    await page.fill("#dl-symbols", "btc eth")
+    await page.fill("#dl-days", "2")
+    await page.get_by_role("button", name="Download", exact=True).click()
+    await page.locator("dialog").get_by_text("Candles downloaded: 2 of 2 tokens").wait_for()
+    await page.click("dialog button:text('Close')")
+    await page.locator("tr:has(td:text-is('ETHUSDT')) .tag", has_text=re.compile("sound|gaps")).wait_for()
+    assert (Paths(stage.program.home).market_data / "ETHUSDT.csv").exists()
+
+
 async def a_version(page: Any, stage: Stage) -> None:
     """A kept version of settings applied and rolled back, each after a yes."""
     versions = Versions(Paths(stage.program.home))
@@ -175,6 +187,7 @@ async def indicators(page: Any, stage: Stage) -> None:
 
 ACTS: dict[str, Callable[[Any, Stage], Awaitable[None]]] = {
     "a sale is confirmed": a_sale, "ETF data, bad first": etf_data, "a backtest": a_backtest,
+    "candles are downloaded": a_download,
     "a version of settings is applied and rolled back": a_version, "indicators on candles": indicators,
     "a service is stopped and started": a_service, "who may only look is refused": a_denial,
     "a phone by a one-time link": a_phone}

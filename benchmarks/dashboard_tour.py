@@ -4,9 +4,9 @@
     python -m benchmarks.dashboard_tour --only pages       without the acts
 
 Pages at 1366 and 375 px, dark and light. Acts (dashboard_acts.py): a sale confirmed, ETF data entered (bad first), a
-backtest run, a version of settings applied and rolled back, indicators chosen, a service stopped and started, who may
-only look refused, a phone by a one-time link. Wrong is: an error on the console, a request off the machine, a page
-wider than the screen, an act that does not come about.
+backtest run, candles downloaded, a version of settings applied and rolled back, indicators chosen, a service stopped
+and started, who may only look refused, a phone by a one-time link. Wrong is: an error on the console, a request off
+the machine, a page wider than the screen, an act that does not come about.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ class Browser:
         context.set_default_timeout(LONG_MS)
         page = await context.new_page()
         page.on("console", lambda said: self._said(said.text) if said.type == "error" else None)
-        page.on("pageerror", lambda problem: self.wrong.append(f"script: {problem}"))
+        page.on("pageerror", lambda problem: self.wrong.append(
+            f"script on {page.url} at {width} px: {problem}\n{problem.stack}"))
         page.on("request", lambda asked: self._asked(asked.url))
         return page
 
@@ -137,7 +138,7 @@ async def tour(program: Program, out: Path, only: str) -> list[str]:
                     browser.wrong.append(f"{what}: {problem}")
                     await page.screenshot(path=str(out / f"wrong-{list(ACTS).index(what)}.png"))
                     await page.keyboard.press("Escape")
-            for name in ("overview", "hype", "btc", "backtests"):  # with what was done on them
+            for name in ("overview", "hype", "btc", "backtests", "data"):  # with what was done on them
                 await picture(page, name, out / f"after-{name}.png")
         return browser.wrong
 

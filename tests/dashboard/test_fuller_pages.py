@@ -41,7 +41,7 @@ def test_a_positions_levels_and_fills_on_candles(house: House, sources: Sources)
     known.rows, known.problem = rows(NOW_MS - 7_200_000, 40, 300), ""
     shown = page({})["chart"]
     msgspec.json.encode(page({}))
-    assert (shown["symbol"], shown["symbols"], shown["held"]) == ("PEPEUSDT", ["PEPEUSDT", "WIFUSDT"], True)
+    assert (shown["symbol"], shown["symbols"], shown["held"]) == ("PEPEUSDT", ["PEPEUSDT", "WIFUSDT", "BTCUSDT"], True)
     assert [line["text"] for line in shown["lines"]] == ["TEST in", "TEST SL", "TEST TP2", "TEST TP3", "TEST peak"]
     assert [(mark["up"], mark["text"]) for mark in shown["marks"]] == [(True, "buy"), (False, "sell -2.00")]
     times = {row[0] for row in shown["candles"]}
@@ -53,7 +53,7 @@ def test_a_token_without_position_and_a_name_that_is_none(house: House, sources:
     shown = HypePage(sources)({"symbol": "../../x", "interval": "9y"})["chart"]
     assert (shown["symbol"], shown["interval"], shown["lines"], shown["held"]) == ("WIFUSDT", "5m", [], False)
     empty = Sources(House(house.paths.home / "other").paths, house.settings, ())
-    assert HypePage(empty)({})["chart"]["problem"] == "nothing was traded yet"
+    assert HypePage(empty)({})["chart"]["symbol"] == "BTCUSDT"  # nothing was traded yet
 
 
 def test_models_and_a_card_with_what_was_promised_and_kept(house: House, sources: Sources) -> None:

@@ -11,6 +11,10 @@ from tests.e2e.harness import Program
 SYMBOLS = '["BTCUSDT","ETHUSDT","SOLUSDT","BNBUSDT"]'
 EAGER: dict[str, str] = {
     "SIMULATOR_SPEED": "6", "SIMULATOR_SEED": "7", "SIMULATOR_TOKENS": "25", "SIMULATOR_FUTURES": "5",
+    "SIMULATOR_START": "2026-03-03T12:00:00Z",  # the same market in every run
+    # A buys on any rise
+    "HYPE_GROWTH_5M_PCT": "0.2", "HYPE_GROWTH_1H_PCT": "0.4", "HYPE_GROWTH_24H_PCT": "1", "HYPE_VOLUME_SURGE": "1",
+    "HYPE_MIN_QUOTE_VOLUME": "10000", "HYPE_VETO_STRATEGIES": "", "HYPE_MAX_OPEN_TRADES": "8",
     "DASHBOARD_PORT": "0", "SENTIMENT_FEEDS": "", "FEED_LATE_AFTER_S": "30", "FEED_STALE_AFTER_S": "20",
     # C decides every market minute, its exits are far off
     "SHOWDOWN_SYMBOLS": SYMBOLS, "SHOWDOWN_DECIDE_S": "60", "SHOWDOWN_HISTORY_BARS": "200", "SHOWDOWN_SWING_BARS": "1",

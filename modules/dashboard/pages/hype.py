@@ -19,13 +19,14 @@ from modules.strategies.hype.scan_report import ScanReport, scan_report_file
 NEWEST = 60
 CHECKS = 40
 MOST_SYMBOLS, MARKS = 14, 60
-PAIRS = 120
+PAIRS, LOOKED = 120, 6
+BTC = "BTCUSDT"
 _CLOSED = frozenset({Refusal.NOT_TRADING, Refusal.API_CLOSED})
 INTERVALS = ("1m", "5m", "15m", "1h")
 
 
 class HypePage:
-    """Arguments: `symbol` of the chart (the newest position), `interval` (5m), `indicators`, `model` of the card."""
+    """Arguments: `symbol` of the chart (the newest position, else bitcoin), `interval` (5m), `indicators`, `model`."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
@@ -58,14 +59,13 @@ def chart(sources: Sources, arguments: dict[str, str]) -> dict[str, Any]:
     held = {one.symbol: one for one in [*sources.positions(Mode.TEST), *sources.positions(Mode.LIVE)]}
     file = sources.files(mode).trades
     trades = sources.while_same(file.path, lambda: file.newest(5000))
-    recent = list(dict.fromkeys([*reversed(held), *(one.symbol for one in reversed(trades))]))[:MOST_SYMBOLS]
+    traded = list(dict.fromkeys([*reversed(held), *(one.symbol for one in reversed(trades))]))[:MOST_SYMBOLS]
+    recent = list(dict.fromkeys([*traded, *looked_at(sources), BTC]))[:MOST_SYMBOLS]
     symbol, interval = arguments.get("symbol", ""), arguments.get("interval", "")
-    symbol = symbol if symbol in recent else recent[0] if recent else ""
+    symbol = symbol if symbol in recent else traded[0] if traded else BTC
     interval = interval if interval in INTERVALS else "5m"
     shown: dict[str, Any] = {"symbol": symbol, "symbols": recent, "interval": interval, "intervals": INTERVALS,
                              "candles": [], "indicators": [], "lines": [], "marks": [], "problem": ""}
-    if not symbol:
-        return {**shown, "problem": "nothing was traded yet"}
     known = sources.candles.look(symbol, interval)
     marks = [{"s": one.market_ms // 1000, "up": one.side == "BUY", "tone": "up" if one.side == "BUY" else "down",
               "text": "buy" if one.side == "BUY" else f"sell {one.pnl_usdt or 0:+.2f}"}
@@ -73,6 +73,13 @@ def chart(sources: Sources, arguments: dict[str, str]) -> dict[str, Any]:
     return {**shown, "candles": known.rows, "indicators": indicators(known.rows, arguments.get("indicators", "")),
             "problem": known.problem, "marks": marks_on(known.rows, marks),
             "lines": levels(held[symbol]) if symbol in held else [], "held": symbol in held}
+
+
+def looked_at(sources: Sources) -> list[str]:
+    """Tokens of the newest close looks."""
+    file = scan_report_file(sources.paths)
+    report = sources.while_same(file.path, file.load)
+    return [one.symbol for one in sorted(report.checks.values(), key=lambda one: -one.market_ms)[:LOOKED]]
 
 
 def levels(one: Position) -> list[dict[str, Any]]:

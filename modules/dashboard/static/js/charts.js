@@ -19,7 +19,7 @@ function look() {
 
 export class Chart {
   constructor(low, options = {}) {
-    this.node = h("div", { class: low ? "chart low" : "chart" });
+    this.node = h("div", { class: low ? "chart low none" : "chart none", "data-none": "Nothing to draw yet." });
     this.chart = createChart(this.node, { autoSize: true, crosshair: { mode: CrosshairMode.Normal }, ...look() });
     this.chart.applyOptions(options);
     this.held = false;  // somebody zoomed or moved it: it stays as they left it
@@ -37,6 +37,7 @@ export class Chart {
 
   fit(points) {
     this.full = points.length;
+    this.node.classList.toggle("none", points.length < 2); // one point is no line: words stand instead
     if (!this.held && points.length > 1) this.chart.timeScale().fitContent();
   }
 
@@ -64,7 +65,7 @@ export class EquityChart extends Chart {
   beside(points, name) {
     this.hold.applyOptions({ title: points.length ? name : "", lastValueVisible: points.length > 0 });
     this.hold.setData(points.map(([time, value]) => ({ time, value })));
-    this.fit(points);
+    if (points.length > 1) this.fit(points);
   }
 
   paint() {

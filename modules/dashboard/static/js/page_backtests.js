@@ -23,6 +23,7 @@ export function create({ look }) {
   runs.tools.append(list.csvButton());
   setText(runs.note, "A and B choose what is shown side by side below");
   const chart = new LineChart(LINES, false);
+  chart.node.dataset.none = "No result yet: run a backtest above.";
   const curve = panel("Equity against buy and hold, %", "two", chart.node);
   const monthBody = h("div", { class: "body" });
   const months = panel("Months and exits", "third", monthBody);

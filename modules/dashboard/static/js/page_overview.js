@@ -48,6 +48,7 @@ function balanceTable() {
 
 export function create() {
   const chart = new EquityChart();
+  chart.node.dataset.none = "No trade yet: the curve begins with the first.";
   const equity = panel("Equity", "two", chart.node);
   const holdNote = h("span", { class: "note" });
   equity.node.querySelector("header").insertBefore(holdNote, equity.tools);
