@@ -28,6 +28,7 @@ from modules.exchange.futures_types import (
     TriggerState,
     Wallet,
 )
+from modules.exchange.paper_disk import PaperDisk
 from modules.exchange.types import (
     Absent,
     Accepted,
@@ -60,10 +61,10 @@ class FuturesPaper:
 
     def __init__(self, market: FuturesMarketData, file: JsonFile[PaperFutures], state: PaperFutures,
                  settings: FuturesSettings) -> None:
-        self._market, self._file, self._settings = market, file, settings
+        self._market, self._settings = market, settings
         self.ledger = PerpLedger(state, settings.leverage, MarginMode(settings.margin))
-        self._changes = self._durable = 0
-        self._saving, self._looking = asyncio.Lock(), asyncio.Lock()
+        self._disk = PaperDisk(file, self.ledger.snapshot, "The TEST futures account")
+        self._looking = asyncio.Lock()
         self._watcher: asyncio.Task[None] | None = None
         self._looked_at = -AGAIN_S
 
@@ -90,9 +91,11 @@ class FuturesPaper:
             await asyncio.sleep(LOOK_S)
             try:
                 await self._look()
-                await self._settled()
+                await self._disk.settled()
             except (Unavailable, OSError) as problem:
                 log.info("the paper futures account was not looked at: %s", problem)
+            except Exception:  # border of a task that nobody awaits: paper stops must go on being looked at
+                log.exception("a look at the paper futures account failed; it is made again")
 
     async def _look(self) -> None:
         """Let the market reach everything that rests, waits or is held. Raises Unavailable."""
@@ -107,44 +110,21 @@ class FuturesPaper:
                 prints = await self._market.trades(symbol, 100) if symbol in resting else ()
                 book = await self._market.book(symbol, BOOK_LEVELS)
                 if self.ledger.reach(contracts[symbol], book, prints, self._now(book.market_ms)):
-                    self._changes += 1
+                    self._disk.changed()
             self._looked_at = time.monotonic()
             if self.ledger.settle(marks, self._now(0)):
-                self._changes += 1
+                self._disk.changed()
 
     def _now(self, least: int) -> int:
         return max(self._market.clock.now_ms(), least)
 
-    async def _settled(self) -> None:
-        """Wait until everything that happened is on disk. Raises Unavailable."""
-        async with self._saving:
-            if self._durable == self._changes:
-                return
-            state, changes = self.ledger.snapshot(), self._changes
-            try:
-                await asyncio.to_thread(self._file.save, state)
-            except OSError as problem:
-                raise Unavailable(f"The TEST futures account cannot be written ({problem.strerror or problem}). "
-                                  "Free space on the disk.") from problem
-            self._durable = changes
-
     async def _fresh(self) -> None:
         await self._look()
-        await self._settled()
+        await self._disk.settled()
 
     async def _travel(self) -> None:
         if self._settings.paper_latency_ms:
             await asyncio.sleep(self._settings.paper_latency_ms / 1000.0 / self._market.clock.speed)
-
-    async def _answer(self, outcome: Outcome) -> Outcome:
-        if not isinstance(outcome, Accepted):
-            return outcome
-        self._changes += 1
-        try:
-            await self._settled()
-        except Unavailable as problem:
-            return Unknown(str(problem))  # rule 2
-        return outcome
 
     # -- orders ----------------------------------------------------------------------------------------------
 
@@ -161,7 +141,7 @@ class FuturesPaper:
             return Failed(f"the paper order was not taken: {problem}", NotSent.PAPER)
         if request.symbol in marks:
             self.ledger.marks[request.symbol] = marks[request.symbol].price
-        return await self._answer(self.ledger.submit(request, market, book, now_ms))
+        return await self._disk.answer(self.ledger.submit(request, market, book, now_ms))
 
     async def cancel(self, symbol: str, client_id: str) -> Outcome:
         try:
@@ -170,7 +150,7 @@ class FuturesPaper:
             now_ms = self._now(0)
         except Unavailable as problem:
             return Failed(f"the paper order was not cancelled: {problem}", NotSent.PAPER)
-        return await self._answer(self.ledger.cancel(symbol, client_id, now_ms))
+        return await self._disk.answer(self.ledger.cancel(symbol, client_id, now_ms))
 
     async def order(self, symbol: str, client_id: str) -> Lookup:
         try:
@@ -204,7 +184,7 @@ class FuturesPaper:
         except Unavailable as problem:
             return Failed(f"the paper order was not taken: {problem}", NotSent.PAPER)
         last = book.bids[0][0] if book.bids else self.ledger.marks.get(request.symbol, Decimal(0))
-        return await self._answer(self.ledger.submit_trigger(request, market, last, now_ms))
+        return await self._disk.answer(self.ledger.submit_trigger(request, market, last, now_ms))
 
     async def cancel_trigger(self, symbol: str, client_id: str) -> Outcome:
         try:
@@ -212,7 +192,7 @@ class FuturesPaper:
             now_ms = self._now(0)
         except Unavailable as problem:
             return Failed(f"the paper order was not cancelled: {problem}", NotSent.PAPER)
-        return await self._answer(self.ledger.cancel_trigger(client_id, now_ms))
+        return await self._disk.answer(self.ledger.cancel_trigger(client_id, now_ms))
 
     async def trigger(self, symbol: str, client_id: str) -> TriggerLookup:
         try:
@@ -259,26 +239,26 @@ class FuturesPaper:
         if self.ledger.resting() or self.ledger.waiting():
             return refused("-4067")
         self.ledger.hedge = on
-        return await self._answer(Accepted(""))
+        return await self._disk.answer(Accepted(""))
 
     async def set_leverage(self, symbol: str, leverage: int) -> Outcome:
         if not 1 <= leverage <= BRACKETS[0].leverage:
             return refused("-4028", str(leverage))
         self.ledger.setups[symbol] = (leverage, self.ledger.setup(symbol)[1])
-        return await self._answer(Accepted(""))
+        return await self._disk.answer(Accepted(""))
 
     async def set_margin(self, symbol: str, mode: MarginMode) -> Outcome:
         if any(one == symbol for one, _ in self.ledger.legs):
             return refused("-4048")
         self.ledger.setups[symbol] = (self.ledger.setup(symbol)[0], mode)
-        return await self._answer(Accepted(""))
+        return await self._disk.answer(Accepted(""))
 
     async def close(self) -> None:
         """Stop looking, write what is not written. Raises Unavailable when the disk refuses."""
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
-        await self._settled()
+        await self._disk.settled()
 
 
 def _told(one: PaperTrigger) -> TriggerState:

@@ -19,6 +19,7 @@ import msgspec
 
 from modules.exchange.api import MarketData
 from modules.exchange.lanes import Lane, in_lane
+from modules.exchange.paper_disk import PaperDisk
 from modules.exchange.paper_ledger import Ledger, refused
 from modules.exchange.paper_state import Money, PaperState, balances_of
 from modules.exchange.settings import ExchangeSettings
@@ -62,13 +63,10 @@ class PaperAccount:
 
     def __init__(self, market: MarketData, file: JsonFile[PaperState], state: PaperState, latency_ms: int) -> None:
         self._market = market
-        self._file = file
         self._ledger = Ledger(state)
         self._latency_ms = latency_ms
         self._markets_ms = 0
-        self._changes = 0  # how many changes there were, and how many of them are on disk
-        self._durable = 0
-        self._saving = asyncio.Lock()
+        self._disk = PaperDisk(file, self._ledger.snapshot, "The TEST account")
         self._arriving: set[str] = set()
         self._watcher: asyncio.Task[None] | None = None
 
@@ -98,13 +96,13 @@ class PaperAccount:
     # -- questions -----------------------------------------------------------------------------------------
 
     async def balances(self) -> dict[str, Balance]:
-        await self._settled()
+        await self._disk.settled()
         return balances_of(self._ledger.snapshot())
 
     async def order(self, symbol: str, client_id: str) -> Lookup:
         await self._look_quietly(symbol)
         try:
-            await self._settled()
+            await self._disk.settled()
         except Unavailable as problem:
             return Unknown(str(problem))
         found = self._ledger.order(symbol, client_id)
@@ -113,12 +111,12 @@ class PaperAccount:
     async def open_orders(self, symbol: str | None = None) -> Sequence[OrderState]:
         for one in {order.symbol for order in self._ledger.resting(symbol)}:
             await self._look_quietly(one)
-        await self._settled()
+        await self._disk.settled()
         return [order.state() for order in self._ledger.resting(symbol)]
 
     async def fills(self, symbol: str, since_ms: int) -> Sequence[Fill]:
         await self._look_quietly(symbol)
-        await self._settled()
+        await self._disk.settled()
         if since_ms <= self._ledger.dropped_ms:  # X15
             raise Unavailable(f"The TEST account keeps its fills only from {self._ledger.dropped_ms + 1} on.")
         return self._ledger.fills(symbol, since_ms)
@@ -137,7 +135,7 @@ class PaperAccount:
 
     async def _place(self, request: OrderRequest) -> Outcome:
         try:
-            await self._settled()
+            await self._disk.settled()
             await self._travel()
             market = await self._known_market(request.symbol)
             if market is None:
@@ -151,7 +149,7 @@ class PaperAccount:
 
     async def cancel(self, symbol: str, client_id: str) -> Outcome:
         try:
-            await self._settled()
+            await self._disk.settled()
             await self._travel()
             await self._look_quietly(symbol)
             now_ms = self._market.clock.now_ms()
@@ -173,30 +171,9 @@ class PaperAccount:
         return markets.get(symbol)
 
     async def _answer(self, outcome: Outcome) -> Outcome:
-        if not isinstance(outcome, Accepted):
-            return outcome
-        self._changes += 1
-        self._watch()
-        try:
-            await self._settled()
-        except Unavailable as problem:
-            return Unknown(str(problem))  # rule 2
-        return outcome
-
-    async def _settled(self) -> None:
-        """Wait until everything that happened is on disk; several waiters share one write. Raises Unavailable."""
-        async with self._saving:
-            if self._durable == self._changes:
-                return
-            state, changes = self._ledger.snapshot(), self._changes
-            try:
-                await asyncio.to_thread(self._file.save, state)
-            except OSError as problem:
-                log.error("the paper account cannot be written: %s", problem)
-                raise Unavailable(
-                    f"The TEST account cannot be written ({problem.strerror or problem}). Free space on the disk."
-                ) from problem
-            self._durable = changes
+        if isinstance(outcome, Accepted):
+            self._watch()
+        return await self._disk.answer(outcome)  # rule 2
 
     # -- resting orders ------------------------------------------------------------------------------------
 
@@ -212,7 +189,7 @@ class PaperAccount:
             for symbol in symbols:
                 await self._look_quietly(symbol)
             try:
-                await self._settled()
+                await self._disk.settled()
             except Unavailable:
                 continue  # logged there; tried again at the next look
 
@@ -230,14 +207,14 @@ class PaperAccount:
             log.info("resting paper orders on %s were not looked at: %s", symbol, problem)
             return
         if self._ledger.reach(market, book, prints, max(self._market.clock.now_ms(), book.market_ms)):
-            self._changes += 1
+            self._disk.changed()
 
     async def close(self) -> None:
         """Stop looking, write what is not written. Raises Unavailable when the disk refuses."""
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
-        await self._settled()
+        await self._disk.settled()
 
 
 def _report(task: asyncio.Task[None]) -> None:

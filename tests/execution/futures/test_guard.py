@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from modules.exchange import futures_paper
 from modules.exchange.futures_types import TriggerKind, TriggerRequest, TriggerState, TriggerStatus
 from modules.exchange.types import Accepted, Outcome, Refused, Unknown
 from modules.execution.futures import desk as desks
@@ -173,3 +174,28 @@ async def test_stops_that_the_venue_takes_and_never_shows_protect_nothing(make: 
             await house.desk.look()
             await asyncio.sleep(0.01)
     assert [word for word in house.words if word.key.startswith("bare")]
+
+
+async def test_the_paper_account_goes_on_looking_after_a_look_that_failed_unforeseen(
+        make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody awaits that task: a fault in it would end paper stops between two questions, and be told to nobody."""
+    monkeypatch.setattr(futures_paper, "LOOK_S", 0.001)
+    house = await make()
+    reach, failed = house.account.ledger.settle, list[str]()
+
+    def broken(*given: object) -> bool:
+        if not failed:
+            failed.append("once")
+            raise ZeroDivisionError("a fault of the market")
+        return reach(*given)  # type: ignore[arg-type]
+
+    await house.desk.enter(house.ask(), "s")
+    monkeypatch.setattr(house.account.ledger, "settle", broken)
+    async with asyncio.timeout(30):
+        while not failed:
+            await asyncio.sleep(0.001)
+    house.venue.price["ETHUSDT"] = D(1890)
+    async with asyncio.timeout(30):
+        while house.account.ledger.legs:
+            await asyncio.sleep(0.001)
+    assert "ZeroDivisionError" in caplog.text
