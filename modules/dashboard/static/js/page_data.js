@@ -18,9 +18,9 @@ export function create({ look }) {
     wanted.set = name;
     look(wanted);
   });
-  const sets = panel("Sets of candles", "half", h("div", { class: "body" }, all.node));
+  const sets = panel("Sets of candles", "", h("div", { class: "body" }, all.node));
   const runs = runsTable();
-  const made = panel("Downloads and checks", "half", h("div", { class: "body" }, runs.node));
+  const made = panel("Downloads and checks", "", h("div", { class: "body" }, runs.node));
   const tokens = filesTable();
   const files = panel("Tokens", "", h("div", { class: "body" }, tokens.node));
   files.tools.append(tokens.csvButton());
@@ -68,8 +68,8 @@ function downloadForm() {
   interval.addEventListener("change", goes);
   const node = h("div", { class: "body" },
     h("div", { class: "row-form" }, field("Exchange", exchange), field("Tokens", symbols), field("Most traded", top), field("Timeframe", interval)),
-    h("div", { class: "row-form" }, field("Last days", days), field("or from", since), field("to", until),
-      button("Download", download, "yes"), button("Check collected", () => run("/data check"))),
+    h("div", { class: "row-form" }, field("Last days", days), field("or from", since), field("to", until)),
+    h("div", { class: "row-form" }, button("Download", download, "yes"), button("Check collected", () => run("/data check"))),
     said, into, h("p", { class: "dim" }, "Only closed candles; a gap stays a gap; what is stored is not asked for again. No key is needed. Whatever trades goes first."));
   return {
     node,

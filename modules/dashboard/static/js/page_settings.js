@@ -9,7 +9,7 @@ export function create() {
   const group = h("select", { "aria-label": "Group", onchange: () => draw() }, h("option", { value: "" }, "all groups"));
   const changed = h("input", { type: "checkbox", id: "only-changed", onchange: () => draw() });
   const table = new Table([
-    { key: "name", label: "Setting" },
+    { key: "name", label: "Setting", wide: true },
     { key: "value", label: "Value", wide: true, mark: (row) => [row.value, row.changed], node: (row) => (row.changed ? tag("ready", fmt.text(row.value)) : fmt.text(row.value)) },
     { key: "default", label: "Default", wide: true }, { key: "what", label: "What it is", wide: true },
     { key: "source", label: "From", text: (row) => row.source || "default" }, { key: "env", label: "In .env" },
