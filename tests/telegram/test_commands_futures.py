@@ -122,3 +122,23 @@ async def test_books_that_cannot_be_read_are_not_nothing_held(house: House) -> N
 
 async def test_without_any_futures_account_it_says_so(house: House) -> None:
     assert "No system has traded futures here yet" in plain(await house.ask("/futures"))
+
+
+@pytest.mark.parametrize(("mode", "word"), [(Mode.TEST, "nobody looks at them until"),
+                                            (Mode.LIVE, "stay on the exchange")])
+async def test_stopall_asks_while_a_futures_position_is_open(house: House, mode: Mode, word: str) -> None:
+    """A17: a paper stop lives in the process that is about to end."""
+    account(house, mode, held="0")
+    assert "Everything is stopped" in plain(await house.ask("/stopall"))
+    account(house, mode)
+    asked = plain(await house.ask("/stopall"))
+    assert f"[{mode} futures showdown]" in asked and "ETHUSDT LONG 0.5" in asked and word in asked
+    told = plain(await house.confirm("/stopall"))
+    assert "Everything is stopped" in told and "ETHUSDT LONG 0.5" in told and word in told
+
+
+async def test_stopall_never_takes_books_that_cannot_be_read_for_flat(house: House) -> None:
+    account(house)
+    for path in house.paths.data.glob("test_futures_showdown.json*"):
+        path.write_bytes(b"{")
+    assert "cannot be read" in plain(await house.ask("/stopall"))

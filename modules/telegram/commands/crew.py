@@ -1,7 +1,7 @@
 """Starting and stopping: /startbot /stopbot /stopall /restartbot /restartloop.
 
 Positions are guarded whenever there are any (A17): /stopbot leaves the tracker on, /stopall asks first. Positions of
-grids are left with their stops (on the exchange; a TEST grid's on paper), and named.
+grids and futures are left with their stops (on the exchange; those of TEST on paper), and named.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from modules.strategies.hype.records import Position
 from modules.supervision.status import ServiceStatus
 from modules.telegram import grids_held
 from modules.telegram.command import Answer, Command, Group, Preview, Refusal, Request
+from modules.telegram.commands.futures_view import futures_left
 from modules.telegram.context import GRID, SCANNER, TRACKER, TRAINER, Context
 from modules.telegram.markup import b, esc, lines
 from modules.telegram.stats import exposure
@@ -136,22 +137,26 @@ async def stopbot(context: Context, request: Request) -> Answer:
 async def stopall_preview(context: Context, request: Request) -> Preview | None:
     held = await context.read(lambda: open_positions(context))
     grids, marks, left = await grids_left(context)
-    if not any(held.values()) and not grids:
+    futures = await context.read(lambda: futures_left(context))
+    if not any(held.values()) and not grids and not futures.told:
         return None
+    marks += futures.marks
     marks += sorted(position.id for positions in held.values() for position in positions)
     bare = ("Their stops and targets live in the tracker, not on the exchange: "
             "nobody would sell them until the next start.") if any(held.values()) else None
     only = "/stopbot stops buying only" if any(held.values()) else None
     close = "/stopgrid close closes the grid first" if grids else None
+    leave = "/closeleg, /closebtc, /stopscalper close close futures first" if futures.told else None
     return Preview(lines(b(f"[{context.mode()}] Stop everything with positions open?"), *exposure_lines(held), bare,
-                         *grids, *left,
-                         f"→ {'; '.join(one for one in (only, close) if one)}."), ",".join(marks),
+                         *grids, *left, *futures.told, *futures.after,
+                         f"→ {'; '.join(one for one in (only, close, leave) if one)}."), ",".join(marks),
                    "Stop all, unguarded" if bare else "Stop all, leave with stops")
 
 
 async def stopall(context: Context, request: Request) -> Answer:
     held = await context.read(lambda: open_positions(context))
     grids, _, grids_stay = await grids_left(context)
+    futures = await context.read(lambda: futures_left(context))
     await context.crew.stop_all()
     left = [status.title for status in context.crew.status(False) if status.state not in ("stopped", "crash-loop")]
     if left:
@@ -159,6 +164,7 @@ async def stopall(context: Context, request: Request) -> Answer:
     guard = [*exposure_lines(held), "⚠️ Unguarded until the next /startbot."] if any(held.values()) else []
     if grids:
         guard += [*grids, *grids_stay, "→ /startgrid goes on with them."]
+    guard += [*futures.told, *futures.after]
     return Answer(lines(b(f"[{context.mode()}] Everything is stopped."), *guard, "I still listen.",
                         "→ /startbot starts the crew again."))
 

@@ -15,6 +15,7 @@ from modules.storage.damage import StateError
 from modules.storage.json_state import JsonFile
 from modules.supervision.messages import Inbox
 from modules.telegram.context import Context
+from modules.telegram.markup import esc
 from utils.figures import money
 
 _SUFFIX = "_risk.json"
@@ -113,3 +114,24 @@ def _legs(books: FuturesState) -> list[Leg]:
                 plan = books.plans.get(str(key))
                 legs.append(Leg(key, held.quantity, held.average, plan.closing if plan else ""))
     return legs
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What futures accounts hold, for who stops everything: lines, what becomes of it, marks that a preview stands on."""
+
+    told: list[str]
+    after: list[str]
+    marks: list[str]
+
+
+def futures_left(context: Context) -> Left:
+    """Reads files; call it off the loop. Books that cannot be read are told, never taken for flat (X15)."""
+    found = [scope for scope in futures_scopes(context, list(Mode)) if scope.legs or scope.problem]
+    after = []
+    if any(scope.mode is Mode.LIVE for scope in found):
+        after.append("LIVE futures: stops and targets stay on the exchange.")
+    if any(scope.mode is Mode.TEST for scope in found):
+        after.append("TEST futures: their stops are on paper, nobody looks at them until the next start.")
+    return Left([f"{esc(f'[{scope.name}]')} {esc(row)}" for scope in found for row in scope.exposure()], after,
+                [scope.mark for scope in found])
