@@ -98,7 +98,7 @@ async def test_closing_asks_first_with_the_exact_exposure(tmp_path: Path) -> Non
     assert "holds nothing" in await house.ask("/stopscalper close")
     state_file(house.context.paths, Mode.TEST).save(State(open={"b1-1": trade()}))
     told = plain(await house.ask("/stopscalper close"))
-    assert "BUY ETHUSDT 0.25, 500.00 USDT" in told and "enter nothing more" in told
+    assert "LONG ETHUSDT 0.25, 500.00 USDT" in told and "enter nothing more" in told
 
 
 @pytest.mark.parametrize(("state", "parts"), [

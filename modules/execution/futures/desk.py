@@ -59,7 +59,7 @@ class FuturesDesk:
         self.guard = Guard(account, market.clock, journal, who)
         self.executor = PerpExecutor(account, market, journal, terms.patience, self._grew)
         self.exits = Exits(account, market, self.executor, journal, who, terms.exit_pct, self._book, say)
-        self.closed, self.hedge_ok = "the account has not been read yet", False
+        self.closed, self.hedge_ok, self.unset = "the account has not been read yet", False, ""
         self.stopped: Callable[[Wallet, tuple[Position, ...]], tuple[str, ...]] = lambda wallet, positions: ()
         self.exposure_pct, self.entering = ZERO, 0
         self.setups: Mapping[str, Setup] = {}
@@ -86,7 +86,7 @@ class FuturesDesk:
     async def verify(self, symbols: Sequence[str]) -> None:
         """Position mode, and margin mode and leverage of the symbols that will be traded (X22). Raises Unavailable."""
         found = await verify(self.account, self.terms, symbols)
-        self.hedge_ok, self.setups = found.hedge_ok, found.setups
+        self.hedge_ok, self.setups, self.unset = found.hedge_ok, found.setups, found.wrong
         for word in found.words:
             self._say(word)
 

@@ -35,11 +35,12 @@ class DeskTerms:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How the account is set, and what a person should hear of it."""
+    """How the account is set, what a person should hear of it, and, short, what keeps entries out."""
 
     hedge_ok: bool
     setups: Mapping[str, Setup]
     words: tuple[Word, ...]
+    wrong: str = ""
 
 
 async def verify(account: FuturesAccount, terms: DeskTerms, symbols: Sequence[str]) -> Found:
@@ -48,16 +49,21 @@ async def verify(account: FuturesAccount, terms: DeskTerms, symbols: Sequence[st
     if terms.arrange and (wrong or not hedge_ok):
         await _arrange(account, terms, wrong, hedge_ok)
         hedge_ok, setups, wrong = await _read(account, terms, symbols)
-    words = []
+    words, mode = [], "hedge" if terms.hedge else "one-way"
     if not hedge_ok:
-        mode = "hedge" if terms.hedge else "one-way"
         words.append(Word("mode", f"The account is not in {mode} mode; nothing is opened",
                           "FUTURES_HEDGE asks for it and it is never switched by itself",
                           "Close positions and orders, then switch it on the exchange or set FUTURES_ARRANGE"))
     words += [Word(f"setup {symbol}", f"{symbol}: leverage or margin mode is not as set; it is not traded",
-                   f"the exchange has {setups.get(symbol)}",
+                   f"The exchange has {_told(setups.get(symbol))}",
                    f"Set {terms.leverage}x {terms.margin} there, or set FUTURES_ARRANGE") for symbol in wrong]
-    return Found(hedge_ok, setups, tuple(words))
+    short = ([] if hedge_ok else [f"the account is not in {mode} mode"]) + [
+        f"{symbol} has {_told(setups.get(symbol))}, not {terms.leverage}x {terms.margin}" for symbol in wrong]
+    return Found(hedge_ok, setups, tuple(words), "; ".join(short))
+
+
+def _told(setup: Setup | None) -> str:
+    return f"{setup.leverage}x {setup.margin}" if setup is not None else "a setting that cannot be read"
 
 
 async def _read(account: FuturesAccount, terms: DeskTerms,

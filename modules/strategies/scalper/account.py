@@ -48,7 +48,8 @@ class Running:
         if not self.keeper.opened.is_set():
             return self.keeper.desk.closed or "the account is being read"
         risk = self.keeper.risk.told() if self.keeper.risk is not None else {}
-        return self.trader.stopped or self.keeper.desk.closed or str(risk.get(f"stopped_{self.mode.lower()}", ""))
+        desk = self.keeper.desk
+        return self.trader.stopped or desk.closed or desk.unset or str(risk.get(f"stopped_{self.mode.lower()}", ""))
 
     def facts(self) -> dict[str, str | float]:
         """What the risk rules tell of this account, for the heartbeat."""

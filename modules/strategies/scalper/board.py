@@ -43,6 +43,13 @@ class Board:
                 break
         self._signals.append({"first_ms": signal.ms, **row, "last_ms": signal.ms})
 
+    def refused(self, signal: Signal, code: Code) -> None:
+        """A signal whose entry had begun and came to nothing."""
+        for row in self._signals:
+            if (row["symbol"], row["side"]) == (signal.symbol, signal.side) and row["code"] == "OK" \
+                    and row["first_ms"] <= signal.ms <= row["last_ms"]:
+                row["code"], row["why"] = code.name, WORDS[code]
+
     def write(self) -> None:
         """The file and the facts; a full disk is told in the log once."""
         scalper = self._scalper

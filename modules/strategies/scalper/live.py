@@ -264,6 +264,7 @@ class Scalper:
             return
         self.problems.pop(mode, None)
         self.modes[mode] = running
+        running.trader.came_to_nothing = self._board.refused
         if self._beside is not None:
             running.trader.priced = self._beside.priced
 

@@ -71,6 +71,7 @@ class Trader:
         self.equity = ZERO
         self.refused: Counter[Code] = Counter()
         self.newest_refusal: Refused | None = None
+        self.came_to_nothing: Callable[[Signal, Code], None] = lambda signal, code: None  # an entry that had begun
         self.priced: Callable[[Signal], tuple[Code, Signal]] = lambda signal: (Code.OK, signal)  # see `beside`
         self._wallet_ms = 0
         self._tasks = NamedTasks(self._ended)
@@ -217,6 +218,7 @@ class Trader:
     def _refuse(self, signal: Signal, code: Code, text: str) -> None:
         self.refused[code] += 1
         self.newest_refusal = Refused(signal.symbol, code, text, signal.ms)
+        self.came_to_nothing(signal, code)
         if code in (Code.VENUE, Code.SIZE, Code.DISK):
             self.state.free_ms[signal.symbol] = signal.ms + round(REFUSED_S * 1000)
             log.info("%s %s refused: %s %s", self.mode, signal.symbol, code.name, text)
@@ -304,7 +306,7 @@ class Trader:
         self.state.open[trade.id] = made
         crash_point("trade.opened")
         self._lines.opened(made, str(self.mode))
-        self._say(*words.opened(made), "", "info")
+        self._say(*words.opened(made, self.mode), "", "info")
 
     def _closed(self, trade: Trade, now_ms: int) -> None:
         state = self.state
@@ -339,7 +341,7 @@ class Trader:
                           deadline_ms=now_ms + round(self.settings.hold_s * 1000), entry=entry, filled=abs(held))
             self.state.open[trade.id] = trade
             self._say(f"{leg.symbol}: a position that the scalper had lost track of is watched again",
-                      words.levels(trade), "", "warning")
+                      words.levels(trade, self.mode), "", "warning")
 
     # -- beside --------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from modules.exchange.types import Mode
 from modules.strategies.scalper.records import Trade
 from utils.figures import duration, money, pct, price, quantity
 
@@ -9,19 +10,20 @@ ENDS = {"stop": "stop reached", "target": "target reached", "time": "longest hol
         "hand": "closed by hand", "venue": "closed on the exchange"}
 
 
-def opened(trade: Trade) -> tuple[str, str]:
+def opened(trade: Trade, mode: Mode) -> tuple[str, str]:
     """(what, why) of a new position."""
     arrow = "▲" if trade.side > 0 else "▼"
     what = f"{arrow} {trade.word} {trade.symbol} {quantity(trade.filled)} at {price(trade.entry)}"
-    why = f"Score {signed(trade.score)}: {reasons(trade.parts)}.\n{levels(trade)}"
+    why = f"Score {signed(trade.score)}: {reasons(trade.parts)}.\n{levels(trade, mode)}"
     return f"{what} ({money(trade.value)} USDT)", why
 
 
-def levels(trade: Trade) -> str:
-    """Stop and target with their distances."""
+def levels(trade: Trade, mode: Mode) -> str:
+    """Stop and target with their distances, and where they stand."""
     entry = trade.entry or trade.price
+    where = "on the exchange" if mode is Mode.LIVE else "on the paper account"
     return (f"SL {exact(trade.stop)} ({away(trade.stop, entry)}) · TP {exact(trade.take)} ({away(trade.take, entry)}), "
-            "both on the exchange")
+            f"both {where}")
 
 
 def exact(value: Decimal) -> str:

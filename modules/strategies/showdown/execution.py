@@ -242,7 +242,8 @@ class Execution:
         for mode, trader in self.traders.items():
             loop = trader.loop_ms()
             held += len(trader.book.trades.open)
-            closed = closed or (f"{mode}: {trader.desk.closed}" if trader.desk.closed else "")
+            why = trader.desk.closed or trader.desk.unset
+            closed = closed or (f"{mode}: {why}" if why else "")
             accounts[str(mode)] = {"loop_ms": loop[0], "loop_max_ms": loop[1], "held": trader.held(),
                                    "guarded": trader.keeper.guarded.is_set(), "bare": len(trader.desk.bare_since)}
         return {"mode": str(self.mode), "trades": held, "entries_stopped": closed, "accounts": accounts}

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
+from modules.exchange.types import Mode
 from modules.execution.futures.plan import Word
 from modules.strategies.showdown.positions import Trade
 from modules.strategies.showdown.trade_book import Ended
@@ -16,7 +17,7 @@ from modules.supervision.outbox import Level, Outbox
 
 Class = Literal["ERROR", "RISK", "ORDERS"]
 AGAIN_S = 1800.0
-RISKS = ("risk ", "liquidat", "near ", "bare ", "setup ", "mode")
+RISKS = ("risk ", "liquidat", "near ", "bare ", "turned ", "leg ", "setup ", "mode")
 ORDERS = ("exit ", "foreign ")
 KEPT = 500
 
@@ -59,8 +60,9 @@ class Voice:
 
     def opened(self, trade: Trade, quantity: str, average: str, how: str) -> None:
         """An entry that is over, with something filled."""
+        where = "on the exchange" if trade.mode == Mode.LIVE else "on the paper account"
         self.say("ORDERS", trade.mode, f"{name(trade)} opened: {quantity} at {average}",
-                 f"Stop {trade.stop:f}, targets {trade.tp1:f} (a part) and {trade.tp2:f} stand on the exchange; "
+                 f"Stop {trade.stop:f}, targets {trade.tp1:f} (a part) and {trade.tp2:f} stand {where}; "
                  f"entry: {how}; {because(trade.reason)}",
                  f"Nothing. After {trade.tp1:f} the stop goes to the entry. /closebtc closes it now",
                  level="trade", key=f"showdown-open-{trade.id}")

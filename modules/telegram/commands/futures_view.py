@@ -118,7 +118,7 @@ def _legs(books: FuturesState) -> list[Leg]:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What futures accounts hold, for who stops everything: lines, what becomes of it, marks that a preview stands on."""
+    """What futures accounts hold, for who stops everything: lines, what becomes of it, marks of the preview."""
 
     told: list[str]
     after: list[str]

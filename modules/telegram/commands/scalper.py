@@ -54,8 +54,11 @@ async def stop_preview(context: Context, request: Request) -> Preview | Answer |
     if not held:
         return Answer(lines(b(f"[{context.mode()}] The scalper holds nothing, in TEST as in LIVE."),
                             "There is nothing to close. → /stopscalper stops it."))
-    rows = [f"{b(mode)}: {one['word']} {esc(one['symbol'])} {quantity(float(one['filled'] or one['quantity']))}, "
-            f"{money(float(one['quantity']) * float(one['price']))} USDT" for mode, one in held]
+    rows = []
+    for mode, one in held:
+        size = float(one["filled"] or one["quantity"])
+        rows.append(f"{b(mode)}: {'LONG' if one['side'] > 0 else 'SHORT'} {esc(one['symbol'])} {quantity(size)}, "
+                    f"{money(float(one['quantity']) * float(one['price']))} USDT")
     modes = ", ".join(sorted({mode for mode, _ in held}))
     return Preview(lines(b(f"[{modes}] Close everything of the scalper at market, and enter nothing more?"), *rows),
                    ";".join(one["id"] for _, one in held), "Close everything")
@@ -218,7 +221,9 @@ def _mood(mood: dict[str, Any] | None) -> str:
 
 def _trouble(context: Context, view: dict[str, Any]) -> Iterable[str]:
     if not context.running(SERVICE):
-        yield f"⚠️ The scalper does not run; this is of {when(view['ms'], context.zone)}. → /startscalper"
+        state = "is being started again" if _coming(context) else "does not run"
+        todo = "" if _coming(context) else " → /startscalper"
+        yield f"⚠️ The scalper {state}; this is of {when(view['ms'], context.zone)}.{todo}"
     if view["waiting"]:
         yield f"⚠️ {esc(view['waiting'])}."
     for name, mode in view["modes"].items():

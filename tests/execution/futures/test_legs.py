@@ -88,3 +88,13 @@ async def test_a_trade_by_hand_says_truly_whether_the_rest_is_guarded(make: Make
     await house.settle(5)
     (word,) = [one for one in house.words if one.key.startswith("foreign ")]
     assert ("guarded as it is now" in word.todo) is ours and ("no stop of ours" in word.todo) is not ours
+
+
+async def test_a_setting_that_is_not_as_it_must_be_is_told_in_words_and_stays_readable(make: Make) -> None:
+    """A person reads it on a phone, and /scalper and /btc go on showing it."""
+    house = await make(leverage=5)
+    house.desk.terms = replace(house.desk.terms, leverage=7)
+    await house.desk.verify([SYMBOL])
+    (word,) = [one for one in house.words if one.key.startswith("setup ")]
+    assert word.why == "The exchange has 5x ISOLATED" and "7x ISOLATED" in word.todo
+    assert house.desk.unset == f"{SYMBOL} has 5x ISOLATED, not 7x ISOLATED"

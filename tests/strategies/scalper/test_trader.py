@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from modules.execution.futures import desk, exits
 from modules.execution.futures.keeper import Keeper, Rhythm
 from modules.execution.futures.plan import Plan
 from modules.storage.json_state import JsonFile
-from modules.strategies.scalper import rules, trader
+from modules.strategies.scalper import rules, trader, words
+from modules.strategies.scalper.board import Board
 from modules.strategies.scalper.eye import Eye, Signal
 from modules.strategies.scalper.reasons import Code
 from modules.strategies.scalper.records import State, Trade
@@ -284,3 +286,21 @@ async def test_what_is_taken_is_priced_where_it_is_traded(bench: Callable[..., A
     stop_bps = rules.stop_bps(one.eye.terms, 30.0)
     assert float(one.only.stop) == pytest.approx(2000.01 * (1 - stop_bps / 10_000), abs=0.02)
     assert await one.house.account.positions()
+
+
+@pytest.mark.parametrize(("mode", "where"), [(Mode.TEST, "on the paper account"), (Mode.LIVE, "on the exchange")])
+def test_where_stop_and_target_stand_is_said_truly(mode: Mode, where: str) -> None:
+    assert where in words.levels(trade_of("b1-1"), mode)
+
+
+async def test_an_entry_that_came_to_nothing_is_not_told_as_entered(bench: Callable[..., Awaitable[Bench]]) -> None:
+    """The signal began an entry; the checklist refused it a moment later."""
+    one = await bench()
+    board = Board(SimpleNamespace())  # type: ignore[arg-type]
+    one.trader.came_to_nothing = board.refused
+    one.house.desk.hedge_ok = False
+    signal = one.signal()
+    board.signal(signal, one.trader.offer(signal))
+    assert board._signals[-1]["code"] == "OK"
+    await one.rest()
+    assert board._signals[-1]["code"] == "VENUE"
