@@ -89,15 +89,16 @@ def draw(lines: list[str], path: Path) -> None:
 async def pages(program: Program) -> list[str]:
     """A picture of each page there is (its first screen), and of Overview on a phone; what is wrong in the browser.
 
-    A backtest is run first and indicators are chosen, so that there is something to see.
+    A backtest is run first, candles are downloaded and indicators chosen, so that there is something to see.
     """
-    from benchmarks.dashboard_acts import a_backtest, indicators
+    from benchmarks.dashboard_acts import a_backtest, a_download, indicators
     from benchmarks.dashboard_tour import Browser, picture
     from modules.dashboard.pages import PAGES
 
     async with Browser(str((program.beat("dashboard") or {})["info"]["url"]), program) as browser:
         page = await browser.logged_in(1366, "dark", PASSWORD)
         await a_backtest(page, browser)
+        await a_download(page, browser)
         await indicators(page, browser)
         for name in PAGES:
             await picture(page, name, PICTURES / f"page-{name}.png", whole=False)
