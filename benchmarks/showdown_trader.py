@@ -53,6 +53,7 @@ class Driver:
             for path, message in self.inbox.take():
                 if message.kind == "decision":
                     offered = msgspec.convert(message.body, Decision)
+                    await self._otherwise(offered)
                     self.execution.offer(offered)
                     await self._taken(offered)
                     self.last = f"offered {offered.hash[:20]}"
@@ -72,6 +73,16 @@ class Driver:
         for symbol in list(trader.book.trades.open):
             await trader.close(symbol, "flatten")
         return bool(await trader.keeper.flatten("told to", 5.0))
+
+    async def _otherwise(self, decision: Decision) -> None:
+        """What was closed by hand is opened the same way again only after another decision: there was one."""
+        trader = self.execution.traders[Mode.LIVE]
+        if decision.symbol not in trader.book.trades.rests:
+            return
+        self.execution.offer(msgspec.structs.replace(decision, action="flat"))
+        end = time.monotonic() + 5
+        while decision.symbol in trader.book.trades.rests and time.monotonic() < end:
+            await asyncio.sleep(0.02)
 
     async def _taken(self, decision: Decision) -> None:
         """Until the trader has looked at it: a death before that is a decision that was never heard."""

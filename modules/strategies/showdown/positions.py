@@ -29,7 +29,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
 
     `worst` is the zone's end farthest from the stop; `stop` the stop that is meant now; `stays` what the order that
     waits at the first target leaves, `leave` the same once that target was reached (None: not yet); `entering`: quotes
-    still go out, `entered`: how that ended; `closing`: why it is to end.
+    still go out, `entered`: how that ended; `closing`: why it is to end, `by_hand`: a person wanted that.
     """
 
     id: str
@@ -55,6 +55,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     leave: Decimal | None = None
     part_done: bool = False
     closing: str = ""
+    by_hand: bool = False
 
     @property
     def sign(self) -> int:

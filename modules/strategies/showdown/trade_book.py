@@ -19,10 +19,13 @@ from modules.strategies.showdown.positions import ZERO, Sent, Trade
 
 
 class Trades(msgspec.Struct, frozen=True, kw_only=True):
-    """`open` by symbol; `seen`: market ms of the newest decision that was followed or refused, by symbol."""
+    """`open` by symbol; `seen`: market ms of the newest decision that was followed or refused, by symbol; `rests`: long
+    or short, where a person closed such a trade and the decisions have said nothing else since (X37).
+    """
 
     open: dict[str, Trade] = {}
     seen: dict[str, int] = {}
+    rests: dict[str, str] = {}
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +56,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     r: Decimal
     orders: tuple[str, ...]
     fills: tuple[str, ...]
+    by_hand: bool = False
 
 
 class TradeBook:
@@ -71,7 +75,7 @@ class TradeBook:
     def keep(self, trade: Trade) -> None:
         """A trade as it is now, durable. Raises OSError: then it is as before."""
         seen = {**self.trades.seen, trade.symbol: max(trade.decided_ms, self.trades.seen.get(trade.symbol, 0))}
-        self._save(Trades(open={**self.trades.open, trade.symbol: trade}, seen=seen))
+        self._save(msgspec.structs.replace(self.trades, open={**self.trades.open, trade.symbol: trade}, seen=seen))
 
     def pass_over(self, symbol: str, decided_ms: int) -> None:
         """A decision that is not followed, so that none is looked at twice."""
@@ -81,8 +85,15 @@ class TradeBook:
         """It is over; with a record where anything was filled. A crash in between: told once."""
         if ended is not None and all(one.id != ended.id for one in self.history.newest(20)):
             self.history.append(ended)
+        rests = {**self.trades.rests, trade.symbol: "long" if trade.long else "short"} if trade.by_hand else \
+            self.trades.rests
+        left = {name: one for name, one in self.trades.open.items() if name != trade.symbol}
+        self._save(msgspec.structs.replace(self.trades, open=left, rests=rests))
+
+    def rested(self, symbol: str) -> None:
+        """A decision said something else than what a person had closed (X37). Raises OSError."""
         self._save(msgspec.structs.replace(
-            self.trades, open={name: one for name, one in self.trades.open.items() if name != trade.symbol}))
+            self.trades, rests={name: side for name, side in self.trades.rests.items() if name != symbol}))
 
     def _save(self, trades: Trades) -> None:
         self._file.save(trades)
@@ -144,7 +155,8 @@ def ended(trade: Trade, entries: Iterable[Entry], fills: Iterable[Fill], funding
         reason=trade.reason, ended=_how(trade, sold), quotes=went.quotes, emergencies=went.emergencies, quantity=size,
         entry=_cut(entry), exit=_cut(exit_), slip=_cut(trade.sign * (entry - trade.worst) * size),
         realised=_cut(realised), fees=fees, funding=funding, net=_cut(net), r=_cut(net / trade.risk),
-        orders=tuple(one.intent.id for one in mine), fills=tuple(one.id for one in (*bought, *sold)))
+        orders=tuple(one.intent.id for one in mine), fills=tuple(one.id for one in (*bought, *sold)),
+        by_hand=trade.by_hand)
 
 
 def _how(trade: Trade, sold: list[Fill]) -> str:

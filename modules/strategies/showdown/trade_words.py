@@ -76,10 +76,12 @@ class Voice:
 
     def ended(self, one: Ended) -> None:
         """A trade that is over."""
+        again = f"; {one.side} again only after one that says otherwise" if one.by_hand else ""
         self.say("ORDERS", one.mode, f"{one.symbol} {one.side.upper()} closed: {one.net:+.2f} USDT ({one.r:+.2f} R)",
                  f"{one.ended}; in at {one.entry.normalize():f}, out at {one.exit.normalize():f}; "
                  f"fees {one.fees:.2f}, funding {one.funding:+.2f}",
-                 "Nothing. The next decision comes by itself", level="trade", key=f"showdown-end-{one.id}")
+                 "Nothing. The next decision comes by itself" + again,
+                 level="trade", key=f"showdown-end-{one.id}")
 
 
 def name(trade: Trade) -> str:

@@ -65,7 +65,7 @@ class Trader:
         trade = self.book.trades.open.get(symbol)
         if trade is None:
             return f"{symbol}: nothing is held by system C"
-        await self._alter(trade, closing=trade.closing or why)
+        await self._alter(trade, closing=trade.closing or why, by_hand=True)
         return f"{name(trade)} is being closed"
 
     async def run(self) -> None:
@@ -138,6 +138,10 @@ class Trader:
     async def _take(self, decision: Decision) -> bool:
         """Begin a trade; False while it has to wait (rule 4)."""
         seen = self.book.trades.seen.get(decision.symbol, 0)
+        rests = self.book.trades.rests.get(decision.symbol, decision.action)
+        if decision.mode == self.mode and rests != decision.action:
+            async with self._altering:
+                await asyncio.to_thread(self.book.rested, decision.symbol)
         if decision.action == "flat" or decision.ms <= seen or not self.active or decision.mode != self.mode:
             return True
         now = self.desk.market.clock.now_ms()
@@ -167,6 +171,8 @@ class Trader:
             return ""
         if found.symbol in self.book.trades.open:
             return "HELD: a trade is followed already"
+        if self.book.trades.rests.get(found.symbol) == ("long" if found.long else "short"):
+            return "BY_HAND: it was closed by hand; the same way again only after a decision that says otherwise"
         leg = self.desk.leg_of(found.symbol, found.long)
         if leg in self.desk.books.plans or leg in self.desk.positions:
             return "HELD: a position is held that no trade of system C explains; it is guarded where it is ours"
@@ -199,7 +205,9 @@ class Trader:
         if self._at_work(f"{trade.symbol} target"):
             return
         leg = self.leg(trade)
-        held = self.desk.positions.get(leg)
+        held, plan = self.desk.positions.get(leg), self.desk.books.plans.get(leg)
+        if plan is not None and plan.closing.startswith("by ") and not trade.by_hand:  # a person's word to the keeper
+            trade = await self._alter(trade, by_hand=True)
         if held is None or held.long != trade.long:
             if leg not in self.desk.books.plans and not any(entry.open for entry in self.entries(trade)):
                 self._work(trade, self._end(trade, leg))
@@ -209,7 +217,6 @@ class Trader:
         units = await self.units(trade.symbol)
         act = positions.due(trade, abs(held.quantity), held.entry, held.mark, self.desk.market.clock.now_ms(), units,
                             self.settings)
-        plan = self.desk.books.plans.get(leg)
         if isinstance(act, Part):
             if not self.target.lags(trade, abs(held.quantity)):
                 self._work(trade, self._part(trade, leg, act.leave))

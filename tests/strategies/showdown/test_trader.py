@@ -385,3 +385,43 @@ async def test_a_trade_that_is_over_does_not_come_back_by_a_change_under_way(tra
     await asyncio.gather(trading.trader._end(trade, trading.trader.leg(trade)),
                          trading.trader._alter(trade, stop=trade.sl + 1))
     assert not book.trades.open and len(trading.ended()) == 1
+
+
+@pytest.mark.parametrize("other", ["flat", "other way", "killed"])
+async def test_what_a_person_closed_is_not_opened_straight_again(trading, other):
+    """X37: the same rules speak for the same direction a moment later; another word of theirs ends the rest."""
+    await trading.enter()
+    await trading.trader.close(SYMBOL, "closed by a person")
+    await trading.until(lambda: not trading.trades)
+    if other == "killed":
+        await trading.die()
+    trading.trader.offer(decision(trading.venue))
+    await trading.turns(3)
+    assert not trading.trades and any("closed by hand" in text for text in trading.said())
+    told = decision(trading.venue, -1) if other == "other way" else decision(trading.venue, action="flat")
+    trading.trader.offer(told)
+    await trading.turns(3)
+    if other == "other way":
+        assert trading.trades and not trading.trades[0].long
+        return
+    await trading.enter()
+    assert trading.trades[0].long
+
+
+async def test_a_leg_closed_by_hand_through_its_keeper_is_not_opened_straight_again(trading):
+    """/closeleg speaks to the keeper, not to system C."""
+    await trading.enter()
+    trading.house.desk.close_soon(trading.trader.leg(trading.trades[0]), "by a person")
+    await trading.until(lambda: not trading.trades)
+    trading.trader.offer(decision(trading.venue))
+    await trading.turns(3)
+    assert not trading.trades
+
+
+async def test_what_ended_by_itself_may_be_opened_again(trading):
+    await trading.enter()
+    trading.trader.settings = OWN.model_copy(update={"max_hold_s": 0.0})
+    await trading.until(lambda: not trading.trades)
+    trading.trader.settings = OWN
+    await trading.enter()
+    assert trading.trades
