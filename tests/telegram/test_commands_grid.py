@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from modules.exchange.types import Mode, Unavailable
+from modules.execution.risk_state import RiskState, scope_of
 from modules.storage.sql.database import DatabaseAway
 from modules.strategies.grid import events as ev
 from modules.strategies.grid.ledger import GridFill
@@ -20,7 +21,7 @@ from modules.strategies.grid.store.records import Credentials, NewUser, Order, S
 from modules.strategies.grid.store.store import GridStore
 from modules.strategies.grid.units import Contract
 from modules.strategies.grid.worst_case import may_start
-from modules.strategies.hype.files import TestMode, mode_file
+from modules.strategies.hype.files import SYSTEM, TestMode, mode_file
 from modules.telegram import grids_held
 from modules.telegram.chart_grid import draw
 from modules.telegram.markup import plain
@@ -352,3 +353,47 @@ async def test_users_of_the_server_are_one_line(running: House, store: GridStore
 async def test_where_no_grid_ever_was_nothing_is_made(house: House) -> None:
     assert house.context.grids.read() == [] and not list(house.paths.data.glob("*.db"))
     assert "Everything is stopped" in await house.ask("/stopall")
+
+
+# -- words that stop entries: the grid obeys as well ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("line", "wanted", "orders"), [
+    ("/kill", Wanted.PAUSED, []), ("/pause", Wanted.PAUSED, []), ("/kill test", Wanted.PAUSED, []),
+    ("/drain", Wanted.DRAINING, []), ("/flatten", Wanted.DRAINING, [Order.FLATTEN])])
+async def test_the_grid_obeys_what_stops_entries(running: House, store: GridStore, line: str, wanted: Wanted,
+                                                 orders: list[Order]) -> None:
+    asked = plain(await running.ask(line))
+    assert "[TEST] Grid BTCUSDT:" in asked and "1 position" in asked, asked
+    assert store.sessions.session("standalone").wanted is Wanted.RUNNING, "nothing happens unasked"
+    told = plain(await running.confirm(line))
+    assert "→ /startgrid lets the grid go on" in told
+    assert store.sessions.session("standalone").wanted is wanted
+    assert [one.word for one in store.sessions.commands("standalone")] == orders
+
+
+async def test_a_word_for_the_other_mode_leaves_the_grid(running: House, store: GridStore) -> None:
+    assert "Grid BTCUSDT" not in plain(await running.confirm("/kill live"))
+    assert store.sessions.session("standalone").wanted is Wanted.RUNNING
+
+
+async def test_no_grid_starts_while_the_kill_switch_is_on(running: House, store: GridStore) -> None:
+    await running.confirm("/kill")
+    running.context.files(Mode.TEST).risk.save(RiskState(scope=scope_of(SYSTEM, Mode.TEST), killed=True))
+    assert "The kill switch is on" in plain(await running.ask("/startgrid"))
+    assert store.sessions.session("standalone").wanted is Wanted.PAUSED
+    assert "Grid BTCUSDT: is paused: → /startgrid" in plain(await running.confirm("/resume"))
+
+
+async def test_a_store_that_is_away_keeps_no_word_from_the_others(running: House,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    await running.ask("/summary")  # the grid is known from before
+
+    def away(*_: Any) -> Any:
+        raise DatabaseAway("the server does not answer")
+
+    monkeypatch.setattr(grids_held, "grids", away)
+    monkeypatch.setattr("modules.telegram.commands.grid._store", away)
+    told = plain(await running.confirm("/kill"))
+    assert "The grid could not be told" in told and "/service grid stop" in told
+    assert {body["command"] for _, body in running.inbox("tracker")} == {"KILL"}

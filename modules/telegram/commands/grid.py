@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from modules.exchange.types import Mode, Unavailable
+from modules.execution.risk_state import RiskState
 from modules.storage.sql.database import DatabaseAway
 from modules.strategies.grid.live.view import SideView, View, state_of, view
 from modules.strategies.grid.settings import GridSettings
@@ -137,6 +138,7 @@ def _table(case: WorstCase) -> str:
 
 async def start_preview(context: Context, request: Request) -> Preview | Answer:
     known, mode = await _known(context), context.mode()
+    await _not_killed(context, mode)
     if known is not None and known[0].wanted is not Wanted.STOPPED:
         word = str(known[2].get("mode") or mode)
         own = "It keeps its own settings; /stopgrid close ends it first." if request.values else None
@@ -161,6 +163,14 @@ async def start_preview(context: Context, request: Request) -> Preview | Answer:
     return Preview(lines(*told, b("⚠️ It breaks limits:"), *(f"• {esc(one)}" for one in case.unsafe),
                          "Starting means that you accept this risk; it is written down with your name."),
                    f"unsafe {len(case.unsafe)}", "Accept the risk and start")
+
+
+async def _not_killed(context: Context, mode: Mode) -> None:
+    """Raises Refusal while the kill switch of the mode is on: nothing enters in any way."""
+    state = await context.read(context.files(mode).read_risk)
+    if isinstance(state, RiskState) and state.killed:
+        raise Refusal(lines(b(f"[{mode}] The kill switch is on: no grid starts or goes on."),
+                            "→ /resume takes it off, after asking; then /startgrid."))
 
 
 def _resumes(known: Known | None) -> bool:

@@ -16,6 +16,7 @@ from modules.execution.risk_state import Command as Word
 from modules.execution.risk_state import Limit, Measure, RiskState, Trading, Unreadable
 from modules.execution.risk_words import moment
 from modules.telegram.command import Answer, Arg, Command, Group, Handler, Preview, Previewer, Request, Role
+from modules.telegram.commands import grid_words
 from modules.telegram.commands.crew import exposure_lines, stake, stopall, troubles
 from modules.telegram.commands.futures_view import FuturesScope, futures_scopes
 from modules.telegram.commands.positions import ensure_tracker
@@ -70,12 +71,13 @@ def previewer(word: Word, question: str, yes: str, *notes: str) -> Previewer:
     async def preview(context: Context, request: Request) -> Preview | Answer:
         found = await scopes(context, request)
         rows = [line for scope in found for line in _shown(scope, word)]
-        if word is not Word.SHUTDOWN and all(_refused(scope, word) for scope in found):
+        grid = await grid_words.concerned(context, modes_of(request), word.value)
+        if word is not Word.SHUTDOWN and not grid.one and all(_refused(scope, word) for scope in found):
             return Answer(lines(*rows, "→ /risk shows the state."))
         live = next((f"At stake: {stake(context, Mode.LIVE)}." for scope in found
                      if scope.mode is Mode.LIVE and _stakes(scope)), None)
-        mark = ";".join(scope.mark for scope in found) if word in (Word.FLATTEN, Word.SHUTDOWN) else ""
-        return Preview(lines(b(question), *rows, live, await _age_line(context, found), *notes), mark, yes)
+        mark = ";".join([*(scope.mark for scope in found), grid.mark]) if word in (Word.FLATTEN, Word.SHUTDOWN) else ""
+        return Preview(lines(b(question), *rows, *grid.told, live, await _age_line(context, found), *notes), mark, yes)
 
     return preview
 
@@ -103,7 +105,7 @@ async def _post(context: Context, request: Request, word: Word, accept: bool = F
 
 
 def _modes(found: Found) -> str:
-    return " and ".join(scope.name for scope in found) or "no mode"
+    return ", ".join(scope.name for scope in found) or "no mode"
 
 
 def _held(found: Found) -> list[str]:
@@ -141,7 +143,8 @@ def say(word: Word, done: str, *notes: str, needs_tracker: bool = False) -> Hand
     async def handler(context: Context, request: Request) -> Answer:
         found = await _post(context, request, word)
         late = await _start(context, found) if needs_tracker else _late(context, found)
-        return Answer(lines(b(f"[{_modes(found)}] {done}"), *_held(found), late, *notes))
+        grid = await grid_words.obey(context, request, modes_of(request), word.value)
+        return Answer(lines(b(f"[{_modes(found)}] {done}"), *_held(found), *grid, late, *notes))
 
     return handler
 
@@ -199,18 +202,20 @@ async def resume(context: Context, request: Request) -> Answer:
     found = await _post(context, request, Word.RESUME, accept=True)
     scanner = None if context.running(SCANNER) else "The scanner is not running: → /startbot."
     return Answer(lines(b(f"[{_modes(found)}] Entries are allowed again."), _late(context, found), scanner,
+                        await grid_words.waits(context, modes_of(request)),
                         "→ /risk shows what else may stop them."))
 
 
 async def kill_preview(context: Context, request: Request) -> Preview | Answer:
     found = await scopes(context, request)
-    if all(isinstance(scope.state, RiskState) and scope.state.killed for scope in found):
+    grid = await grid_words.concerned(context, modes_of(request), grid_words.KILL)
+    if not grid.one and all(isinstance(scope.state, RiskState) and scope.state.killed for scope in found):
         return Answer(lines(b("The kill switch is on already."), "→ /resume takes it off, after asking."))
     waiting = sum(scope.entries for scope in found if isinstance(scope, Scope))
     return Preview(lines(b(f"Kill switch for {_modes(found)}?"),
                          "Nothing enters any more, in any way, until /resume is confirmed.",
                          f"Waiting entries dropped: {waiting}.",
-                         *(_held(found) or ["No positions are open."]),
+                         *([*_held(found), *grid.told] or ["No positions are open."]),
                          "Positions stay guarded and leave by their exits; /flatten would sell them."), "", "Kill")
 
 
@@ -218,7 +223,8 @@ async def kill(context: Context, request: Request) -> Answer:
     found = await scopes(context, request)
     for scope in found:
         _tell(context, request, scope, "KILL")
-    return Answer(lines(b(f"[{_modes(found)}] Kill switch pulled: nothing enters."), _late(context, found),
+    grid = await grid_words.obey(context, request, modes_of(request), grid_words.KILL)
+    return Answer(lines(b(f"[{_modes(found)}] Kill switch pulled: nothing enters."), *grid, _late(context, found),
                         "→ /resume takes it off, after asking. /flatten sells everything."))
 
 
