@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from modules.dashboard.lean import load_market
 from modules.exchange.types import Unavailable
 from utils.paths import Paths
 
@@ -108,6 +109,7 @@ class LiveCandles:
 
     async def _of_venue(self) -> "MarketData":
         # Only when a chart is looked at; in a thread, for it may take seconds and the heart beats on this loop.
+        await asyncio.to_thread(load_market)
         gateway = await asyncio.to_thread(import_module, "modules.exchange.gateway")
         found: MarketData = await gateway.open_market(self._settings.exchange, self._paths)
         return found
