@@ -106,7 +106,7 @@ function runsTable() {
     { key: "state", label: "State", node: (row) => tag({ done: "ready", failed: "stuck" }[row.state] ?? "starting", row.state) },
     { key: "added", label: "New candles", num: true, text: (row) => fmt.whole(row.added) }, moment("ended_ms", "Ended"),
     { key: "spent_s", label: "Took", num: true, text: (row) => fmt.age(row.spent_s) }, { key: "by", label: "By" },
-    { key: "said", label: "Said", wide: true, class: () => "down" },
+    { key: "said", label: "Said", wide: true, class: () => "down", text: (row) => row.said },
   ], (row) => row.id, { empty: "Nothing was downloaded from here yet.", name: "downloads" });
 }
 
@@ -119,6 +119,6 @@ function filesTable() {
     { key: "state", label: "Check", mark: (row) => row.state, node: (row) => tag(row.tone, row.state) },
     { key: "gap_count", label: "Gaps", num: true, text: (row) => fmt.whole(row.gap_count) },
     { key: "missing", label: "Missing", num: true, text: (row) => fmt.whole(row.missing) },
-    moment("checked_ms", "Checked"), { key: "said", label: "Said", wide: true },
+    moment("checked_ms", "Checked"), { key: "said", label: "Said", wide: true, text: (row) => row.said },
   ], (row) => row.symbol, { empty: "No tokens.", name: "candles" });
 }
