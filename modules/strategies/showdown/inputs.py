@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
 import msgspec
@@ -10,7 +9,7 @@ import numpy as np
 
 from modules.strategies.showdown.records import OPEN_MS, TIMEFRAMES, Bars, Contract, Freshness, Money, Series
 from modules.strategies.showdown.settings import ShowdownSettings
-from modules.strategies.showdown.us_days import lives_until_ms
+from modules.strategies.showdown.us_days import lives_until_ms, newest_flows
 
 BARS_NEEDED = 60  # closed candles of each interval without which nothing is decided
 LATE_S = 120.0  # a closed candle may come so late
@@ -132,7 +131,7 @@ def _etf(inputs: Inputs) -> Freshness:
     manual = inputs.manual.get("etf")
     if manual is None:
         return Freshness("missing", False, None, 0.0, "never received")
-    newest = max(date.fromisoformat(day["date"]) for day in manual.body["days"])
+    newest = newest_flows(manual.body["days"])
     age_s = (inputs.ms - manual.entered_ms) / 1000
     left_s = (lives_until_ms(newest) - inputs.ms) / 1000
     if left_s <= 0:

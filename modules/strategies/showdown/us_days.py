@@ -1,6 +1,8 @@
 """Trading days of the US exchanges: how long an ETF figure lives (C12). Regular holidays; no early closes."""
 
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -23,6 +25,11 @@ def next_trading_day(day: date) -> date:
 def lives_until_ms(day: date) -> int:
     """When the flows of `day` are out of date: the close (16:00 New York) of the next trading day, in ms."""
     return round(datetime.combine(next_trading_day(day), CLOSE, NEW_YORK).timestamp() * 1000)
+
+
+def newest_flows(days: Iterable[Mapping[str, Any]]) -> date:
+    """The newest day of ETF flows as they are kept."""
+    return max(date.fromisoformat(str(day["date"])) for day in days)
 
 
 def holidays(year: int) -> set[date]:

@@ -13,6 +13,7 @@ from modules.strategies.showdown.manual_store import ManualStore, Version
 from modules.strategies.showdown.positions import Trade
 from modules.strategies.showdown.records import Decision, Flow, Snapshot
 from modules.strategies.showdown.trade_book import open_trades
+from modules.strategies.showdown.us_days import lives_until_ms, newest_flows
 from modules.supervision.messages import Inbox
 from modules.telegram.command import Answer, Arg, Button, Command, Group, Preview, Refusal, Request, Role
 from modules.telegram.commands.crew import troubles
@@ -203,7 +204,14 @@ async def _manual(context: Context, request: Request, kind: Kind) -> Answer:
     except (StateError, OSError) as problem:
         raise Refusal(f"{TITLES[kind]} could not be written: {esc(problem)}") from None
     return Answer(lines(b(f"{TITLES[kind]}: version {version.version} counts from the next decision on."),
-                        *_body(kind, version.body), f"→ /{kind} undo takes it back."))
+                        _stale(kind, version), *_body(kind, version.body), f"→ /{kind} undo takes it back."))
+
+
+def _stale(kind: Kind, version: Version) -> str | None:
+    """What was taken and is out of date all the same."""
+    if kind != "etf" or lives_until_ms(newest := newest_flows(version.body["days"])) > version.entered_ms:
+        return None
+    return f"⚠️ Its newest flows, of {newest}, are out of date already: neutral until newer ones are added."
 
 
 async def _shown(context: Context, kind: Kind) -> Answer:

@@ -69,7 +69,8 @@ async def test_another_contract_is_refused_by_name(house):
 
 
 @pytest.mark.parametrize(("line", "want"), [
-    ("/etf 2025-12-31 IBIT=120M", "version 1"), ("/etf 2026-01-01 IBIT=120M", "no US trading day"),
+    ("/etf 2025-12-31 IBIT=120M", "version 1"), ("/etf 2025-11-03 IBIT=120M", "out of date already"),
+    ("/etf 2026-01-01 IBIT=120M", "no US trading day"),
     ("/liqmap long 48000-48500 120M short 52000 5M", "version 1"), ("/liqmap long 52000 5M", "wrong side"),
     ('/sentiment {"score": 0.2, "note": "a  <b>"}', "version 1"), ("/sentiment 7", "nothing changed"),
     ("/sentiment undo", "nothing can be taken back"), ("/etf", "nothing was entered")])
