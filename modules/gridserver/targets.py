@@ -9,6 +9,7 @@
 """
 
 import ipaddress
+import re
 import socket
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from aiohttp.resolver import ThreadedResolver
 
 LONGEST = 2000
 _LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal", ".localdomain", ".home.arpa", ".lan", ".intranet")
+# No name of the public net ends in a number: what does is an address in an odd spelling (127.1, 0x7f.1).
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -88,7 +91,8 @@ def _host_problems(host: str, private: bool, name: str) -> list[str]:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return [] if "." in plain else [f"{name}: {host[:80]} is no public name"]
+        return [] if "." in plain and not _NUMBER.fullmatch(plain.rpartition(".")[2]) else [
+            f"{name}: {host[:80]} is no public name"]
     return [f"{name}: {why}"] if (why := refused(host)) else []
 
 

@@ -327,6 +327,7 @@ def test_public_addresses_are(address: str) -> None:
     "https://hooks.example.org:0/", "https://intranet/", "https://db.internal/", "https://printer.local./",
     "https://hooks.example.org/ x", "https://hooks.example.org/#x", "https://héms.example/", "https://[::1", "//x.org",
     "https://" + "x" * 3000 + ".org", "https://[::ffff:127.0.0.1]/", "https://169.254.169.254/latest/meta-data",
+    "https://127.1/", "https://0x7f.1/", "https://0177.0.0.1/", "https://2130706433/", "https://a.0x7f000001/",
     "javascript:alert(1)", "https://hooks.example.org/\r\nX: y"])
 def test_urls_that_are_refused(url: str) -> None:
     assert problems(url, private=False, plain=False)

@@ -32,6 +32,7 @@ class Hints:
         self.stream: BitgetStream | None = None
         self.heard = 0
         self._looked_at = 0.0
+        self._stop_moved = False
         self._task: asyncio.Task[None] | None = None
         self._due: asyncio.TimerHandle | None = None
 
@@ -74,6 +75,9 @@ class Hints:
 
     def _order(self, row: Mapping[str, Any]) -> None:
         if row.get("instId") in (None, self.host.symbol):
+            # A stop that we believe to stand: somebody may have cancelled it, or the venue with a new tick size.
+            self._stop_moved |= row.get("status") != "live" and row.get("clientOid") in {
+                stop.client_id for stop in self.host.memory.stops}
             self._gap("an order changed")
 
     def _gap(self, why: str) -> None:
@@ -91,3 +95,6 @@ class Hints:
         for order in host.state.pending:
             host.begin(f"look {order.slot}", host._look_up(order.slot, order.generation))
         host.readings.ask(ev.What.POSITIONS, urgent=True)
+        if self._stop_moved:
+            self._stop_moved = False
+            host.stops.check()

@@ -29,8 +29,10 @@ KEPT = FILL + 50
 #: how long after a candle's end it is asked for, and again while it has not come, market ms
 SETTLE_MS, AGAIN_MS = 500, 2_000
 #: an order does not fit the contract as it is known here (least, largest, tick, step): Bitget's codes, the paper's own
-CONTRACT_CODES = frozenset({"45110", "45111", "45112", "45115", "45116", "43009", "43027",
-                            "-4005", "-4014", "-4023", "-4164"})
+CONTRACT_CODES = frozenset({"40017", "40020", "40808", "43009", "43011", "43027", "45110", "45111", "45112", "45115",
+                            "45116", "-4005", "-4014", "-4023", "-4164"})
+#: the exchange has no such contract (any more)
+NO_CONTRACT = frozenset({"40034", "40309", "-1121"})
 ANEW_S = 60.0
 
 
@@ -167,7 +169,10 @@ class SharedMarket:
     async def contract(self, symbol: str) -> Contract:
         """A contract as the rules need it. Raises Unavailable; KeyError for one that the venue does not have."""
         if symbol not in self._contracts:
-            self._contracts[symbol] = await contract_of(self.source, symbol)
+            try:
+                self._contracts[symbol] = await contract_of(self.source, symbol)
+            except KeyError:
+                raise KeyError(f"the exchange has no contract {symbol}") from None
         return self._contracts[symbol]
 
     async def contract_anew(self, symbol: str) -> Contract:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from modules.exchange.bitget_parse import Standing
 from modules.exchange.futures_types import MarginMode, Position, opens
 from modules.exchange.lanes import Lane
-from modules.exchange.types import Accepted, Fill, PositionSide, Unavailable
+from modules.exchange.types import Accepted, Denied, Fill, PositionSide, Unavailable
 from modules.strategies.grid import events as ev
 from modules.strategies.grid.ledger import ZERO, GridFill
 from modules.strategies.grid.live.accounts import FUNDING_KINDS
+from modules.strategies.grid.live.market import NO_CONTRACT
 from modules.strategies.grid.reconcile import VenueLeg
 from modules.strategies.grid.rules import BUY, SELL
 
@@ -170,7 +171,7 @@ class Readings:
                 if host.epoch != epoch:
                     continue
                 legs = self._legs(rows, standing)
-                if self._differs(legs) and await self.sync_fills():
+                if self._differs(legs) and await self._explained():
                     continue
                 if host.epoch != epoch:
                     continue
@@ -238,6 +239,15 @@ class Readings:
         return standing
 
     # -- trades ------------------------------------------------------------------------------------
+
+    async def _explained(self) -> bool:
+        """Whether new trades tell why positions differ; of a contract that was removed none can be asked for."""
+        try:
+            return await self.sync_fills()
+        except Denied as problem:
+            if problem.code in NO_CONTRACT:
+                return False
+            raise
 
     async def sync_fills(self) -> bool:
         """Trades since the last look; whether any was new."""

@@ -5,7 +5,8 @@
    held everything is closed (the stop would have done it).
 3. A stop of ours that is gone without being cancelled has fired: its order is ours, and its fills close entries.
 4. What is more than the venue takes in one order stands in parts.
-5. A side whose stop is refused is tried again, the other one's is not kept waiting.
+5. A side whose stop is refused is tried again, the other one's is not kept waiting. A grid that is stopped tries a few
+   times more, and is given back then: nobody could remove it otherwise.
 """
 
 import asyncio
@@ -26,9 +27,10 @@ from modules.exchange.types import Absent, Accepted, Refused, Unknown
 from modules.execution.intents import PREFIX, client_id
 from modules.strategies.grid import events as ev
 from modules.strategies.grid.acting import STOP_SLOT
-from modules.strategies.grid.live.market import CONTRACT_CODES
+from modules.strategies.grid.live.market import CONTRACT_CODES, NO_CONTRACT
 from modules.strategies.grid.live.memory import Stop
 from modules.strategies.grid.rules import BUY, SELL
+from modules.strategies.grid.state import Mode
 
 if TYPE_CHECKING:
     from modules.strategies.grid.live.host import Host
@@ -37,9 +39,10 @@ log = logging.getLogger(__name__)
 
 #: the price has passed the stop: Bitget's codes, Binance's for the paper account
 PASSED = frozenset({"40834", "40836", "45122", "-2021"})
-#: there is no position (any more) to protect
-NOTHING = frozenset({"22002", "40891", "43023", "-2022", "-4509"})
+#: there is no position (any more) to protect, or no contract
+NOTHING = frozenset({"22002", "40891", "43023", "-2022", "-4509"}) | NO_CONTRACT
 RETRY_S = 5.0
+LAST_TRIES = 3
 CHECK_TICKS = 60
 RETIRED_KEPT = 20
 
@@ -93,10 +96,12 @@ class Stops:
 
     async def keep(self) -> None:
         """Until what stands is what is wanted."""
-        while not self.settled:
+        tries = 0
+        while not self.settled and tries < LAST_TRIES:
             before = self.host.state.protected
             done = [await self._side(side) for side in (BUY, SELL)]
             if not self.settled and (not all(done) or self.host.state.protected == before):
+                tries += self.host.state.wish is Mode.STOPPED
                 await asyncio.sleep(RETRY_S)
 
     @property

@@ -16,6 +16,7 @@ def host(**account: Any) -> Any:
     return SimpleNamespace(
         lost=False, silent=False, symbol="BTCUSDT", lease=SimpleNamespace(user_id="u"), asked=asked,
         state=SimpleNamespace(started=True, pending=()), account=SimpleNamespace(**account),
+        memory=SimpleNamespace(stops=()),
         readings=SimpleNamespace(ask=lambda what, *, urgent: asked.append(str(what))))
 
 

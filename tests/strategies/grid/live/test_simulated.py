@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from modules.simulator.perp.acts import PerpAct
 from modules.simulator.sockets.rules import StreamRule
 from modules.strategies.grid import events as ev
 from modules.strategies.grid.live.host import Host
@@ -127,6 +128,44 @@ async def test_what_happens_on_the_exchange_is_seen_by_the_socket_long_before_th
         await bitget.good("POST", "order/place-order", trade)  # somebody closes it by hand
         await until(lambda: host.state.check(1 if leg == "LONG" else -1).manual, "seen", 60)
         assert host.state.tick - tick < 25, "by the socket; REST alone looks every 30 ticks"
+
+
+@pytest.mark.parametrize("deed", ["cancelled", "tick_size"])
+async def test_a_stop_that_is_taken_away_stands_again_before_the_next_look(
+        bitget: Bitget, store: GridStore, tmp_path: Path, deed: str) -> None:
+    """Somebody cancels it, or the exchange itself with a contract's new tick, at which the old price would be refused.
+    """
+    def standing() -> list[Decimal]:
+        return [bitget.venue.specs[0].price(one.trigger) for one in bitget.venue.open_algos(bitget.trader, "BTCUSDT")]
+
+    async with grid(bitget, store, tmp_path) as host:
+        stream = host.hints.stream
+        assert stream is not None
+        await until(lambda: stream.logged_in and host.memory.stops and host.stops.settled and not host.state.pending,
+                    "a stop stands", 60)
+        tick, [stop] = host.state.tick, bitget.venue.open_algos(bitget.trader, "BTCUSDT")
+        if deed == "cancelled":
+            bitget.venue.cancel_algo(bitget.trader, stop)
+        else:
+            bitget.venue.deeds.do(PerpAct.parse({"action": "tick_size", "symbol": "BTCUSDT", "tick": "1"}))
+        assert not standing()
+        await until(standing, "a stop again", 60)
+        assert host.state.tick - tick < 55, "by the socket; REST alone looks every 60 ticks"
+        assert deed == "cancelled" or standing()[0] % 1 == 0
+
+
+async def test_a_contract_that_is_gone_leaves_no_worker_behind(
+        bitget: Bitget, store: GridStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exchange settles what is open and knows the contract no more: it is told, and the grid can be stopped."""
+    monkeypatch.setattr("modules.strategies.grid.live.stops.RETRY_S", 0.2)
+    async with grid(bitget, store, tmp_path) as host:
+        await until(lambda: host.memory.stops and host.stops.settled and not host.state.pending, "a stop stands", 60)
+        side = 1 if host.state.buy.entries else -1
+        bitget.venue.deeds.do(PerpAct.parse({"action": "delist", "symbol": "BTCUSDT"}))
+        host.stops.check()
+        await until(lambda: host.state.check(side).blocked or host.state.check(side).manual, "it is seen", 60)
+        store.sessions.want("ann", Wanted.STOPPED, "test")
+        await until(lambda: not store.sessions.session("ann").lease_holder, "given back", 60)
 
 
 async def test_sockets_beyond_the_measure_of_the_address_are_not_opened(
