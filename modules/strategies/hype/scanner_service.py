@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from modules.exchange.api import MarketData
 from modules.exchange.gateway import open_market
 from modules.exchange.types import Unavailable
+from modules.execution.mode import mode_word
 from modules.learning.predictor import Predictor
 from modules.strategies.hype.scanner import Scanner
 from modules.strategies.hype.venue_notices import listener
@@ -111,7 +112,7 @@ class ScannerLoop:
     def _say(self, what: str, level: Level, why: str = "", todo: str = "") -> None:
         """Tell people; a disk that refuses even this is in the log."""
         try:
-            self._run.outbox.say(what, why=why, todo=todo, level=level)
+            self._run.outbox.say(what, mode=mode_word(self._run.paths), why=why, todo=todo, level=level)
         except OSError as problem:
             log.error("cannot be told to people (%s): %s %s", problem, what, why)
 

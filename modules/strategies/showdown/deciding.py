@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from modules.exchange.venue_binance import BinanceMarket
+from modules.execution.mode import mode_word
 from modules.storage.decisions import DecisionLog
 from modules.storage.sql.address import AddressError
 from modules.storage.sql.writer import Writer
@@ -26,7 +27,7 @@ async def decide(run: ServiceRun, settings: "Settings", market: BinanceMarket, s
     """Until stopped. Raises AddressError where the database's address cannot be and nothing has to be guarded."""
     def listen(problem: str) -> None:
         run.outbox.say("ERROR · System C: the database is away; decisions are flat." if problem
-                       else "System C: the database is back.", why=problem,
+                       else "System C: the database is back.", mode=mode_word(run.paths), why=problem,
                        todo="What is held stays guarded and is followed to its exits; rows wait on disk." if problem
                        else "", level="alert" if problem else "info")
     record = _record(run, settings)
@@ -37,7 +38,8 @@ async def decide(run: ServiceRun, settings: "Settings", market: BinanceMarket, s
         panel = Panel(settings.adviser, run.paths.models)
         await ShowdownLoop(run, own, BinanceSource(market), market.clock.speed, writer, record, execution, panel).work()
     except AddressError as problem:
-        run.outbox.say("ERROR · System C cannot decide.", why=str(problem), level="alert", key="showdown-address",
+        run.outbox.say("ERROR · System C cannot decide.", mode=mode_word(run.paths), why=str(problem), level="alert",
+                       key="showdown-address",
                        todo="Mend DB_URL; what is held stays guarded as long as the service runs.")
         run.tell(error=str(problem))
         if execution is None:

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from modules.exchange.types import Unavailable
+from modules.execution.mode import mode_word
 from modules.storage.damage import StateError
 from modules.storage.decisions import DecisionLog
 from modules.storage.sql.database import DatabaseAway
@@ -112,13 +113,15 @@ class ShowdownLoop:
         """Files put by hand, and the history into SQL."""
         taken, refused = desk.by_hand(now)
         for kind, version in taken:
-            self._run.outbox.say(f"{TITLES[kind]} of {desk.symbol}: version {version.version} was taken from the file.")
+            self._run.outbox.say(f"{TITLES[kind]} of {desk.symbol}: version {version.version} was taken from the file.",
+                                 mode=mode_word(self._run.paths))
         for kind, problems in refused:
             text = "\n".join(problems)
             if text not in self._told_files:
                 self._told_files.add(text)
                 name = desk.files.manual(kind).name
-                self._run.outbox.say(f"ERROR · {name} was not taken.", why=text, level="warning",
+                self._run.outbox.say(f"ERROR · {name} was not taken.", mode=mode_word(self._run.paths), why=text,
+                                     level="warning",
                                      todo=f"Mend the file, or enter it with /{kind}; what counted before still counts.")
         desk.put_manual()
 
