@@ -11,6 +11,7 @@ from modules.execution.futures.plan import FuturesState, Plan
 from modules.execution.ledger import Ledger
 from modules.execution.risk_state import Limit, Trading, futures_risk_file
 from modules.storage.json_state import JsonFile
+from modules.telegram.commands.futures_view import TRADERS
 from modules.telegram.markup import plain
 from tests.execution.futures.house import contract
 from tests.telegram.house import NOW_MS, VIEWER, House, telegram
@@ -60,6 +61,18 @@ async def test_each_word_shows_the_legs_and_reaches_the_keeper(house: House, wor
     await house.confirm(f"/{word} test")
     assert [(kind, body["command"]) for kind, body in told(house)] == [("risk", word.upper())]
     assert not told(house, "live"), "only the mode that was named"
+
+
+async def test_the_kill_switch_reaches_accounts_that_nobody_has_opened_yet(house: House) -> None:
+    assert "LIVE futures scalper" in plain(await house.ask("/kill live"))
+    said = plain(await house.confirm("/kill live"))
+    assert "scalper is not running; it will read this when it starts." in said and "stops stand" not in said
+    for system in TRADERS:
+        assert [body["command"] for _, body in told(house, "live", system)] == ["KILL"]
+        assert not told(house, "test", system)
+    assert "LIVE futures scalper" in plain(await house.ask("/resume live"))  # found again by the word that waits
+    await house.confirm("/resume live")
+    assert [body["command"] for _, body in told(house, "live", "scalper")] == ["KILL", "RESUME"]
 
 
 async def test_resume_has_the_drawdown_accepted_expressly(house: House) -> None:

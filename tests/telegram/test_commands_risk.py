@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from modules.exchange.types import Mode
-from modules.execution.risk_state import Limit, Trading
+from modules.execution.risk_state import Limit, Trading, futures_risk_file
 from modules.strategies.hype.files import HypeFiles, TestMode, mode_file
+from modules.telegram.commands.futures_view import TRADERS
 from modules.telegram.markup import plain
 from tests.telegram.bot_api import parsed
 from tests.telegram.house import NOW_MS, VIEWER, House, position, telegram
@@ -120,6 +121,9 @@ async def test_a_word_that_cannot_be_followed_is_refused_at_once(house: House) -
     assert "stricter" in plain(await house.ask("/pause")) and "being sold" in plain(await house.ask("/resume"))
     for mode in Mode:
         set_risk(house, mode, killed=True)
+        for system in TRADERS:
+            file = futures_risk_file(house.paths.data, system, mode)
+            file.save(msgspec.structs.replace(file.load(), killed=True))
     assert "on already" in plain(await house.ask("/kill"))
 
 

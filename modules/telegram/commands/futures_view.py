@@ -14,11 +14,12 @@ from modules.execution.risk_state import RiskState, Unreadable, futures_risk_fil
 from modules.storage.damage import StateError
 from modules.storage.json_state import JsonFile
 from modules.supervision.messages import Inbox
-from modules.telegram.context import Context
+from modules.telegram.context import SCALPER, SHOWDOWN, Context
 from modules.telegram.markup import esc
 from utils.figures import money
 
 _SUFFIX = "_risk.json"
+TRADERS = (SCALPER, SHOWDOWN)  # services with futures accounts of this installation's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,19 @@ class FuturesScope:
         return rows or ["No position of this system is open"]
 
 
-def futures_scopes(context: Context, modes: Sequence[Mode]) -> list[FuturesScope]:
-    """Reads files; call it off the loop. In the order of names, TEST before LIVE."""
+def futures_scopes(context: Context, modes: Sequence[Mode], unopened: bool = False) -> list[FuturesScope]:
+    """Reads files; call it off the loop. In the order of names, TEST before LIVE.
+
+    `unopened`: also accounts of the crew that nobody has opened yet; without it only those for which a word waits.
+    """
     found = []
     for mode in modes:
         prefix = "test_futures_" if mode is Mode.TEST else "futures_"
-        for path in sorted(context.paths.data.glob(f"{prefix}*{_SUFFIX}")):
-            found.append(_scope(context, path.name.removeprefix(prefix).removesuffix(_SUFFIX), mode))
+        opened = {path.name.removeprefix(prefix).removesuffix(_SUFFIX)
+                  for path in context.paths.data.glob(f"{prefix}*{_SUFFIX}")}
+        others = {name for name in TRADERS if context.service(name) is not None
+                  and (unopened or Inbox(context.paths.inbox, inbox_of(name, mode)).waiting())}
+        found += [_scope(context, system, mode) for system in sorted(opened | others)]
     return found
 
 

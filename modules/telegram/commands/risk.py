@@ -124,8 +124,10 @@ def _idle(context: Context, found: Found) -> list[str]:
 
 def _late(context: Context, found: Found) -> str | None:
     away = [] if context.running(TRACKER) else ["The tracker is not running; it will read this when it starts."]
-    away += [f"{esc(name)} is not running; it will read this when it starts. Its stops stand on the exchange."
-             for name in _idle(context, found)]
+    held = {scope.system for scope in found if isinstance(scope, FuturesScope) and scope.mode is Mode.LIVE
+            and _stakes(scope)}
+    away += [f"{esc(name)} is not running; it will read this when it starts."
+             + (" Its stops stand on the exchange." if name in held else "") for name in _idle(context, found)]
     return lines(*away) if away else None
 
 
@@ -207,7 +209,7 @@ async def resume(context: Context, request: Request) -> Answer:
 
 
 async def kill_preview(context: Context, request: Request) -> Preview | Answer:
-    found = await scopes(context, request)
+    found = await scopes(context, request, unopened=True)
     grid = await grid_words.concerned(context, modes_of(request), grid_words.KILL)
     if not grid.one and all(isinstance(scope.state, RiskState) and scope.state.killed for scope in found):
         return Answer(lines(b("The kill switch is on already."), "→ /resume takes it off, after asking."))
@@ -220,7 +222,7 @@ async def kill_preview(context: Context, request: Request) -> Preview | Answer:
 
 
 async def kill(context: Context, request: Request) -> Answer:
-    found = await scopes(context, request)
+    found = await scopes(context, request, unopened=True)
     for scope in found:
         _tell(context, request, scope, "KILL")
     grid = await grid_words.obey(context, request, modes_of(request), grid_words.KILL)

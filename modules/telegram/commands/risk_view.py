@@ -48,10 +48,13 @@ def modes_of(request: Request) -> list[Mode]:
     return [Mode(named.upper())] if named else list(Mode)
 
 
-async def scopes(context: Context, request: Request) -> list[Scope | FuturesScope]:
-    """What a word concerns: spot and every futures account, in the mode named or in both."""
+async def scopes(context: Context, request: Request, unopened: bool = False) -> list[Scope | FuturesScope]:
+    """What a word concerns: spot and every futures account, in the mode named or in both.
+
+    `unopened`: futures accounts that nobody has opened yet as well: the word waits for them.
+    """
     modes = modes_of(request)
-    futures = await context.read(lambda: futures_scopes(context, modes))
+    futures = await context.read(lambda: futures_scopes(context, modes, unopened))
     return [*await spot_scopes(context, modes), *futures]
 
 
