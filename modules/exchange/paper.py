@@ -91,7 +91,9 @@ class PaperAccount:
         except FileNotFoundError as missing:
             raise Unavailable("The TEST account has not been opened yet; it begins with /startbot.") from missing
         except (OSError, msgspec.MsgspecError) as problem:
-            raise Unavailable(f"The TEST account's file cannot be read ({type(problem).__name__}).") from problem
+            raise Unavailable(f"The TEST account's file data/{account_file(paths).name} cannot be read "
+                              f"({type(problem).__name__}). The tracker writes it anew; if it still cannot be read "
+                              "after /restartbot, restore a backup (docs/OPERATIONS.md).") from problem
 
     # -- questions -----------------------------------------------------------------------------------------
 

@@ -88,7 +88,7 @@ async def test_peek_says_when_there_is_nothing_to_see(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="/startbot"):
         PaperAccount.peek(paths)
     account_file(paths).write_text("{", encoding="utf-8")
-    with pytest.raises(Unavailable, match="cannot be read"):
+    with pytest.raises(Unavailable, match=r"data/test_account\.json cannot be read .*restore a backup"):
         PaperAccount.peek(paths)
     assert account_file(paths).read_text(encoding="utf-8") == "{"  # another process' file is not mended here
 
