@@ -21,7 +21,8 @@ def main(argv: list[str]) -> int:
         print("There are no models to clear.")
         return 0
     if not chosen.yes:
-        answer = input(f"Delete all {len(models)} models? They cannot be brought back. [y/N] ")
+        print(f"Delete all {len(models)} models? They cannot be brought back. [y/N] ", end="", flush=True)
+        answer = sys.stdin.readline()  # "" where nobody is there to answer
         if answer.strip().lower() not in ("y", "yes"):
             print("Nothing was deleted.")
             return 1

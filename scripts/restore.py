@@ -27,8 +27,8 @@ def main(argv: list[str]) -> int:
         if chosen.check:
             return 0
         if not chosen.yes:
-            answer = input(f"Restore it into {paths.home}? What is there is moved aside. [y/N] ")
-            if answer.strip().lower() not in ("y", "yes"):
+            print(f"Restore it into {paths.home}? What is there is moved aside. [y/N] ", end="", flush=True)
+            if sys.stdin.readline().strip().lower() not in ("y", "yes"):  # "" where nobody is there to answer
                 print("Nothing was changed.")
                 return 1
         for line in restore(chosen.backup, paths).lines():

@@ -110,6 +110,8 @@ def test_clearmodels_asks_first(tmp_path: Path) -> None:
     put(folder, "feedback", seed=1)
     no = script("clearmodels.py", tmp_path, answer="n\n")
     assert no.returncode == 1 and "Nothing was deleted" in no.stdout and catalog.counts(folder)["feedback_models"] == 1
+    nobody = script("clearmodels.py", tmp_path, answer="")
+    assert nobody.returncode == 1 and "Nothing was deleted" in nobody.stdout and "Traceback" not in nobody.stderr
     yes = script("clearmodels.py", tmp_path, "--yes")
     assert yes.returncode == 0 and "1 models deleted" in yes.stdout and catalog.entries(folder) == []
 

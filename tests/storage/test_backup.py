@@ -307,6 +307,9 @@ def test_the_scripts_back_up_and_restore(home: Paths, tmp_path: Path) -> None:
     told = json.loads(script("backup.py", "--json"))
     assert told["ok"] and Path(told["file"]).parent == home.home / "backups"
     assert "sound" in script("restore.py", told["file"], "--check")
+    unanswered = script("restore.py", told["file"], "--home", str(tmp_path / "there"), code=1)
+    assert "Nothing was changed." in unanswered and "Traceback" not in unanswered
+    assert not (tmp_path / "there").exists()
     out = script("restore.py", told["file"], "--home", str(tmp_path / "there"), "--yes")
     assert ".env" in out and state(Paths(tmp_path / "there")).load() == Count(60)
     assert "There is no file" in script("restore.py", str(tmp_path / "none.zip"), code=1)
