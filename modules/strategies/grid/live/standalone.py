@@ -79,7 +79,8 @@ async def propose(settings: "Settings", paths: Paths, mode: Mode, chosen: GridSe
         account = await open_account(market, credentials(settings.bitget, mode), settings.gridlive.user, chosen,
                                      margin, paths)
         try:
-            balance = (await account.standing(symbol)).wallet.balance
+            wallet = (await account.standing(symbol)).wallet
+            balance = min(wallet.balance, wallet.equity)  # an open loss counts, an open gain does not
         finally:
             await account.close()
         return Proposal(chosen, may_start(chosen, contract, touch.ask, balance, accept), touch.ask, balance)
