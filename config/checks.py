@@ -21,6 +21,7 @@ _URLS: dict[tuple[str, str], tuple[str, ...]] = {
     ("report", "webhook_url"): ("http", "https"),
     ("report", "smtp_url"): ("smtp", "smtps"),
 }
+_DATABASES = ("sqlite", "postgresql", "postgres", "mariadb", "mysql")
 
 
 def problems(groups: Mapping[str, BaseModel], origin: Origin, written: Callable[[str, str, str], str]) -> list[str]:
@@ -116,6 +117,22 @@ def _files(groups: Mapping[str, BaseModel]) -> Problems:
         yield "exchange", "ca_file", f"is {name!r}: no such file"
 
 
+def _database(groups: Mapping[str, BaseModel]) -> Problems:
+    text = _value(groups, "db", "url")
+    family = text.partition("://")[0].partition("+")[0]
+    if text and family not in _DATABASES:
+        yield "db", "url", (f"is no address of a database that Coxswain knows ({', '.join(_DATABASES)}); write e.g. "
+                            "postgresql://user:password@host:5432/coxswain")
+
+
+def _size(groups: Mapping[str, BaseModel]) -> Problems:
+    hype = groups.get("hype")
+    one, most = getattr(hype, "trade_usdt", 0.0), getattr(hype, "max_exposure_usdt", math.inf)
+    if one > most:
+        yield "hype", "trade_usdt", (f"is {one:g}, more than hype.max_exposure_usdt ({most:g}): no trade would ever fit. "
+                                     "Lower the one or raise the other")
+
+
 _CHECKS: tuple[Callable[[Mapping[str, BaseModel]], Problems], ...] = (
-    _numbers_are_finite, _addresses, _time_zone, _telegram, _mail, _keys, _files,
+    _numbers_are_finite, _addresses, _time_zone, _telegram, _mail, _keys, _files, _database, _size,
 )

@@ -89,6 +89,8 @@ def test_figures_are_finite(tmp_path: Path, value: str) -> None:
     ({"TELEGRAM_TOKEN": TOKEN, "TELEGRAM_OWNERS": "1,-100123"}, "TELEGRAM_OWNERS holds -100123"),
     ({"TELEGRAM_TOKEN": TOKEN, "TELEGRAM_OWNERS": "5,@me"}, "TELEGRAM_OWNERS is '@me': must be a whole number"),
     ({"EXCHANGE_API_KEY": "mx0key"}, "EXCHANGE_API_SECRET is empty"),
+    ({"DB_URL": "oracle://u:p@h/d"}, "DB_URL is no address of a database that Coxswain knows"),
+    ({"HYPE_TRADE_USDT": "600"}, "HYPE_TRADE_USDT is 600, more than hype.max_exposure_usdt (500): no trade would"),
     ({"EXCHANGE_CA_FILE": "nowhere.pem"}, "EXCHANGE_CA_FILE is 'nowhere.pem': no such file"),
 ])
 def test_what_no_single_field_can_tell(tmp_path: Path, variables: dict[str, str], part: str) -> None:

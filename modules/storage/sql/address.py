@@ -36,8 +36,9 @@ def shown(url: URL) -> str:
 
 
 def _parsed(text: str) -> URL:
+    short = "postgres://"  # as many hosts write it
     try:
-        return make_url(text)
+        return make_url(f"postgresql://{text.removeprefix(short)}" if text.startswith(short) else text)
     except (ArgumentError, ValueError):  # its text would hold the address
         raise AddressError("DB_URL is not an address of a database; write e.g. "
                            "postgresql://user:password@host:5432/coxswain") from None

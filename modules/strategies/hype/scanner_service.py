@@ -157,7 +157,7 @@ async def _open(run: ServiceRun, settings: "Settings") -> MarketData | None:
     said = ""
     while not run.stop.is_set():
         try:
-            return await open_market(settings.exchange, run.paths, listen=listener(run))
+            return await open_market(settings.exchange, run.paths, listen=listener(run, settings.exchange.name))
         except Unavailable as problem:
             if said != str(problem):
                 said = str(problem)

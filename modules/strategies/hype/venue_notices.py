@@ -3,13 +3,15 @@
 from collections.abc import Callable
 
 from modules.exchange.breaker import Episode
+from modules.execution.mode import mode_word
 from modules.supervision.service import ServiceRun
 
 
-def listener(run: ServiceRun) -> Callable[[Episode], None]:
-    """For ``open_market``: an episode is said once, by whichever process notices it first."""
+def listener(run: ServiceRun, exchange: str) -> Callable[[Episode], None]:
+    """For ``open_market``: an episode is said once, by whichever process notices it first. `exchange`: its name."""
 
     def tell(episode: Episode) -> None:
-        run.outbox.say(episode.what, why=episode.why, todo=episode.todo, level="info" if episode.over else "alert")
+        run.outbox.say(f"Spot, {exchange}: {episode.what}", mode=mode_word(run.paths), why=episode.why,
+                       todo=episode.todo, level="info" if episode.over else "alert")
 
     return tell

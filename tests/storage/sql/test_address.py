@@ -12,7 +12,7 @@ from utils.paths import Paths
 
 @pytest.mark.parametrize(("given", "expected"), [
     ({}, "sqlite:///{home}/data/coxswain.db"),
-    ({"url": "postgres://u:p@h/d"}, None),
+    ({"url": "postgres://u:geheim@h/d"}, "postgresql+pg8000://u:***@h/d"),
     ({"url": "postgresql://u:geheim@h/d"}, "postgresql+pg8000://u:***@h/d"),
     ({"url": "mariadb://u:geheim@h:1/d"}, "mysql+pymysql://u:***@h:1/d"),
     ({"host": "h", "user": "u", "password": "geheim"}, "mysql+pymysql://u:***@h:3306/coxswain"),
