@@ -109,7 +109,7 @@ class Process:
         eye.code, eye.speaks = Code.OK, 0.0
         eye.told = Signal(eye.symbol, side, side * 0.9, {"order flow": side * 0.9}, bid, ask, 1.0, 50.0,
                           trader.now_ms(), time.monotonic_ns(), {})
-        trader.stopped = ""
+        trader.state.stopped = ""
         return f"signal {trader.offer(eye.told).name}"
 
     async def _turn(self) -> None:

@@ -129,8 +129,8 @@ def _size(groups: Mapping[str, BaseModel]) -> Problems:
     hype = groups.get("hype")
     one, most = getattr(hype, "trade_usdt", 0.0), getattr(hype, "max_exposure_usdt", math.inf)
     if one > most:
-        yield "hype", "trade_usdt", (f"is {one:g}, more than hype.max_exposure_usdt ({most:g}): no trade would ever fit. "
-                                     "Lower the one or raise the other")
+        yield "hype", "trade_usdt", (f"is {one:g}, more than hype.max_exposure_usdt ({most:g}): no trade would ever "
+                                     "fit. Lower the one or raise the other")
 
 
 _CHECKS: tuple[Callable[[Mapping[str, BaseModel]], Problems], ...] = (

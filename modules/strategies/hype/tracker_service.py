@@ -62,7 +62,8 @@ async def connect(run: ServiceRun, settings: "Settings") -> MarketData | None:
     began, wait_s, told = time.monotonic(), FIRST_WAIT_S, False
     while not run.stop.is_set():
         try:
-            return await open_market(settings.exchange, run.paths, lane=Lane.EXIT, listen=listener(run, settings.exchange.name))
+            return await open_market(settings.exchange, run.paths, lane=Lane.EXIT,
+                                     listen=listener(run, settings.exchange.name))
         except Unavailable as problem:
             log.warning("connect: %s", problem)
             run.tell(exchange=str(problem))
