@@ -58,10 +58,10 @@ NARROW = {"open_on_new_candle": False, "space_percent": 0.05, "space1_percent": 
           "space3_percent": 0.2, "single_order_profit": 0.1, "pair_global_profit": 0.15, "base_lot": 0.002}
 
 
-def simulator(users: int) -> tuple[subprocess.Popen[str], str]:
+def simulator(users: int, calls: float = 90.0) -> tuple[subprocess.Popen[str], str]:
     """The simulated exchange on the last core; its address."""
     argv = [sys.executable, "bot.py", "simulate", "--port", "0", "--futures", "2", "--tokens", "5", "--bitget-users",
-            str(users)]
+            str(users), "--bitget-calls", str(max(6_000, round(calls * 66)))]
     cores = os.cpu_count() or 1
     process = subprocess.Popen(["taskset", "-c", str(cores - 1), *argv], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -139,7 +139,7 @@ async def main(given: argparse.Namespace) -> int:
     """Measure and print; 0 where all is well."""
     away = Away()
     logging.getLogger("modules.strategies.grid").addHandler(away)
-    process, url = (None, "") if given.instant else simulator(given.users)
+    process, url = (None, "") if given.instant else simulator(given.users, given.calls)
     world = World()
     walking = asyncio.create_task(wander(world))
     try:

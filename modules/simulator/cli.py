@@ -40,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
         help="perpetual contracts with Binance USD-M's and Bitget's REST and sockets, up to 300; 0: none (default 30)")
     add("--bitget-users", type=int, default=0, metavar="N",
         help="more accounts behind Bitget's wire, keys sim-key-1 … sim-key-N (default 0)")
+    add("--bitget-calls", type=int, default=6_000, metavar="N",
+        help="calls a minute of one address there (default 6000, Bitget's own)")
     add("--seed", type=int, default=1, help="same seed, same market (default 1)")
     add("--start", type=_moment, default=None, help="market time at the start, ISO 8601 (default: now)")
     add("--replay", type=Path, default=None, metavar="PATH",

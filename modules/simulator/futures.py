@@ -18,6 +18,7 @@ from modules.simulator.clock import VenueClock
 from modules.simulator.dialects.binance_auth import BinanceGate
 from modules.simulator.dialects.binance_wing import BinanceWing
 from modules.simulator.dialects.bitget_auth import bitget_accounts
+from modules.simulator.dialects.bitget_limits import Limits
 from modules.simulator.dialects.bybit_auth import bybit_accounts
 from modules.simulator.dialects.wing import Surroundings
 from modules.simulator.fault_wire import Wire
@@ -84,7 +85,7 @@ class Futures:
             options.speed, wall_ms if options.accept_wall_time else None, shift_ms, outage, before, elapsed)
         gate = BinanceGate(self.venue.by_key, around.speed, around.wall_ms)
         self.wing = BinanceWing(self.venue, gate, self.hub.keys, wire, around)
-        self.bitget = BitgetSide(self.venue, wire, around)
+        self.bitget = BitgetSide(self.venue, wire, around, Limits(address_1m=options.bitget_calls))
         self.bybit = BybitSide(self.venue, wire, around)
         self.stream_faults.also += [self.bitget.faults, self.bybit.faults]
         faults.attach(self.stream_faults)

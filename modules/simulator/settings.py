@@ -24,6 +24,10 @@ class SimulatorSettings(BaseModel):
         0, ge=0, le=5000,
         description="More accounts behind Bitget's wire: keys sim-key-1 …, secrets sim-secret-1 …, for many users"
     )
+    bitget_calls: int = Field(
+        6_000, ge=60, le=1_000_000,
+        description="Calls a minute of one address behind Bitget's wire; more than Bitget's own stand for several"
+    )
     seed: int = Field(1, ge=0, description="The market's seed: same seed, same market")
     start: datetime | None = Field(None, description="Market time at the start, ISO 8601; default the wall clock's")
     replay: Path | None = Field(

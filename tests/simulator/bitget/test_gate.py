@@ -8,6 +8,7 @@ import pytest
 
 from modules.simulator.dialects.bitget_limits import Limits
 from tests.simulator.bitget.conftest import MIX, Bitget, Opener
+from tests.simulator.conftest import Starter
 
 ACCOUNTS = MIX + "account/accounts?productType=USDT-FUTURES"
 
@@ -87,3 +88,9 @@ async def test_an_address_has_a_limit_too(open_bitget: Opener) -> None:
     bitget = await open_bitget(Limits(times=1000, address_1m=5))
     codes = [(await bitget.ask("GET", "/api/v2/public/time"))[0] for _ in range(6)]
     assert codes == [200] * 5 + [429]
+
+
+async def test_the_limit_of_an_address_is_an_option_of_the_simulated_exchange(start: Starter) -> None:
+    exchange = await start(futures=1, bitget_calls=60)
+    codes = [(await exchange.get("/api/v2/public/time"))[0] for _ in range(61)]
+    assert codes == [200] * 60 + [429]
