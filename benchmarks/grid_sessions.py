@@ -24,9 +24,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +96,14 @@ async def until_all(worker: Worker, users: int, limit_s: float) -> float:
     return float("nan")
 
 
-async def measured(worker: Worker, seconds: float) -> dict[str, Any]:
-    """CPU, memory and latencies of a stretch."""
+def jump(url: str, pct: float) -> None:
+    """The price of all sessions jumps: each that has a level or a profit there wants an order at that tick."""
+    body = json.dumps({"futures": True, "symbol": "BTCUSDT", "action": "jump", "pct": str(pct)}).encode()
+    urllib.request.urlopen(f"{url}/sim/act", body, timeout=60).close()
+
+
+async def measured(worker: Worker, seconds: float, poke: Callable[[], None] | None = None) -> dict[str, Any]:
+    """CPU, memory and latencies of a stretch; `poke` is called after a third of it."""
     for host in worker.hosts.values():
         host.delays.clear()
     process = psutil.Process()
@@ -104,6 +113,9 @@ async def measured(worker: Worker, seconds: float) -> dict[str, Any]:
     while time.monotonic() - began < seconds:
         await asyncio.sleep(0.5)
         ticks.append(worker.tick_s)
+        if poke is not None and time.monotonic() - began > seconds / 3:
+            await asyncio.to_thread(poke)
+            poke = None
     wall, after = time.monotonic() - began, process.cpu_times()
     cpu = after.user + after.system - before.user - before.system
     hosts = list(worker.hosts.values())
@@ -186,7 +198,7 @@ async def lives(given: argparse.Namespace, store: GridStore, paths: Paths, url: 
         print(f"{life}: all reconciled after {found[f'{life}_reconciled_s']} s", file=sys.stderr, flush=True)
         if life == "first":  # the burst of first orders
             await asyncio.sleep(10.0 if given.instant else min(120.0, given.users * 6 / given.calls))
-            found |= await measured(worker, given.seconds)
+            found |= await measured(worker, given.seconds, partial(jump, url, given.jump) if given.jump else None)
             found["kb_a_session"] = round((psutil.Process().memory_info().rss - empty) / given.users / 1024, 1)
         else:
             found["unlike"] = await unlike(worker)
@@ -236,6 +248,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--jump", type=float, default=0.0, metavar="PCT",
+                        help="the price jumps by so much meanwhile: all sessions want an order at one tick")
     parser.add_argument("--calls", type=float, default=90.0, help="calls a second of this address (Bitget: 100)")
     parser.add_argument("--database", default="", help="URL of an empty database; default: SQLite")
     parser.add_argument("--instant", action="store_true", help="accounts that answer at once, no simulator")
