@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -146,6 +147,7 @@ def halts_in_a_write(home: str, name: str, line: Line | None) -> None:
         if name == "grid-1" and flag.exists():
             flag.unlink()
             os.kill(os.getpid(), signal.SIGSTOP)
+            threading.Event().wait()  # another thread may be the first to stop: this one does not commit meanwhile
 
     store.insert_rows = halting
     worker(home, name, line)
